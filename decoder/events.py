@@ -1,0 +1,226 @@
+"""What a session says. Plain data; JSON is made in `decoder/server/wire.py` alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.signal import Gap, Marker, SourceState
+
+__all__ = [
+    "Event",
+    "GapFound",
+    "Latency",
+    "MarkerSeen",
+    "Overrun",
+    "Ranked",
+    "Running",
+    "Signal",
+    "State",
+    "TextDecoded",
+    "Truth",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One candidate in a ranking.
+
+    Parameters
+    ----------
+    id : str
+        The candidate's id.
+    text : str
+        What to show.
+    p : float
+        Probability among all candidates.
+    glyph : str
+        An emoji that a page may draw; empty if there is none.
+    """
+
+    id: str
+    text: str
+    p: float
+    glyph: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What was really shown, told after the decode was made and never before.
+
+    Parameters
+    ----------
+    id : str
+        The candidate that was shown.
+    text, glyph : str
+        What to show of it.
+    rank : int
+        Place of the truth in the ranking of all candidates, from 1.
+    trained : bool
+        Whether its concept was seen in calibration (closed set) or never (zero shot).
+    """
+
+    id: str
+    text: str
+    glyph: str
+    rank: int
+    trained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """How the session has gone so far, for one protocol; the two are never mixed.
+
+    Parameters
+    ----------
+    protocol : str
+        ``"closed_set"``: the concept was seen in calibration. ``"zero_shot"``: never.
+    n : int
+        Decodes with a truth. Abstentions and stale decodes are not among them.
+    pool : int
+        Number of candidates each decode chose from; chance is ``k / pool`` for the top k.
+    top1, top5 : float
+        Share of decodes with the truth first, or among the best five.
+    top1_low, top1_high : float
+        95 % interval (Wilson) of `top1`.
+    median_rank : float
+        Median place of the truth, from 1.
+    """
+
+    protocol: str
+    n: int
+    pool: int
+    top1: float
+    top1_low: float
+    top1_high: float
+    top5: float
+    median_rank: float
+
+
+@dataclass(frozen=True, slots=True)
+class TextDecoded:
+    """A window decoded, or the reason why it was not.
+
+    Parameters
+    ----------
+    decode_id : str
+        Session, kind of window and index of what triggered it.
+    top : tuple of Ranked
+        The best candidates, best first; empty if `abstained`.
+    n_candidates : int
+        Size of the pool.
+    calibrated : bool
+        Whether the probabilities were fitted for this model and these candidates.
+    candidates_hash, model_id : str
+        What made the decode.
+    segment, first, n_times : int
+        The raw samples the window covers.
+    t_start, t_end : float
+        The same in seconds on the LSL clock; `t_end` is when its newest sample was taken.
+    abstained : str
+        Why there is no decode (``"settling"``, ``"gap"``, ``"late"``, ``"bad samples"``); empty
+        if there is one.
+    stale : bool
+        The decode came later after its samples than the freshness deadline: never show it as
+        live.
+    truth : Truth or None
+        For a locked window whose marker is in the table of stimuli.
+    running : tuple of Running
+        The score so far, this decode included, for each protocol that has any.
+    times : dict of str to float
+        When each stage was done, on the LSL clock; the one field that a replay does not
+        reproduce.
+    """
+
+    decode_id: str
+    top: tuple[Ranked, ...]
+    n_candidates: int
+    calibrated: bool
+    candidates_hash: str
+    model_id: str
+    segment: int
+    first: int
+    n_times: int
+    t_start: float
+    t_end: float
+    abstained: str = ""
+    stale: bool = False
+    truth: Truth | None = None
+    running: tuple[Running, ...] = ()
+    times: dict[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerSeen:
+    """A marker arrived. `role` is ``"unknown"`` if the table of stimuli does not list it."""
+
+    marker: Marker
+    role: str
+    candidate_id: str = ""
+    text: str = ""
+    glyph: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GapFound:
+    """Samples were lost."""
+
+    gap: Gap
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The source, or the decoder, changed its state.
+
+    Parameters
+    ----------
+    what : str
+        ``"source"`` or ``"decoder"``.
+    state : str
+        One word; see `streaming.signal.SourceState`, and ``"settling"`` and ``"ready"``.
+    t : float
+        Since when, in seconds on the LSL clock.
+    detail : str
+        One line for a person.
+    """
+
+    what: str
+    state: str
+    t: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overrun:
+    """Decoding was too slow: `n_times` samples were recorded but not decoded."""
+
+    n_times: int
+    t: float
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Latency of the last decodes, in milliseconds: stage -> (p50, p95, p99)."""
+
+    stages: dict[str, tuple[float, float, float]]
+    n_decodes: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signal:
+    """A stretch of the signal for a page to draw; ephemeral, never logged.
+
+    Parameters
+    ----------
+    data : array of shape (n_channels, n_times)
+        Filtered samples, in SI units, or in units of the running scale after scaling.
+    """
+
+    data: NDArray[np.float32]
+    t0: float
+    sfreq: float
+
+
+Event = TextDecoded | MarkerSeen | GapFound | State | Overrun | Latency | Signal

@@ -1,0 +1,1 @@
+"""From a window to a latent, and what trains and stores that."""

@@ -1,0 +1,1 @@
+"""From a source of samples to windows that a model can take; knows no model."""

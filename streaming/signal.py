@@ -1,0 +1,229 @@
+"""The types that flow through the signal path.
+
+Time is the last axis of every array and channels come first. Amplitudes are in SI units
+(volts for EEG, tesla for MEG), durations in seconds, instants in seconds on the LSL clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import mne
+
+__all__ = ["Chunk", "Gap", "Marker", "SignalSpec", "SourceState", "Window"]
+
+_SI_UNITS = {"mag": "T", "ref_meg": "T", "grad": "T/m", "stim": "", "misc": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class SignalSpec:
+    """What a stream carries.
+
+    Parameters
+    ----------
+    sfreq : float
+        Sampling rate, in Hz.
+    ch_names : tuple of str
+        Channel names, in the order of the rows.
+    ch_types : tuple of str
+        MNE's channel types, one for each name; all ``"eeg"`` if not given.
+    """
+
+    sfreq: float
+    ch_names: tuple[str, ...]
+    ch_types: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a rate that no clock can have and names that are not unique."""
+        if not self.sfreq > 0:
+            msg = f"sfreq must be a positive number of Hz, got {self.sfreq}"
+            raise ValueError(msg)
+        if not self.ch_types:
+            object.__setattr__(self, "ch_types", ("eeg",) * len(self.ch_names))
+        if len(self.ch_types) != len(self.ch_names):
+            msg = (
+                f"ch_types has {len(self.ch_types)} entries but ch_names has "
+                f"{len(self.ch_names)}; they must match"
+            )
+            raise ValueError(msg)
+        if len(set(self.ch_names)) != len(self.ch_names):
+            twice = sorted({n for n in self.ch_names if self.ch_names.count(n) > 1})
+            msg = f"ch_names must be unique, got more than one of {', '.join(twice)}"
+            raise ValueError(msg)
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The SI unit of each channel; empty for triggers and other plain numbers."""
+        return tuple(_SI_UNITS.get(kind, "V") for kind in self.ch_types)
+
+    def to_samples(self, seconds: float) -> int:
+        """Return the number of samples nearest to a duration.
+
+        It rounds, because truncating loses a sample to floating point: ``0.29 * 100`` is
+        28.999999999999996.
+
+        Examples
+        --------
+        >>> SignalSpec(100.0, ("Cz",)).to_samples(0.29)
+        29
+        """
+        return round(seconds * self.sfreq)
+
+    def to_info(self) -> mne.Info:
+        """Return the same as an `mne.Info`."""
+        import mne
+
+        return mne.create_info(list(self.ch_names), self.sfreq, list(self.ch_types))
+
+    @classmethod
+    def from_info(cls, info: mne.Info) -> SignalSpec:
+        """Make a spec from an `mne.Info`."""
+        names = tuple(info["ch_names"])
+        return cls(float(info["sfreq"]), names, tuple(info.get_channel_types()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """Consecutive samples of one stream, possibly none.
+
+    Parameters
+    ----------
+    data : array of shape (n_channels, n_times)
+        Samples, in SI units.
+    spec : SignalSpec
+        Rate and channels of `data`.
+    segment : int
+        Which unbroken stretch of the stream it belongs to; a chunk never spans a gap.
+    first : int
+        Index of the first sample within the segment, at the rate of `spec`.
+    t_anchor : float
+        When sample 0 of the segment would have been taken at the nominal rate, in seconds on
+        the LSL clock. The source may move it from chunk to chunk as it learns how fast the
+        amplifier's clock runs, so that `t0` stays right for hours.
+    """
+
+    data: NDArray[np.float32]
+    spec: SignalSpec
+    segment: int = 0
+    first: int = 0
+    t_anchor: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check that the rows are the channels."""
+        n_channels = len(self.spec.ch_names)
+        if self.data.ndim != 2 or len(self.data) != n_channels:
+            msg = (
+                f"data must have shape (n_channels, n_times) with n_channels={n_channels} "
+                f"as in spec.ch_names, got shape {self.data.shape}"
+            )
+            raise ValueError(msg)
+
+    @property
+    def n_times(self) -> int:
+        """Number of samples."""
+        return int(self.data.shape[-1])
+
+    @property
+    def t0(self) -> float:
+        """When the first sample was taken, in seconds on the LSL clock.
+
+        Computed from the anchor: adding up sample periods drifts in the last bits, and a
+        replay would differ from the session.
+        """
+        return self.t_anchor + self.first / self.spec.sfreq
+
+    @property
+    def t_end(self) -> float:
+        """When the sample after the last will be taken, in seconds on the LSL clock."""
+        return self.t_anchor + (self.first + self.n_times) / self.spec.sfreq
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Something that happened in the experiment.
+
+    Parameters
+    ----------
+    label : str
+        What was sent, as text.
+    t : float
+        When, by the sender's timestamp, in seconds on the LSL clock.
+    segment, sample : int
+        Where that is in the signal: the segment, and the index within it of the nearest
+        sample at the source's rate. Decided once, by the source. The index may lie ahead of
+        the samples that were read so far, or be negative (before the segment began).
+    """
+
+    label: str
+    t: float
+    segment: int
+    sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Samples that were lost; the next chunk begins another segment.
+
+    Parameters
+    ----------
+    t : float
+        When the first lost sample would have been taken, in seconds on the LSL clock.
+    duration : float
+        How long the loss is, in seconds.
+    reason : str
+        ``"lost"`` between the amplifier and us, ``"overrun"`` dropped by us because decoding
+        was too slow, ``"reconnect"`` the source was away.
+    """
+
+    t: float
+    duration: float
+    reason: Literal["lost", "overrun", "reconnect"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """How a source is doing.
+
+    Parameters
+    ----------
+    state : str
+        ``"live"``, ``"stalled"`` (connected, but no sample for 2 s), ``"lost"`` (the stream is
+        gone; we look for it) or ``"ended"`` (a recording is over).
+    t : float
+        Since when, in seconds on the LSL clock.
+    detail : str
+        One line for the experimenter.
+    """
+
+    state: Literal["live", "stalled", "lost", "ended"]
+    t: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """A chunk of exactly the length that a model takes.
+
+    It is a type of its own so that mypy refuses a raw chunk to a model.
+
+    Parameters
+    ----------
+    chunk : Chunk
+        The samples, after the chain of transforms.
+    decode_id : str
+        Kind of window and index of what triggered it: the same on every replay.
+    quality : float
+        Share of the samples that were neither filled in nor rejected, from 0 to 1.
+    marker : Marker or None
+        What a locked window is locked to. Its label is for scoring only: no encoder reads it.
+    """
+
+    chunk: Chunk
+    decode_id: str
+    quality: float = 1.0
+    marker: Marker | None = None
