@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.signal import Gap, Marker, SourceState
+from streaming.signal import Gap, Marker
 
 __all__ = [
     "Event",
