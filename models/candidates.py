@@ -1,0 +1,220 @@
+"""What a decode chooses from."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.spaces import PACKAGED_SPACE, Space, open_space
+from streaming.errors import ConfigError
+
+__all__ = ["Candidates", "demo_concepts", "embed_candidates", "read_candidates"]
+
+_COLUMNS = ("candidate_id", "text", "glyph", "trained")
+_TRUE, _FALSE = ("1", "true", "yes"), ("0", "false", "no")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """Texts with their places in an embedding space.
+
+    Parameters
+    ----------
+    ids : tuple of str
+        Names without doubles.
+    texts : tuple of str
+        What is embedded and shown.
+    glyphs : tuple of str
+        An emoji each, or an empty string.
+    trained : tuple of bool
+        Which of them calibration shows, or has shown; the others are zero-shot.
+    vectors : array of shape (n_candidates, n_dims)
+        The embedded texts.
+    space : str
+        Name of the embedding space.
+    version : int
+        Counts up when a session replaces its candidates.
+    """
+
+    ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    glyphs: tuple[str, ...]
+    trained: tuple[bool, ...]
+    vectors: NDArray[np.float32]
+    space: str
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        """Check that the columns fit and that the candidates differ."""
+        n = len(self.ids)
+        if n < 2:
+            msg = f"there is nothing to choose from: {n} candidates; give at least two"
+            raise ConfigError(msg)
+        lengths = {len(self.texts), len(self.glyphs), len(self.trained)}
+        if lengths != {n} or self.vectors.ndim != 2 or len(self.vectors) != n:
+            msg = (
+                f"ids has {n} entries, texts, glyphs and trained have {sorted(lengths)}, "
+                f"vectors has shape {self.vectors.shape}; they must match"
+            )
+            raise ValueError(msg)
+        if self.vectors.dtype != np.float32 or not np.isfinite(self.vectors).all():
+            msg = f"vectors must be finite float32, got {self.vectors.dtype}"
+            raise ValueError(msg)
+        for what, values in (("id", self.ids), ("text", self.texts)):
+            twice = sorted({value for value in values if values.count(value) > 1})
+            if twice:
+                msg = (
+                    f"candidates differ in {what}, got more than one of {', '.join(twice[:5])}"
+                )
+                raise ConfigError(msg)
+
+    def __len__(self) -> int:
+        """Return the size of the pool."""
+        return len(self.ids)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256, in hex, of what decides a ranking: ids, texts, space and vectors."""
+        digest = hashlib.sha256()
+        for part in (self.space, str(len(self)), *self.ids, *self.texts):
+            text = part.encode()
+            digest.update(len(text).to_bytes(8, "little") + text)
+        digest.update(np.ascontiguousarray(self.vectors, dtype="<f4").tobytes())
+        return digest.hexdigest()
+
+    def index(self, candidate_id: str) -> int | None:
+        """Return where a candidate is, or None if it is not among them."""
+        return self.ids.index(candidate_id) if candidate_id in self.ids else None
+
+
+def embed_candidates(
+    ids: Sequence[str],
+    texts: Sequence[str],
+    space: Space,
+    glyphs: Sequence[str] = (),
+    trained: Sequence[bool] = (),
+) -> Candidates:
+    """Make candidates by embedding their texts.
+
+    Parameters
+    ----------
+    ids, texts : sequence of str
+        Name and text of each.
+    space : Space
+        Where to.
+    glyphs : sequence of str
+        Emoji; none if not given.
+    trained : sequence of bool
+        Which of them calibration shows; all if not given.
+
+    Examples
+    --------
+    >>> candidates = embed_candidates(["f", "h"], ["face", "house"], open_space("labels"))
+    >>> candidates.vectors.tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    n = len(ids)
+    glyphs, trained = tuple(glyphs) or ("",) * n, tuple(trained) or (True,) * n
+    vectors = space.embed(texts)
+    return Candidates(tuple(ids), tuple(texts), glyphs, trained, vectors, space.name)
+
+
+def read_candidates(path: str | Path, space: Space) -> Candidates:
+    """Read candidates from a file and embed them.
+
+    Parameters
+    ----------
+    path : str or Path
+        A list of words, one a line, or a tab-separated table whose first line names the
+        columns: ``text``, and if wanted ``candidate_id``, ``glyph`` and ``trained`` (1 or 0).
+    space : Space
+        Where to embed them.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        msg = f"cannot read {path}: {error.strerror}; name a list of words, one a line"
+        raise ConfigError(msg) from error
+    except UnicodeDecodeError as error:
+        msg = f"{path} is not UTF-8 text; save it as UTF-8, one word a line"
+        raise ConfigError(msg) from error
+    return _parse(str(path), text, space)
+
+
+def demo_concepts(space: Space | None = None) -> Candidates:
+    """Return the 300 concrete things of the demo.
+
+    Parameters
+    ----------
+    space : Space or None
+        Where to embed them; if None, the packaged sentence encoder.
+    """
+    file = resources.files("models").joinpath("data/concepts.tsv")
+    text = file.read_text(encoding="utf-8")
+    return _parse("models/data/concepts.tsv", text, space or open_space(PACKAGED_SPACE))
+
+
+def _parse(where: str, text: str, space: Space) -> Candidates:
+    """Make candidates from the text of a file."""
+    rows = _rows(where, text)
+    ids, texts, glyphs, trained = [], [], [], []
+    first: dict[str, int] = {}
+    for number, row in rows:
+        candidate_id = row.get("candidate_id") or row.get("text", "")
+        candidate_text = row.get("text") or candidate_id
+        for value in {candidate_id, candidate_text}:
+            if not value or first.setdefault(value, number) != number:
+                fault = f"{value!r} is on line {first[value]} already" if value else "no text"
+                msg = f"{where} line {number}: {fault}; give each candidate one line"
+                raise ConfigError(msg)
+        ids.append(candidate_id)
+        texts.append(candidate_text)
+        glyphs.append(row.get("glyph", ""))
+        trained.append(_flag(f"{where} line {number}", row.get("trained", "") or "1"))
+    if len(ids) < 2:
+        msg = f"{where} has {len(ids)} candidates; a choice needs at least two"
+        raise ConfigError(msg)
+    return embed_candidates(ids, texts, space, glyphs, trained)
+
+
+def _rows(where: str, text: str) -> list[tuple[int, dict[str, str]]]:
+    """Return the number and the cells of each line that is not empty."""
+    lines = text.splitlines()
+    if not text.strip():
+        msg = f"{where} is empty; write one word a line"
+        raise ConfigError(msg)
+    header = [name.strip() for name in lines[0].split("\t")]
+    if "\t" not in lines[0] and "candidate_id" not in header:
+        words = [line.strip() for line in lines]
+        return [(number, {"text": word}) for number, word in enumerate(words, 1) if word]
+    for name in header:
+        if name not in _COLUMNS or header.count(name) > 1:
+            what = "unknown" if name not in _COLUMNS else "there twice"
+            columns = ", ".join(_COLUMNS)
+            msg = f"{where} line 1: column {name!r} is {what}; the columns are {columns}"
+            raise ConfigError(msg)
+    table = csv.reader(lines[1:], delimiter="\t", quoting=csv.QUOTE_NONE)
+    cells = (
+        (number, [value.strip() for value in values]) for number, values in enumerate(table, 2)
+    )
+    return [
+        (number, dict(zip(header, values, strict=False)))
+        for number, values in cells
+        if any(values)
+    ]
+
+
+def _flag(where: str, value: str) -> bool:
+    """Return whether a cell says yes."""
+    if value.lower() not in _TRUE + _FALSE:
+        msg = f"{where}, column trained: {value!r} is neither 1 nor 0; write one of them"
+        raise ConfigError(msg)
+    return value.lower() in _TRUE
