@@ -129,9 +129,10 @@ class TextDecoded:
         For a locked window whose marker is in the table of stimuli.
     running : tuple of Running
         The score so far, this decode included, for each protocol that has any.
-    times : dict of str to float
-        When each stage was done, on the LSL clock; the one field that a replay does not
-        reproduce.
+    latency_ms : dict of str to float
+        How long each stage took: ``acquire`` from the newest sample to our receiving it,
+        ``queue`` to feeding it, ``decode`` to the decode, and ``total``. The one field that
+        feeding the session again does not reproduce.
     """
 
     decode_id: str
@@ -149,7 +150,7 @@ class TextDecoded:
     stale: bool = False
     truth: Truth | None = None
     running: tuple[Running, ...] = ()
-    times: dict[str, float] | None = None
+    latency_ms: dict[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ class State:
     Parameters
     ----------
     what : str
-        ``"source"`` or ``"decoder"``.
+        ``"source"``, ``"recorder"`` or ``"decoder"``.
     state : str
         One word; see `streaming.signal.SourceState`, and ``"settling"`` and ``"ready"``.
     t : float
@@ -202,10 +203,20 @@ class Overrun:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Latency of the last decodes, in milliseconds: stage -> (p50, p95, p99)."""
+    """How the service keeps up.
+
+    Parameters
+    ----------
+    stages : dict of str to tuple of float
+        Latency of the last decodes in milliseconds: stage -> (p50, p95, p99).
+    n_decodes, gaps, drops : int
+        So far: decodes, stretches lost before us, and samples dropped by us.
+    """
 
     stages: dict[str, tuple[float, float, float]]
     n_decodes: int
+    gaps: int
+    drops: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)

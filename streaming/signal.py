@@ -187,22 +187,26 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """How a source is doing.
+    """How a source, or the recording of it, is doing.
 
     Parameters
     ----------
     state : str
         ``"live"``, ``"stalled"`` (connected, but no sample for 2 s), ``"lost"`` (the stream is
-        gone; we look for it) or ``"ended"`` (a recording is over).
+        gone; we look for it), ``"ended"`` (a recording is over) or ``"failed"`` (of the
+        recorder: the disk takes nothing more).
     t : float
         Since when, in seconds on the LSL clock.
     detail : str
         One line for the experimenter.
+    what : str
+        ``"source"`` or ``"recorder"``.
     """
 
-    state: Literal["live", "stalled", "lost", "ended"]
+    state: Literal["live", "stalled", "lost", "ended", "failed"]
     t: float
     detail: str
+    what: Literal["source", "recorder"] = "source"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
