@@ -1,0 +1,236 @@
+"""A recording as a source."""
+
+from __future__ import annotations
+
+import configparser
+import logging
+import struct
+import warnings
+from collections import deque
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from streaming.errors import RecordingError
+from streaming.outlet import marker_xml, signal_xml
+from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
+from streaming.sources.source import Item, RawSamples, StreamHeader, Tap
+
+if TYPE_CHECKING:
+    import mne
+
+__all__ = ["RecordingSource"]
+
+logger = logging.getLogger(__name__)
+
+_BLOCK = 1.0
+"""Seconds read at once: a call to MNE costs 1 ms, so much shorter chunks would be slow."""
+
+_SIGNAL_TYPES = {"eeg", "mag", "grad", "seeg", "ecog", "dbs", "csd", "hbo", "hbr"}
+
+_BOUNDARIES = {"BAD boundary", "EDGE boundary", "BAD_ACQ_SKIP"}
+"""Annotations with which MNE says that the samples on both sides are not neighbours."""
+
+_UNREADABLE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    configparser.Error,
+    struct.error,
+)
+"""What MNE's forty readers raise for a damaged file; they have no error of their own."""
+
+_FORMATS = "such as .fif, .edf, .bdf, .vhdr, .set, .cnt, .mff or a CTF .ds folder"
+
+
+class RecordingSource:
+    """A recording that MNE reads, as fast as it is asked for.
+
+    Annotations are its markers: the label is the description and the sample is the nearest to
+    the onset. Annotations that begin with ``BAD`` or ``EDGE`` mark bad data by MNE's
+    convention and are no markers; where they say that data are missing (``BAD boundary``,
+    ``EDGE boundary``, ``BAD_ACQ_SKIP``) the segment ends. A marker comes before the chunk
+    with its sample. Instants count from the first sample, in seconds.
+
+    Parameters
+    ----------
+    path : path
+        The file, or the folder for formats that are folders.
+    tap : callable, optional
+        Where everything goes that is read (a recorder).
+
+    Raises
+    ------
+    RecordingError
+        If there is no such file, it cannot be read, or it holds no signal.
+    """
+
+    def __init__(self, path: str | Path, *, tap: Tap | None = None) -> None:
+        self._path = Path(path)
+        self._raw = _open(self._path)
+        self._spec = _spec_of(self._raw, self._path)
+        self._tap = tap
+        stretches, self._markers = _timeline(self._raw)
+        if not stretches:
+            msg = f"{self._path} has no samples outside BAD_ACQ_SKIP: record it again"
+            raise RecordingError(msg)
+        self._blocks = _blocks(stretches, self._spec.to_samples(_BLOCK))
+        self._starts = [start for start, _ in stretches]
+        self._lost = [b[0] - a[1] for a, b in pairwise(stretches)]
+        self._segment = 0
+        self._ended = False
+        if tap is not None:
+            tap(StreamHeader(1, signal_xml(self._spec, self._path.name)))
+            tap(StreamHeader(2, marker_xml(f"{self._path.name} markers")))
+
+    @property
+    def spec(self) -> SignalSpec:
+        """Rate and channels of the recording."""
+        return self._spec
+
+    @property
+    def n_times(self) -> int:
+        """Number of samples in the file."""
+        return int(self._raw.n_times)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the markers that are still to come, in order."""
+        return tuple(marker.label for marker in self._markers)
+
+    def read(self, timeout: float = 0.0) -> Item | None:  # noqa: ARG002 - a file never waits
+        """Return the next item; None after the ``"ended"`` that ends every recording."""
+        if not self._blocks:
+            return self._marker() if self._markers else self._end()
+        segment, start, stop = self._blocks[0]
+        if segment > self._segment:
+            self._segment = segment
+            t, lost = self._starts[segment], self._lost[segment - 1]
+            sfreq = self._spec.sfreq
+            return Gap((t - lost) / sfreq, lost / sfreq, "lost")
+        if self._markers and self._sample_of(self._markers[0]) < stop:
+            return self._marker()
+        self._blocks.popleft()
+        return self._chunk(start, stop)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._raw.close()
+
+    def _sample_of(self, marker: Marker) -> int:
+        return self._starts[marker.segment] + marker.sample
+
+    def _marker(self) -> Marker:
+        marker = self._markers.popleft()
+        if self._tap is not None:
+            self._tap(RawSamples(2, np.array([marker.t]), [marker.label]))
+        return marker
+
+    def _chunk(self, start: int, stop: int) -> Chunk:
+        try:
+            data = self._raw[:, start:stop][0].astype(np.float32)
+        except _UNREADABLE as error:
+            raise _unreadable(self._path, error) from error
+        begin, sfreq = self._starts[self._segment], self._spec.sfreq
+        chunk = Chunk(data, self._spec, self._segment, start - begin, begin / sfreq)
+        if self._tap is not None:
+            self._tap(RawSamples(1, np.arange(start, stop) / sfreq, data.T.copy()))
+        return chunk
+
+    def _end(self) -> SourceState | None:
+        if self._ended:
+            return None
+        self._ended = True
+        t = self.n_times / self._spec.sfreq
+        return SourceState("ended", t, f"{self._path.name} is over after {t:.1f} s")
+
+
+def _unreadable(path: Path, error: Exception) -> RecordingError:
+    said = " ".join(str(error).split()) or type(error).__name__
+    return RecordingError(
+        f"{path} cannot be read ({said[:200]}): it may be damaged or cut off; "
+        f"export or copy it again"
+    )
+
+
+def _open(path: Path) -> mne.io.BaseRaw:
+    import mne
+
+    if not path.exists():
+        msg = f"there is no recording {path} (from {Path.cwd()}): check the path"
+        raise RecordingError(msg)
+    if path.suffix.lower() in {".xdf", ".xdfz"}:
+        msg = f"{path} is XDF, which MNE does not read: convert it to FIF (MNELAB does)"
+        raise RecordingError(msg)
+    if path.is_file() and path.stat().st_size == 0:
+        msg = f"{path} is empty (0 bytes): export or copy it again"
+        raise RecordingError(msg)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            raw = mne.io.read_raw(path, preload=False, verbose="WARNING")
+    except _UNREADABLE as error:
+        if "unsupported file type" in str(error).lower():
+            msg = f"{path} has a format that MNE does not read: convert it to one {_FORMATS}"
+            raise RecordingError(msg) from error
+        raise _unreadable(path, error) from error
+    for warning in caught:
+        logger.info("%s: %s", path.name, " ".join(str(warning.message).split()))
+    return raw
+
+
+def _spec_of(raw: mne.io.BaseRaw, path: Path) -> SignalSpec:
+    spec = SignalSpec.from_info(raw.info)
+    if not _SIGNAL_TYPES & set(spec.ch_types):
+        msg = (
+            f"{path} has no signal: its {len(spec.ch_names)} channels are of type "
+            f"{', '.join(sorted(set(spec.ch_types)))}, and EEG or MEG is needed; set the "
+            f"types with raw.set_channel_types and save it again"
+        )
+        raise RecordingError(msg)
+    return spec
+
+
+def _timeline(raw: mne.io.BaseRaw) -> tuple[list[tuple[int, int]], deque[Marker]]:
+    """Return the unbroken stretches, as (start, stop) in samples, and the markers."""
+    notes, sfreq, n_times = raw.annotations, float(raw.info["sfreq"]), int(raw.n_times)
+    # In a raw object onsets count from sample 0 of the acquisition, of which a cropped file
+    # does not hold the first `first_samp`, with a measurement date and without.
+    at = raw.time_as_index(notes.onset - raw.first_time, use_rounding=True)
+    order = np.argsort(at, kind="stable")
+    stretches: list[tuple[int, int]] = []
+    start = 0
+    for n in order:
+        if notes.description[n] in _BOUNDARIES:
+            lost = round(notes.duration[n] * sfreq) if "SKIP" in notes.description[n] else 0
+            stop = int(np.clip(at[n], start, n_times))
+            if stop > start:
+                stretches.append((start, stop))
+            start = max(start, min(stop + lost, n_times))
+    if start < n_times:
+        stretches.append((start, n_times))
+    markers: deque[Marker] = deque()
+    for n in order:
+        label, sample = str(notes.description[n]), int(at[n])
+        if not label.upper().startswith(("BAD", "EDGE")):
+            segment = sum(stop <= sample for _, stop in stretches[:-1])
+            begin = stretches[segment][0] if stretches else 0
+            markers.append(Marker(label, sample / sfreq, segment, sample - begin))
+    return stretches, markers
+
+
+def _blocks(stretches: list[tuple[int, int]], length: int) -> deque[tuple[int, int, int]]:
+    """Return (segment, start, stop) of each chunk."""
+    return deque(
+        (segment, start, min(start + length, stop))
+        for segment, (begin, stop) in enumerate(stretches)
+        for start in range(begin, stop, max(length, 1))
+    )
