@@ -1,0 +1,47 @@
+"""What every encoder is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.ridge import RidgeEncoder
+from streaming.signal import Window
+
+__all__ = ["ENCODERS", "Encoder"]
+
+
+class Encoder(Protocol):
+    """A fitted map from a window to a vector in an embedding space.
+
+    It keeps nothing between windows, and reads nothing of a window but its samples.
+    """
+
+    kind: ClassVar[str]
+
+    def encode(self, window: Window) -> NDArray[np.float32]:
+        """Return the vector of one window, of shape (n_dims,)."""
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return all that was learnt, by name."""
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Self:
+        """Make the encoder that gave `arrays`."""
+
+    @classmethod
+    def fit(
+        cls,
+        windows: NDArray[np.float32],
+        targets: NDArray[np.float32],
+        groups: NDArray[np.intp],
+        sfreq: float,
+    ) -> Self:
+        """Fit to windows (n, n_channels, n_times) and targets (n, n_dims), by groups (n,)."""
+
+
+ENCODERS: dict[str, type[Encoder]] = {"ridge": RidgeEncoder}
+"""All encoders, by the name that a model folder stores."""
