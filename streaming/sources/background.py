@@ -1,0 +1,163 @@
+"""What a simulated participant's electrodes pick up when nothing is shown."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import sosfilt, sosfreqz, zpk2sos
+
+from streaming.sources.headmodel import Dipoles, lead_field
+
+__all__ = ["Background", "random_dipoles"]
+
+# Rms over the scalp, in volts, of each part; together 10-20 uV rms from 1 to 40 Hz, as at rest.
+_BRAIN = 9e-6
+_ALPHA = 5e-6
+_LINE = 3e-6
+_DRIFT = 60e-6
+_AMPLIFIER = 0.7e-6
+_BLINK = 60e-6  # at its peak, over the whole scalp: about 200 uV at Fp1
+_OFFSET = 8e-3
+_BLINKS_PER_MINUTE = 12.0  # Bentivoglio et al. 1997: 17 at rest, 4.5 when reading
+_EXPONENT = 1.2  # of the power, f**-x; Donoghue et al. 2020 find 0.5 to 2, mostly 1 to 1.5
+_N_BRAIN = 150
+_BURN_IN = 60.0  # s, six time constants of the slowest part (the drift)
+
+
+class _Coloured:
+    """White noise, or impulses, through a filter that goes on from block to block."""
+
+    def __init__(self, sos: NDArray[np.float64], n_sources: int) -> None:
+        self._sos = sos
+        self._state = np.zeros((len(sos), n_sources, 2))
+
+    def __call__(self, drive: NDArray[np.float64]) -> NDArray[np.float64]:
+        out, self._state = sosfilt(self._sos, drive, zi=self._state)
+        return np.asarray(out)
+
+
+def _unit_power(sos: NDArray[np.float64], sfreq: float, band: tuple[float, float]) -> float:
+    """Return the factor that gives filtered white noise an rms of 1 within `band`."""
+    freqs = np.linspace(*band, 8192)
+    _, response = sosfreqz(sos, freqs, fs=sfreq)
+    power = np.mean(np.abs(response) ** 2) * (band[1] - band[0]) * 2 / sfreq
+    return float(1 / np.sqrt(power))
+
+
+def _scaled(
+    zpk: tuple[list[complex], list[complex]], sfreq: float, band: tuple[float, float]
+) -> NDArray[np.float64]:
+    """Make second-order sections that give white noise an rms of 1 within `band`."""
+    sos = zpk2sos(*zpk, 1.0)
+    sos[0, :3] *= _unit_power(sos, sfreq, band)
+    return np.asarray(sos)
+
+
+def _power_law(sfreq: float) -> NDArray[np.float64]:
+    """Design a filter whose power falls with f**-_EXPONENT from 0.1 Hz on.
+
+    Poles an octave and a half apart, each with a zero above it: 1/f**2 from pole to zero, flat
+    from zero to pole, and the share of the way between them sets the mean slope.
+    """
+    step = 2**1.5
+    corners = 0.1 * step ** np.arange(np.ceil(np.log(sfreq / 2 / 0.1) / np.log(step)))
+    poles = np.exp(-2 * np.pi * corners / sfreq)
+    zeros = np.exp(-2 * np.pi * corners * step ** (_EXPONENT / 2) / sfreq)
+    return _scaled((list(zeros), list(poles)), sfreq, (1.0, 40.0))
+
+
+def _resonator(freq: float, width: float, sfreq: float) -> NDArray[np.float64]:
+    """Design a narrow band; noise through it waxes and wanes over about 1/`width` seconds."""
+    pole = np.exp((-np.pi * width + 2j * np.pi * freq) / sfreq)
+    band = (freq - 10 * width, freq + 10 * width)
+    return _scaled(([], [pole, pole.conjugate()]), sfreq, (max(band[0], 0.0), band[1]))
+
+
+def random_dipoles(rng: np.random.Generator, n_dipoles: int) -> Dipoles:
+    """Scatter dipoles of random direction in the outer half of the brain."""
+    direction = rng.standard_normal((n_dipoles, 3))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    depth = rng.uniform(0.5, 0.85, (n_dipoles, 1))
+    return Dipoles(direction * depth, rng.standard_normal((n_dipoles, 3)))
+
+
+class Background:
+    """Ongoing activity and artefacts of one person in one session, block after block.
+
+    - brain: 150 dipoles, each with 1/f power, so that neighbouring electrodes agree;
+    - alpha: occipital and parietal sources near 10 Hz (Klimesch 1999), waxing and waning;
+    - blinks: two dipoles at the eyes, at random times, no two of the same size;
+    - 50 Hz of the mains, slow drift and offset of each electrode, and the amplifier's noise.
+
+    Parameters
+    ----------
+    ch_names : tuple of str
+        Electrodes, as in standard_1005.
+    sfreq : float
+        Rate, in Hz.
+    person : numpy.random.Generator
+        Decides what stays with the person: where sources are, the frequency of alpha.
+    session : numpy.random.Generator
+        Decides the rest.
+    """
+
+    def __init__(
+        self,
+        ch_names: tuple[str, ...],
+        sfreq: float,
+        person: np.random.Generator,
+        session: np.random.Generator,
+    ) -> None:
+        n_channels = len(ch_names)
+        self._sfreq, self._rng, self._now = sfreq, session, 0
+        self._n_channels = n_channels
+
+        mixing = lead_field(random_dipoles(person, _N_BRAIN), ch_names)
+        self._brain_mixing = mixing * _BRAIN / np.sqrt(_N_BRAIN)
+        self._brain = _Coloured(_power_law(sfreq), _N_BRAIN)
+
+        back = np.array(
+            [[-0.3, -0.7, 0.1], [0.3, -0.7, 0.1], [-0.3, -0.6, 0.4], [0.3, -0.6, 0.4]]
+        )
+        alpha_dipoles = Dipoles(back, back + 0.3 * person.standard_normal(back.shape))
+        self._alpha_mixing = lead_field(alpha_dipoles, ch_names) * _ALPHA / np.sqrt(len(back))
+        self._alpha = _Coloured(_resonator(person.uniform(9, 11), 1.0, sfreq), len(back))
+
+        eyes = Dipoles(
+            np.array([[-0.3, 0.62, -0.4], [0.3, 0.62, -0.4]]), np.tile([0, 1, 0.4], (2, 1))
+        )
+        self._blink_topography = lead_field(eyes, ch_names).mean(axis=1) * _BLINK
+        # Three equal poles: the impulse response t**2 exp(-t / 40 ms) peaks after 80 ms.
+        pole = np.exp(-1 / (0.04 * sfreq))
+        sos = zpk2sos([], [pole, pole, pole], 1.0)
+        impulse = np.zeros(int(sfreq))
+        impulse[0] = 1.0
+        sos[0, :3] /= sosfilt(sos, impulse).max()
+        self._blinks = _Coloured(sos, 1)
+
+        pole = np.exp(-1 / (10.0 * sfreq))  # 10 s twice: steep enough to leave 1 Hz alone
+        self._drift = _Coloured(_scaled(([], [pole, pole]), sfreq, (0.0, 1.0)), n_channels)
+
+        self._offset = session.normal(0, _OFFSET, (n_channels, 1))
+        self._line = _LINE * np.sqrt(2) * session.lognormal(0, 0.5, (n_channels, 1))
+        self._line_phase = session.uniform(0, 0.2, (n_channels, 1))
+        for _ in range(round(_BURN_IN)):
+            self(round(sfreq))
+        self._now = 0
+
+    def __call__(self, n_times: int) -> NDArray[np.float64]:
+        """Return the next block, of shape (n_channels, n_times), in volts."""
+        rng = self._rng
+        time = np.arange(self._now, self._now + n_times)
+        self._now += n_times
+        brain = self._brain(rng.standard_normal((_N_BRAIN, n_times)))
+        alpha = self._alpha(rng.standard_normal((self._alpha_mixing.shape[1], n_times)))
+        hits = rng.random((1, n_times)) < _BLINKS_PER_MINUTE / 60 / self._sfreq
+        blinks = self._blinks(hits * rng.lognormal(0, 0.3, (1, n_times)))
+        drift = self._drift(rng.standard_normal((self._n_channels, n_times)))
+        turns = (time * (50 / self._sfreq)) % 1.0 + self._line_phase  # mod 1: exact for days
+        block = self._brain_mixing @ brain + self._alpha_mixing @ alpha
+        block += self._blink_topography[:, None] * blinks
+        block += _DRIFT * drift + self._offset + self._line * np.sin(2 * np.pi * turns)
+        block += _AMPLIFIER * rng.standard_normal(block.shape)
+        return np.asarray(block)

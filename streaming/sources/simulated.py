@@ -1,0 +1,327 @@
+"""A simulated participant who looks at one thing after another, as a source of EEG."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from math import cos, exp, pi
+from typing import Literal, get_args
+
+import mne
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.errors import ConfigError
+from streaming.signal import Chunk, Marker, SignalSpec, SourceState
+from streaming.sources.background import Background
+from streaming.sources.headmodel import montage, spread_channels
+from streaming.sources.participant import RESPONSE_DURATION, Participant, respond
+from streaming.sources.source import Item
+
+__all__ = ["SimulatedSettings", "SimulatedSource", "Snr", "simulate_recording"]
+
+Snr = Literal["easy", "realistic", "none"]
+
+_LEAD_IN = 3.0  # s before the first stimulus
+_TAIL = 2.0  # s after the last
+_SOA_JITTER = 0.125  # of the SOA, to both sides: 0.7 to 0.9 s for 0.8 s
+_LAPSES = 0.05  # of trials get no response at all
+_STRETCH = 0.05  # SD of the log latency: 5 ms for P1, 25 ms at 500 ms
+_GAIN = 0.15  # SD of the log amplitude from trial to trial
+# Samples are made in blocks, so that how they are read cannot change them. Short ones, because
+# a block is made between two chunks: 306 channels at 1 kHz take BLOCK_MS ms.
+_BLOCK = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedSettings:
+    """Who takes part, and how it is recorded.
+
+    Parameters
+    ----------
+    snr : str
+        ``"easy"``: single trials decode far better than in people, for the demo.
+        ``"realistic"``: a good decoder gets 60-65 % of two-way choices from a single trial.
+        ``"none"``: every stimulus gives the same response, so nothing can be decoded.
+    subject_seed : int
+        Which person: head, sources, and what each concept evokes.
+    session_seed : int
+        Which session of that person: order of the stimuli and all noise.
+    n_channels : int
+        Electrodes, from 4 to 335, spread over the head (see
+        `streaming.sources.headmodel.spread_channels`).
+    sfreq : float
+        Rate, in Hz, of at least 125: the 50 Hz line must be in the band.
+    soa : float
+        Mean time from one onset to the next, in seconds; each is up to an eighth longer or
+        shorter. Responses last up to 1.2 s, so they overlap.
+    """
+
+    snr: Snr = "easy"
+    subject_seed: int = 1
+    session_seed: int = 1
+    n_channels: int = 32
+    sfreq: float = 250.0
+    soa: float = 0.8
+
+    def __post_init__(self) -> None:
+        """Refuse what no participant can be made of."""
+        if self.snr not in get_args(Snr):
+            msg = f"snr must be one of {', '.join(get_args(Snr))}, got {self.snr!r}"
+            raise ConfigError(msg)
+        for name in ("subject_seed", "session_seed"):
+            if getattr(self, name) < 0:
+                msg = f"{name} must be 0 or more, got {getattr(self, name)}"
+                raise ConfigError(msg)
+        if not 125 <= self.sfreq <= 20_000:
+            msg = f"sfreq must be from 125 to 20000 Hz, got {self.sfreq}"
+            raise ConfigError(msg)
+        if not 0.2 <= self.soa <= 60:
+            msg = f"soa must be from 0.2 to 60 s, got {self.soa}"
+            raise ConfigError(msg)
+        spread_channels(self.n_channels)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    onset: int
+    concept: int
+    gain: float
+    stretch: float
+
+
+def _vigilance(t: float) -> float:
+    """Return how much of a fresh response is left after `t` seconds of a session.
+
+    It sinks over 3 minutes and comes back, though never quite: a tenth is lost for good within
+    the first quarter of an hour.
+    """
+    return 1 - 0.1 * (1 - exp(-t / 900)) - 0.1 * (1 - cos(2 * pi * t / 360)) / 2
+
+
+def _order(rng: np.random.Generator, pools: Sequence[Sequence[int]]) -> Iterator[int]:
+    """Draw concepts forever: pools take turns in random order, each is shuffled and used up."""
+    left: list[list[int]] = [[] for _ in pools]
+    while True:
+        for pool in rng.permutation(len(pools)):
+            if not left[pool]:
+                left[pool] = list(rng.permutation(pools[pool]))
+            yield int(left[pool].pop())
+
+
+class SimulatedSource:
+    """EEG and markers of someone who does not exist.
+
+    The same settings give the same samples, bit for bit, however they are read.
+
+    Parameters
+    ----------
+    concepts : sequence of str
+        Ids of everything this person may be shown; they become the markers' labels.
+    embeddings : array of shape (n_concepts, n_dims)
+        Where each concept is in a space of meanings; part of the response follows it.
+    settings : SimulatedSettings
+        Who, and how.
+    shown : sequence of sequences of str
+        Pools of concepts to show in this session. They get equally many trials, in random
+        order; each is shown in full, shuffled, before any of it comes again. All concepts in
+        one pool if not given.
+    n_trials : int or None
+        How many stimuli to show before the session ends; None goes on forever.
+    chunk_size : int
+        Samples in a chunk.
+    clock : callable or None
+        Gives seconds. With a clock, samples come when they are due on it, counted from the
+        first read; without, as fast as they are read, and sample 0 is at 0 s.
+    sleep : callable
+        Waits for seconds of the clock.
+    """
+
+    def __init__(
+        self,
+        concepts: Sequence[str],
+        embeddings: NDArray[np.float32],
+        settings: SimulatedSettings,
+        *,
+        shown: Sequence[Sequence[str]] = (),
+        n_trials: int | None = None,
+        chunk_size: int = 10,
+        clock: Callable[[], float] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        _check(concepts, embeddings, shown, n_trials, chunk_size)
+        self.settings = settings
+        self._chunk_size, self._n_trials = chunk_size, n_trials
+        self._clock, self._sleep = clock, sleep
+        s = settings
+        self._spec = SignalSpec(s.sfreq, spread_channels(s.n_channels))
+        self._participant = Participant.draw(
+            concepts, embeddings, self._spec.ch_names, s.snr, s.subject_seed
+        )
+        self._concepts = tuple(concepts)
+        pools = [[self._concepts.index(c) for c in pool] for pool in shown or [concepts]]
+        self._pools = [pool for pool in pools if pool]
+        self._items: Generator[Item, None, None] | None = None
+        self._next: Item | None = None
+
+    @property
+    def spec(self) -> SignalSpec:
+        """Rate and channels of the chunks that `read` returns."""
+        return self._spec
+
+    def read(self, timeout: float) -> Item | None:
+        """Return the next item, waiting up to `timeout` seconds, or None if there is none."""
+        if self._items is None:
+            self._items = self._make_items(0.0 if self._clock is None else self._clock())
+        if self._next is None:
+            self._next = next(self._items, None)
+        item = self._next
+        if self._clock is not None and item is not None:
+            due = item.t_end if isinstance(item, Chunk) else item.t
+            wait = due - self._clock()
+            if wait > 0:
+                self._sleep(min(wait, timeout))
+            if wait > timeout:
+                return None
+        self._next = None
+        return item
+
+    def close(self) -> None:
+        """End the session; nothing is read after it."""
+        self._items = (item for item in ())
+        self._next = None
+
+    def _trials(self) -> Iterator[_Trial]:
+        """Draw what is shown, when, and how the brain takes it."""
+        s = self.settings
+        rng = np.random.default_rng([s.subject_seed, s.session_seed, 4])
+        order = _order(rng, self._pools)
+        onset = self._spec.to_samples(_LEAD_IN)
+        while True:
+            gain = _vigilance(onset / s.sfreq) * rng.lognormal(0, _GAIN)
+            attends = rng.random() >= _LAPSES
+            stretch = rng.lognormal(0, _STRETCH)
+            yield _Trial(onset, next(order), gain * attends, stretch)
+            soa = s.soa * rng.uniform(1 - _SOA_JITTER, 1 + _SOA_JITTER)
+            onset += self._spec.to_samples(soa)
+
+    def _blocks(self) -> Iterator[tuple[NDArray[np.float32], list[_Trial], bool]]:
+        """Make the signal, the trials that begin in it, and whether it is the last block."""
+        s, spec = self.settings, self._spec
+        person = np.random.default_rng([s.subject_seed, 2])
+        session = np.random.default_rng([s.subject_seed, s.session_seed, 3])
+        background = Background(spec.ch_names, s.sfreq, person, session)
+        n_times, n_response = spec.to_samples(_BLOCK), spec.to_samples(RESPONSE_DURATION)
+        times = np.arange(n_response) / s.sfreq
+        n_sources = len(self._participant.latencies)
+        activity = np.zeros((n_sources, n_times + n_response))  # this block, and what follows
+        trials = self._trials()
+        trial = next(trials)
+        start, n_shown, end = 0, 0, np.inf
+        while start < end:
+            begun = []
+            while trial.onset < start + n_times and start < end and n_shown != self._n_trials:
+                at = trial.onset - start
+                response = respond(self._participant, trial.concept, trial.stretch, times)
+                activity[:, at : at + n_response] += trial.gain * response
+                begun.append(trial)
+                n_shown += 1
+                if n_shown == self._n_trials:
+                    end = trial.onset + spec.to_samples(_TAIL)
+                trial = next(trials)
+            data = background(n_times)
+            data += self._participant.topographies @ activity[:, :n_times]
+            activity[:, :-n_times] = activity[:, n_times:]
+            activity[:, -n_times:] = 0
+            start += n_times
+            yield data.astype(np.float32), begun, start >= end
+
+    def _make_items(self, t0: float) -> Generator[Item, None, None]:
+        """Cut the signal into chunks; a marker comes before the chunk that holds its onset."""
+        s, spec = self.settings, self._spec
+        what = f"simulated participant {s.subject_seed}, session {s.session_seed}, {s.snr}"
+        yield SourceState("live", t0, what)
+        rest = np.empty((len(spec.ch_names), 0), np.float32)
+        coming: list[_Trial] = []
+        first = 0
+        for block, begun, last in self._blocks():
+            rest = np.concatenate([rest, block], axis=1)
+            coming += begun
+            while rest.shape[1] >= (1 if last else self._chunk_size):
+                stop = first + min(self._chunk_size, rest.shape[1])
+                while coming and coming[0].onset < stop:
+                    trial = coming.pop(0)
+                    label, t = self._concepts[trial.concept], t0 + trial.onset / spec.sfreq
+                    yield Marker(label, t, 0, trial.onset)
+                data, rest = rest[:, : stop - first], rest[:, stop - first :]
+                yield Chunk(data, spec, 0, first, t0)
+                first = stop
+        yield SourceState("ended", t0 + first / spec.sfreq, f"{what}: all stimuli shown")
+
+
+def _check(
+    concepts: Sequence[str],
+    embeddings: NDArray[np.float32],
+    shown: Sequence[Sequence[str]],
+    n_trials: int | None,
+    chunk_size: int,
+) -> None:
+    """Refuse concepts, pools and lengths that make no session."""
+    if len(set(concepts)) != len(concepts) or len(concepts) < 2:
+        msg = f"concepts must be at least two ids, all different, got {len(concepts)} ids"
+        raise ConfigError(msg)
+    if embeddings.ndim != 2 or len(embeddings) != len(concepts):
+        msg = (
+            f"embeddings must have shape (n_concepts, n_dims) with n_concepts={len(concepts)}, "
+            f"got shape {embeddings.shape}"
+        )
+        raise ConfigError(msg)
+    unknown = sorted({c for pool in shown for c in pool} - set(concepts))
+    if unknown:
+        msg = f"shown has ids that are not among the concepts: {', '.join(unknown[:5])}"
+        raise ConfigError(msg)
+    if n_trials is not None and n_trials < 1:
+        msg = f"n_trials must be 1 or more, or None to go on forever, got {n_trials}"
+        raise ConfigError(msg)
+    if chunk_size < 1:
+        msg = f"chunk_size must be 1 sample or more, got {chunk_size}"
+        raise ConfigError(msg)
+
+
+def simulate_recording(
+    concepts: Sequence[str],
+    embeddings: NDArray[np.float32],
+    settings: SimulatedSettings,
+    *,
+    n_trials: int,
+    shown: Sequence[Sequence[str]] = (),
+) -> mne.io.RawArray:
+    """Record a session of a simulated participant, as fast as it can be computed.
+
+    Parameters
+    ----------
+    concepts, embeddings, settings, shown, n_trials
+        As for `SimulatedSource`. Another `session_seed` than that of a live session makes it
+        another session of the same person.
+
+    Returns
+    -------
+    mne.io.RawArray
+        EEG in volts with the montage; an annotation with a concept's id at each onset.
+    """
+    source = SimulatedSource(
+        concepts, embeddings, settings, shown=shown, n_trials=n_trials, chunk_size=1000
+    )
+    chunks: list[NDArray[np.float32]] = []
+    markers: list[Marker] = []
+    while (item := source.read(0)) is not None:
+        if isinstance(item, Chunk):
+            chunks.append(item.data)
+        elif isinstance(item, Marker):
+            markers.append(item)
+    info = source.spec.to_info().set_montage(montage())
+    raw = mne.io.RawArray(np.concatenate(chunks, axis=1), info, verbose="error")
+    onsets = [m.sample / source.spec.sfreq for m in markers]
+    raw.set_annotations(mne.Annotations(onsets, 0.0, [m.label for m in markers]))
+    return raw
