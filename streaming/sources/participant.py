@@ -14,9 +14,9 @@ from streaming.sources.headmodel import Dipoles, lead_field
 __all__ = ["RESPONSE_DURATION", "Participant", "respond"]
 
 # When, for how long (SD, in s), around where (on the right; mirrored on the left), and how
-# strong the part is that all stimuli share. Early visual areas first, then the ventral stream, then
-# parietal cortex (Cichy et al. 2014): P1, N170 (Bentin et al. 1996), N250, P300 (Polich 2007),
-# and a late positivity.
+# strong the part is that all stimuli share. Early visual areas first, then the ventral
+# stream, then parietal cortex (Cichy et al. 2014): P1, N170 (Bentin et al. 1996), N250, P300
+# (Polich 2007), and a late positivity.
 _STAGES = (
     (0.10, 0.018, (0.25, -0.75, 0.05), 0.8),
     (0.17, 0.025, (0.50, -0.60, -0.15), 1.0),

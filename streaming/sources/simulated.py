@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import cos, exp, pi
 from typing import Literal, get_args
@@ -162,7 +162,7 @@ class SimulatedSource:
         self._concepts = tuple(concepts)
         pools = [[self._concepts.index(c) for c in pool] for pool in shown or [concepts]]
         self._pools = [pool for pool in pools if pool]
-        self._items: Generator[Item, None, None] | None = None
+        self._items: Iterator[Item] | None = None
         self._next: Item | None = None
 
     @property
@@ -189,7 +189,7 @@ class SimulatedSource:
 
     def close(self) -> None:
         """End the session; nothing is read after it."""
-        self._items = (item for item in ())
+        self._items = iter(())
         self._next = None
 
     def _trials(self) -> Iterator[_Trial]:
@@ -237,7 +237,7 @@ class SimulatedSource:
             start += n_times
             yield data.astype(np.float32), begun, start >= end
 
-    def _make_items(self, t0: float) -> Generator[Item, None, None]:
+    def _make_items(self, t0: float) -> Iterator[Item]:
         """Cut the signal into chunks; a marker comes before the chunk that holds its onset."""
         s, spec = self.settings, self._spec
         what = f"simulated participant {s.subject_seed}, session {s.session_seed}, {s.snr}"

@@ -1,20 +1,11 @@
 from __future__ import annotations
 
-import csv
-from dataclasses import replace
-from pathlib import Path
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.signal import welch
 
-from streaming.errors import ConfigError
 from streaming.signal import Chunk, Marker, SourceState
-from streaming.sources.background import Background
-from streaming.sources.headmodel import spread_channels
-from streaming.sources.participant import Participant
-from streaming.sources.simulated import SimulatedSettings, SimulatedSource, simulate_recording
+from streaming.sources.simulated import SimulatedSettings, SimulatedSource
 from streaming.sources.source import Item
 
 CONCEPTS = tuple(f"thing-{n}" for n in range(40))
