@@ -105,6 +105,9 @@ class Chunk:
         When sample 0 of the segment would have been taken at the nominal rate, in seconds on
         the LSL clock. The source may move it from chunk to chunk as it learns how fast the
         amplifier's clock runs, so that `t0` stays right for hours.
+    bad : array of bool of shape (n_times,) or None
+        Samples that were not measured on every channel, and hold a made-up value there; None
+        if there are none. No window over them is decoded.
     """
 
     data: NDArray[np.float32]
@@ -112,15 +115,19 @@ class Chunk:
     segment: int = 0
     first: int = 0
     t_anchor: float = 0.0
+    bad: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
-        """Check that the rows are the channels."""
+        """Check that the rows are the channels, and that `bad` has one entry per sample."""
         n_channels = len(self.spec.ch_names)
         if self.data.ndim != 2 or len(self.data) != n_channels:
             msg = (
                 f"data must have shape (n_channels, n_times) with n_channels={n_channels} "
                 f"as in spec.ch_names, got shape {self.data.shape}"
             )
+            raise ValueError(msg)
+        if self.bad is not None and self.bad.shape != (self.n_times,):
+            msg = f"bad must have shape ({self.n_times},) as data, got {self.bad.shape}"
             raise ValueError(msg)
 
     @property

@@ -1,0 +1,177 @@
+"""Causal frequency filters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import butter, iirnotch, sos2zpk, sosfilt, sosfilt_zi
+
+from streaming.errors import ConfigError
+from streaming.signal import Chunk, SignalSpec
+
+__all__ = [
+    "SETTLED",
+    "Bandpass",
+    "BandpassSettings",
+    "Notch",
+    "NotchSettings",
+    "SosFilter",
+]
+
+SETTLED = 0.05
+"""What share of a wrong start may be left when a filter counts as settled.
+
+A segment starts at the steady state for its first sample, so the start is wrong by the
+distance of that sample from the signal's level: tens of microvolts of EEG. Five percent of
+it is 1-3 uV, less than the noise of a single trial, and too slow to survive the baseline.
+"""
+
+
+class SosFilter:
+    """Second-order sections whose state lives from chunk to chunk.
+
+    Each segment starts at the steady state for its first sample, so that the DC offset of an
+    amplifier, often 1000 times the EEG, does not ring through the first seconds. State and
+    output are float64: float32 sections err by 243 uV at 0.1 Hz, 1 kHz and 50 mV of offset.
+
+    Parameters
+    ----------
+    sos : array of shape (n_sections, 6)
+        The filter, as `scipy.signal` designs it.
+    """
+
+    def __init__(self, sos: NDArray[np.float64]) -> None:
+        self._sos = sos
+        self._steady = sosfilt_zi(sos)[:, None, :]  # (n_sections, 1, 2), for an input of 1
+        self._segment: int | None = None
+        self._state: NDArray[np.float64]
+
+    def __call__(self, chunk: Chunk) -> NDArray[np.float64]:
+        """Return the filtered samples of `chunk`, shape (n_channels, n_times)."""
+        if chunk.n_times == 0:  # sosfilt raises on an empty array
+            return chunk.data.astype(np.float64)
+        if chunk.segment != self._segment:
+            self._segment = chunk.segment
+            self._state = self._steady * chunk.data[:, :1].astype(np.float64)
+        data, self._state = sosfilt(self._sos, chunk.data, zi=self._state)
+        return np.asarray(data)
+
+    def settling(self, sfreq: float) -> float:
+        """Return how long a wrong start is felt, in seconds.
+
+        That is the time until the response to a step stays within `SETTLED` of the step
+        around its final value.
+        """
+        _, poles, _ = sos2zpk(self._sos)
+        # Long enough for the slowest pole to fade to a thousandth of SETTLED.
+        n_times = int(np.log(SETTLED / 1e3) / np.log(np.abs(poles).max())) + 2
+        zeros = np.zeros_like(self._steady[:, 0, :])
+        step, _ = sosfilt(self._sos, np.ones(n_times), zi=zeros)
+        final = np.prod(self._sos[:, :3].sum(axis=1) / self._sos[:, 3:].sum(axis=1))
+        return float(np.flatnonzero(np.abs(step - final) > SETTLED).max(initial=-1) + 1) / sfreq
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BandpassSettings:
+    """Settings of a Butterworth band-pass.
+
+    Parameters
+    ----------
+    low, high : float
+        Edges of the band (-3 dB), in Hz.
+    order : int
+        Order of each edge. The lowest order that separates the bands delays least: from 0.1
+        to 30 Hz, order 2 delays by 8 ms and order 4 by 14 ms.
+    """
+
+    low: float
+    high: float
+    order: int = 2
+
+    def __post_init__(self) -> None:
+        """Refuse an empty band."""
+        if not 0 < self.low < self.high:
+            msg = f"bandpass needs 0 < low < high, got low={self.low}, high={self.high} Hz"
+            raise ConfigError(msg)
+        if self.order < 1:
+            msg = f"bandpass needs an order of at least 1, got order={self.order}"
+            raise ConfigError(msg)
+
+
+class Bandpass:
+    """Keep the frequencies between two edges."""
+
+    def __init__(self, settings: BandpassSettings) -> None:
+        self.settings = settings
+        self.settling = 0.0
+        self._filter: SosFilter
+
+    def prepare(self, spec: SignalSpec) -> SignalSpec:
+        """Design the filter for the rate of the stream."""
+        s, nyquist = self.settings, spec.sfreq / 2
+        if s.high >= nyquist:
+            msg = (
+                f"bandpass needs high < {nyquist:g} Hz, half of sfreq={spec.sfreq:g}, "
+                f"got high={s.high:g}; lower it, or use a faster stream"
+            )
+            raise ConfigError(msg)
+        band = (s.low, s.high)
+        self._filter = SosFilter(butter(s.order, band, "bandpass", output="sos", fs=spec.sfreq))
+        self.settling = self._filter.settling(spec.sfreq)
+        return spec
+
+    def __call__(self, chunk: Chunk) -> Chunk:
+        """Filter `chunk`, going on from where the last one ended."""
+        return replace(chunk, data=self._filter(chunk).astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotchSettings:
+    """Settings of a notch.
+
+    Parameters
+    ----------
+    freq : float
+        What to remove, in Hz: the mains, 50 or 60. Its harmonics are left to the band-pass.
+    width : float
+        Width of the notch (-3 dB), in Hz. Mains stay within 0.2 Hz of their frequency; a
+        narrower notch rings longer, 2 Hz for 0.5 s.
+    """
+
+    freq: float
+    width: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Refuse a notch that reaches below 0 Hz."""
+        if not 0 < self.width < self.freq:
+            msg = f"notch needs 0 < width < freq, got width={self.width}, freq={self.freq} Hz"
+            raise ConfigError(msg)
+
+
+class Notch:
+    """Remove one frequency."""
+
+    def __init__(self, settings: NotchSettings) -> None:
+        self.settings = settings
+        self.settling = 0.0
+        self._filter: SosFilter
+
+    def prepare(self, spec: SignalSpec) -> SignalSpec:
+        """Design the filter for the rate of the stream."""
+        s, nyquist = self.settings, spec.sfreq / 2
+        if s.freq >= nyquist:
+            msg = (
+                f"notch needs freq < {nyquist:g} Hz, half of sfreq={spec.sfreq:g}, "
+                f"got freq={s.freq:g}; leave it out, the stream cannot carry that frequency"
+            )
+            raise ConfigError(msg)
+        b, a = iirnotch(s.freq, s.freq / s.width, fs=spec.sfreq)
+        self._filter = SosFilter(np.concatenate([b, a])[None, :])
+        self.settling = self._filter.settling(spec.sfreq)
+        return spec
+
+    def __call__(self, chunk: Chunk) -> Chunk:
+        """Filter `chunk`, going on from where the last one ended."""
+        return replace(chunk, data=self._filter(chunk).astype(np.float32))

@@ -1,0 +1,144 @@
+"""Which channels, and against what they are measured."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.errors import ConfigError, StreamMismatch
+from streaming.signal import Chunk, SignalSpec
+
+__all__ = ["Pick", "PickSettings", "Reference", "ReferenceSettings", "normal_name"]
+
+
+def normal_name(ch_name: str) -> str:
+    """Return what amplifiers agree on in a channel's name.
+
+    Examples
+    --------
+    >>> normal_name("EEG Fp1-REF") == normal_name("FP1")
+    True
+    """
+    name = ch_name.strip().lower().removeprefix("eeg ")
+    return "".join(name.split()).removesuffix("-ref")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PickSettings:
+    """Settings of a choice of channels.
+
+    Parameters
+    ----------
+    ch_names : tuple of str
+        The channels of the output, in this order and with these names.
+    """
+
+    ch_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse no channels, and names that the matching takes for the same."""
+        if not self.ch_names:
+            msg = "pick needs at least one channel in ch_names, got none"
+            raise ConfigError(msg)
+        twice = _twice(self.ch_names)
+        if twice:
+            msg = f"pick needs ch_names that differ, got more than one of {', '.join(twice)}"
+            raise ConfigError(msg)
+
+
+class Pick:
+    """Keep the named channels, in the named order.
+
+    A channel is found by its `normal_name`, so that a stream whose amplifier writes
+    ``EEG FP1-REF`` fits a model made with ``Fp1``.
+    """
+
+    settling = 0.0
+
+    def __init__(self, settings: PickSettings) -> None:
+        self.settings = settings
+        self._rows: NDArray[np.intp]
+        self._spec: SignalSpec
+
+    def prepare(self, spec: SignalSpec) -> SignalSpec:
+        """Find the channels in the stream."""
+        wanted = self.settings.ch_names
+        row_of = {normal_name(name): row for row, name in enumerate(spec.ch_names)}
+        missing = [name for name in wanted if normal_name(name) not in row_of]
+        if missing:
+            msg = (
+                f"the stream has no channel {', '.join(missing)}; needed are "
+                f"{', '.join(wanted)}, it has {', '.join(spec.ch_names)}. Rename its channels, "
+                f"or fit a model to those it has"
+            )
+            raise StreamMismatch(msg)
+        unclear = set(map(normal_name, wanted)) & set(map(normal_name, _twice(spec.ch_names)))
+        if unclear:
+            found = [name for name in spec.ch_names if normal_name(name) in unclear]
+            msg = (
+                f"the stream's channels {', '.join(found)} have names that count as the same, "
+                f"so {', '.join(wanted)} cannot be picked; rename one of them"
+            )
+            raise StreamMismatch(msg)
+        self._rows = np.array([row_of[normal_name(name)] for name in wanted])
+        types = tuple(spec.ch_types[row] for row in self._rows)
+        self._spec = replace(spec, ch_names=wanted, ch_types=types)
+        return self._spec
+
+    def __call__(self, chunk: Chunk) -> Chunk:
+        """Return the channels' rows."""
+        return replace(chunk, data=chunk.data[self._rows], spec=self._spec)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceSettings:
+    """Settings of a reference.
+
+    Parameters
+    ----------
+    ch_names : tuple of str
+        Channels whose mean is subtracted from every channel; all of them (the average
+        reference) if none is named.
+    """
+
+    ch_names: tuple[str, ...] = ()
+
+
+class Reference:
+    """Subtract the mean of some channels from all."""
+
+    settling = 0.0
+
+    def __init__(self, settings: ReferenceSettings) -> None:
+        self.settings = settings
+        self._rows: NDArray[np.intp] | slice
+
+    def prepare(self, spec: SignalSpec) -> SignalSpec:
+        """Find the channels of the reference."""
+        missing = [name for name in self.settings.ch_names if name not in spec.ch_names]
+        if missing:
+            msg = (
+                f"reference needs the channels {', '.join(missing)}, which are not among "
+                f"{', '.join(spec.ch_names)}; pick them first"
+            )
+            raise ConfigError(msg)
+        rows = [spec.ch_names.index(name) for name in self.settings.ch_names]
+        self._rows = np.array(rows) if rows else slice(None)
+        return spec
+
+    def __call__(self, chunk: Chunk) -> Chunk:
+        """Subtract the reference at each sample."""
+        # Accumulating adds channel after channel. np.sum adds in pairs when there is one
+        # sample and in sequence when there are more, so cutting would change the last bits.
+        of = chunk.data[self._rows]
+        mean = np.add.accumulate(of, axis=0, dtype=np.float64)[-1] / len(of)
+        return replace(chunk, data=(chunk.data - mean).astype(np.float32))
+
+
+def _twice(ch_names: tuple[str, ...]) -> list[str]:
+    """Return the names that count as the same as another."""
+    counts = Counter(map(normal_name, ch_names))
+    return [name for name in ch_names if counts[normal_name(name)] > 1]

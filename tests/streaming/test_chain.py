@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streaming.chain import TRANSFORMS, Chain, standard_chain
+from streaming.errors import ConfigError
+from streaming.signal import Chunk, SignalSpec
+from streaming.transform import Transform
+from tests.laws import cuts, noise, run
+
+SPEC = SignalSpec(250.0, ("EEG Fp1-REF", "Cz", "Pz", "Oz", "trash"))
+N_TIMES = 400
+
+
+def stream() -> list[Chunk]:
+    """Three segments: one that was joined late, one after a short gap, one after a long one."""
+    data = noise(5, 3 * N_TIMES)
+    data[1, 130:140] = np.nan
+    data[2, N_TIMES : N_TIMES + 7] = np.inf
+    parts = np.split(data, 3, axis=1)
+    anchors = (100.0, 103.0, 120.0)
+    firsts = (7, 0, 0)
+    return [
+        Chunk(part, SPEC, number, first, t_anchor)
+        for number, (part, first, t_anchor) in enumerate(
+            zip(parts, firsts, anchors, strict=True)
+        )
+    ]
+
+
+STREAM = stream()
+CLEAN = [replace(c, data=np.nan_to_num(c.data, posinf=0.0)) for c in STREAM]
+
+EXAMPLES: dict[str, dict[str, object]] = {
+    "bandpass": {"low": 1.0, "high": 40.0},
+    "clamp": {"limit": 2e-5},
+    "decimate": {"sfreq": 50.0},
+    "notch": {"freq": 50.0},
+    "pick": {"ch_names": ["Oz", "Fp1"]},
+    "reference": {"ch_names": ["Cz", "Pz", "Oz"]},
+    "repair": {},
+    "scale": {"span": 0.7, "every": 0.1, "max_gap": 5.0},
+}
+
+
+def one(name: str) -> Chain:
+    return Chain.from_json([{"transform": name, **EXAMPLES[name]}])
+
+
+def whole() -> Chain:
+    order = ("pick", "repair", "reference", "notch", "bandpass", "decimate", "scale", "clamp")
+    steps = [{"transform": name, **EXAMPLES[name]} for name in order]
+    steps[0]["ch_names"] = ["Oz", "Fp1", "Cz", "Pz"]
+    steps[-1]["limit"] = 2.0
+    return Chain.from_json(steps)
+
+
+CHAINS: dict[str, tuple[Callable[[], Transform], list[Chunk]]] = {
+    **{name: (lambda name=name: one(name), CLEAN) for name in TRANSFORMS},
+    "repair": (lambda: one("repair"), STREAM),
+    "whole": (whole, STREAM),
+    "standard": (lambda: standard_chain(SPEC.ch_names[:4], SPEC.sfreq), STREAM),
+}
+
+
+def test_every_transform_has_an_example() -> None:
+    assert set(EXAMPLES) == set(TRANSFORMS)
+
+
+@pytest.mark.parametrize("name", CHAINS)
+@settings(max_examples=40, deadline=None)
+@given(where=cuts(N_TIMES))
+def test_cutting_the_stream_changes_nothing(name: str, where: list[int]) -> None:
+    make, segments = CHAINS[name]
+    for cut, uncut in zip(run(make(), segments, where), run(make(), segments), strict=True):
+        cut.assert_equal(uncut)
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_samples_one_by_one_change_nothing(name: str) -> None:
+    make, segments = CHAINS[name]
+    outputs = run(make(), segments, range(1, N_TIMES))
+    for cut, uncut in zip(outputs, run(make(), segments), strict=True):
+        cut.assert_equal(uncut)
+
+
+@pytest.mark.parametrize("name", CHAINS)
+@settings(max_examples=20, deadline=None)
+@given(now=st.integers(1, N_TIMES - 1))
+def test_the_future_does_not_change_the_past(name: str, now: int) -> None:
+    make, segments = CHAINS[name]
+    for number, segment in enumerate(segments):
+        data = segment.data.copy()
+        data[:, now:] = 1e3
+        other = [*segments[:number], replace(segment, data=data)]
+        past, changed = run(make(), segments)[: number + 1], run(make(), other)
+        for before, after in zip(past[:-1], changed[:-1], strict=True):
+            after.assert_equal(before)
+        spec = make().prepare(SPEC)
+        n_known = int(np.ceil((segment.first + now) * spec.sfreq / SPEC.sfreq)) - past[-1].first
+        np.testing.assert_array_equal(changed[-1].data[:, :n_known], past[-1].data[:, :n_known])
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_a_prepared_chain_has_forgotten_the_stream_before(name: str) -> None:
+    make, segments = CHAINS[name]
+    used = make()
+    run(used, segments)
+    for again, fresh in zip(run(used, segments), run(make(), segments), strict=True):
+        again.assert_equal(fresh)
+
+
+@pytest.mark.parametrize("name", sorted(set(TRANSFORMS) - {"scale"}))
+def test_short_memory_ends_with_the_segment(name: str) -> None:
+    make, segments = CHAINS[name]
+    run(make(), segments)[-1].assert_equal(run(make(), segments[-1:])[0])
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_no_output_is_anything_but_a_number(name: str) -> None:
+    make, segments = CHAINS[name]
+    assert all(np.isfinite(out.data).all() for out in run(make(), segments))
+
+
+def test_a_chain_survives_being_written_down() -> None:
+    steps = whole().to_json()
+    assert [step["transform"] for step in steps][:2] == ["pick", "repair"]
+    assert Chain.from_json(steps).to_json() == steps
+
+
+def test_settling_is_the_sum_over_the_steps() -> None:
+    chain = whole()
+    chain.prepare(SPEC)
+    assert chain.settling == pytest.approx(sum(step.settling for step in chain.steps))
+    assert chain.settling > 0
+
+
+@pytest.mark.parametrize(
+    ("step", "match"),
+    [
+        ({"transform": "magic"}, r"step 1 .*'magic' is none of bandpass, clamp"),
+        ({"low": 1.0}, "transform=None is none of"),
+        ({"transform": "clamp", "limits": 1.0}, r"step 1 .*\(clamp\): .*'limits'"),
+        ({"transform": "notch"}, r"\(notch\): .*missing.*'freq'"),
+        ({"transform": "clamp", "limit": "ten"}, r"\(clamp\): .*'str'"),
+    ],
+)
+def test_a_step_that_cannot_be_made_is_refused(step: dict[str, object], match: str) -> None:
+    with pytest.raises(ConfigError, match=match):
+        Chain.from_json([step])
