@@ -1,0 +1,272 @@
+"""A model is a folder: ``model.json`` and ``weights.safetensors``, and nothing that executes.
+
+The weights' checksum is in ``model.json``; the model's id is a hash of both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
+
+from models.candidates import Candidates
+from models.encoder import ENCODERS, Encoder
+from models.latent import Latent
+from models.stimuli import StimulusTable
+from streaming.chain import Chain
+from streaming.errors import BraincastError, ModelError
+from streaming.signal import SignalSpec, Window
+from streaming.window import Windowing, windowing_from_json
+
+__all__ = ["FORMAT_VERSION", "Model", "load_model", "save_model"]
+
+FORMAT_VERSION = 1
+_FORMAT = "braincast-model"
+_JSON, _WEIGHTS = "model.json", "weights.safetensors"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """All that turns a stream into latents and latents into a ranking.
+
+    Parameters
+    ----------
+    spec : SignalSpec
+        Rate and channels that the model takes from a stream.
+    transforms : list of dict
+        The chain, as plain data; `chain` makes it.
+    windowing : LockedWindows or SlidingWindows
+        How windows are cut.
+    encoder : Encoder
+        From a window to a vector.
+    candidates : Candidates
+        What it chooses from.
+    centre : array of shape (n_dims,)
+        Mean of the training targets: what `models.retrieval` looks from.
+    temperature : float
+        Makes similarities to probabilities; fitted for these candidates on held-out trials.
+    stimuli : StimulusTable
+        What the markers mean.
+    protocol : str
+        How it was scored: ``"closed_set"`` or ``"zero_shot"``.
+    training : dict
+        Where it comes from: hashes of the data, numbers of trials and runs.
+    scores : dict
+        How well it did on held-out trials.
+    """
+
+    spec: SignalSpec
+    transforms: list[dict[str, Any]]
+    windowing: Windowing
+    encoder: Encoder
+    candidates: Candidates
+    centre: NDArray[np.float32]
+    temperature: float
+    stimuli: StimulusTable
+    protocol: str
+    training: dict[str, Any]
+    scores: dict[str, Any]
+    model_id: str = field(init=False)
+    """SHA-256, in hex, of both files of the folder."""
+
+    def __post_init__(self) -> None:
+        """Check the temperature and name the model after what it is made of."""
+        if not (self.temperature > 0 and np.isfinite(self.temperature)):
+            msg = f"temperature must be finite and above 0, got {self.temperature}"
+            raise ValueError(msg)
+        if self.centre.shape != self.candidates.vectors.shape[1:]:
+            msg = (
+                f"centre has shape {self.centre.shape} but the candidates have "
+                f"{self.candidates.vectors.shape[1]} dimensions; they must match"
+            )
+            raise ValueError(msg)
+        text, _ = _files(self)
+        object.__setattr__(self, "model_id", hashlib.sha256(text).hexdigest())
+
+    @property
+    def space(self) -> str:
+        """Name of the embedding space."""
+        return self.candidates.space
+
+    def chain(self) -> Chain:
+        """Return a fresh chain, the one that the training data went through."""
+        return Chain.from_json(self.transforms)
+
+    def encode(self, window: Window) -> Latent:
+        """Return the latent of a window."""
+        vector = self.encoder.encode(window)
+        return Latent(vector, self.space, window.chunk.t_end, self.model_id)
+
+
+def save_model(model: Model, folder: str | Path) -> None:
+    """Write a model folder.
+
+    Parameters
+    ----------
+    model : Model
+        What to write.
+    folder : path
+        Made if need be; a model that is there already is replaced, anything else is refused.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        msg = f"{folder} is a file; name a folder to write the model to"
+        raise ModelError(msg)
+    others = sorted(
+        path.name for path in folder.glob("*") if path.name not in (_JSON, _WEIGHTS)
+    )
+    if others:
+        msg = f"{folder} holds other files, such as {others[0]}; name a new or an empty folder"
+        raise ModelError(msg)
+    text, weights = _files(model)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _WEIGHTS).write_bytes(weights)
+        (folder / _JSON).write_bytes(text)
+    except OSError as error:
+        msg = f"cannot write {folder}: {error.strerror}; name a folder that can be written"
+        raise ModelError(msg) from error
+
+
+def load_model(folder: str | Path) -> Model:
+    """Read a model folder.
+
+    Raises
+    ------
+    ModelError
+        If it is no model folder, of another version, or altered.
+    """
+    folder = Path(folder)
+    values = _read_json(folder)
+    weights = _read_inside(folder, _WEIGHTS)
+    expected = values.get("weights_sha256")
+    found = hashlib.sha256(weights).hexdigest()
+    if found != expected:
+        msg = (
+            f"{folder / _WEIGHTS} was altered: its sha256 is {found[:12]}..., {_JSON} says "
+            f"{str(expected)[:12]}...; copy the folder again, or fit anew"
+        )
+        raise ModelError(msg)
+    try:
+        return _build(values, load_arrays(weights))
+    except KeyError as error:
+        msg = f"{folder} lacks {error}; copy the folder again, or fit anew"
+        raise ModelError(msg) from error
+    except (BraincastError, SafetensorError, AttributeError, TypeError, ValueError) as error:
+        msg = f"{folder} is not a valid model ({error}); copy the folder again, or fit anew"
+        raise ModelError(msg) from error
+
+
+def _files(model: Model) -> tuple[bytes, bytes]:
+    """Return the contents of ``model.json`` and of the weights."""
+    arrays = {f"encoder.{name}": array for name, array in model.encoder.arrays().items()}
+    arrays["candidates"] = model.candidates.vectors
+    arrays["centre"] = model.centre
+    weights = save_arrays({name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)})
+    candidates = model.candidates
+    values = {
+        "format": _FORMAT,
+        "version": FORMAT_VERSION,
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        "spec": {
+            "sfreq": model.spec.sfreq,
+            "ch_names": model.spec.ch_names,
+            "ch_types": model.spec.ch_types,
+        },
+        "transforms": model.transforms,
+        "windowing": model.windowing.to_json(),
+        "encoder": model.encoder.kind,
+        "space": candidates.space,
+        "temperature": model.temperature,
+        "protocol": model.protocol,
+        "scores": model.scores,
+        "training": model.training,
+        "stimuli": model.stimuli.to_json(),
+        "candidates": {
+            "version": candidates.version,
+            "ids": candidates.ids,
+            "texts": candidates.texts,
+            "glyphs": candidates.glyphs,
+            "trained": candidates.trained,
+        },
+    }
+    text = json.dumps(values, ensure_ascii=False, indent=1, allow_nan=False)
+    return text.encode() + b"\n", weights
+
+
+def _build(values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Model:
+    """Make a model of what `_files` wrote."""
+    spec, listed = values["spec"], values["candidates"]
+    if values["encoder"] not in ENCODERS:
+        msg = f"encoder {values['encoder']!r} is unknown, known are {', '.join(ENCODERS)}"
+        raise ModelError(msg)
+    prefix = "encoder."
+    learnt = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+    Chain.from_json(values["transforms"])  # an unknown transform is told now, not when live
+    return Model(
+        spec=SignalSpec(spec["sfreq"], tuple(spec["ch_names"]), tuple(spec["ch_types"])),
+        transforms=values["transforms"],
+        windowing=windowing_from_json(values["windowing"]),
+        encoder=ENCODERS[values["encoder"]].from_arrays(learnt),
+        candidates=Candidates(
+            ids=tuple(listed["ids"]),
+            texts=tuple(listed["texts"]),
+            glyphs=tuple(listed["glyphs"]),
+            trained=tuple(listed["trained"]),
+            vectors=arrays["candidates"],
+            space=values["space"],
+            version=listed["version"],
+        ),
+        centre=arrays["centre"],
+        temperature=values["temperature"],
+        stimuli=StimulusTable.from_json(values["stimuli"]),
+        protocol=values["protocol"],
+        training=values["training"],
+        scores=values["scores"],
+    )
+
+
+def _read_json(folder: Path) -> dict[str, Any]:
+    """Read ``model.json`` and check that it is one of ours."""
+    text = _read_inside(folder, _JSON)
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        msg = f"{folder / _JSON} is not JSON ({error}); copy the folder again, or fit anew"
+        raise ModelError(msg) from error
+    if not isinstance(values, dict) or values.get("format") != _FORMAT:
+        msg = f"{folder / _JSON} does not describe a braincast model; name a model folder"
+        raise ModelError(msg)
+    if values.get("version") != FORMAT_VERSION:
+        msg = (
+            f"{folder} has model format {values.get('version')}, this braincast reads "
+            f"{FORMAT_VERSION}; fit anew, or use the braincast that made it"
+        )
+        raise ModelError(msg)
+    return values
+
+
+def _read_inside(folder: Path, name: str) -> bytes:
+    """Read a file of the folder, and none that a link leads to elsewhere."""
+    path = folder / name
+    if not path.is_file():
+        what = "has no " + name if folder.is_dir() else "is not there"
+        msg = f"{folder} is not a model folder: it {what}; make one with braincast fit"
+        raise ModelError(msg)
+    if path.resolve().parent != folder.resolve():
+        msg = f"{path} leads outside of the model folder; put the file itself there"
+        raise ModelError(msg)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        msg = f"cannot read {path}: {error.strerror}; check its permissions"
+        raise ModelError(msg) from error
