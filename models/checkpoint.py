@@ -171,7 +171,9 @@ def _files(model: Model) -> tuple[bytes, bytes]:
     arrays = {f"encoder.{name}": array for name, array in model.encoder.arrays().items()}
     arrays["candidates"] = model.candidates.vectors
     arrays["centre"] = model.centre
-    weights = save_arrays({name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)})
+    weights = save_arrays(
+        {name: np.asarray(arrays[name], order="C") for name in sorted(arrays)}
+    )
     candidates = model.candidates
     values = {
         "format": _FORMAT,

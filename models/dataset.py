@@ -24,7 +24,7 @@ from streaming.signal import Chunk, Marker, SignalSpec, Window
 from streaming.sources.recording import RecordingSource
 from streaming.window import LockedWindows, Windower
 
-__all__ = ["MakeChain", "Progress", "Dataset", "find_dead_channels", "read_dataset"]
+__all__ = ["Dataset", "MakeChain", "Progress", "find_dead_channels", "read_dataset"]
 
 logger = logging.getLogger(__name__)
 
@@ -271,8 +271,8 @@ def _join(
     if n_windows == 0:
         why = ", ".join(f"{n} {reason}" for reason, n in withheld.items()) or "cut off"
         msg = (
-            f"{parts[0].path} gives no window of {windowing.tmin} to {windowing.tmax} s ({why}); "
-            f"record at least {chain.settling:.1f} s before the first event"
+            f"{parts[0].path} gives no window of {windowing.tmin} to {windowing.tmax} s "
+            f"({why}); record at least {chain.settling:.1f} s before the first event"
         )
         raise RecordingError(msg)
     stimuli = [stimulus for part in parts for stimulus in part.stimuli]
