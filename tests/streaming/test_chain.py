@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -62,8 +63,8 @@ def whole() -> Chain:
 
 
 CHAINS: dict[str, tuple[Callable[[], Transform], list[Chunk]]] = {
-    **{name: (lambda name=name: one(name), CLEAN) for name in TRANSFORMS},
-    "repair": (lambda: one("repair"), STREAM),
+    **{name: (partial(one, name), CLEAN) for name in TRANSFORMS},
+    "repair": (partial(one, "repair"), STREAM),
     "whole": (whole, STREAM),
     "standard": (lambda: standard_chain(SPEC.ch_names[:4], SPEC.sfreq), STREAM),
 }

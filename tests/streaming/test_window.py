@@ -94,11 +94,9 @@ def test_when_markers_arrive_changes_no_window(order: list[int], arrival: list[i
     windows = windower()
     arrivals = sorted(zip(arrival, order, strict=True))
     found = []
-    starts = [0, *(at for at, _ in arrivals)]
-    for chunk, (_, sample) in zip(chunks(STREAM[:1], starts[1:]), arrivals, strict=False):
-        found += windows.feed(chunk)
-        found += windows.mark(marker(sample))
-    last = list(chunks(STREAM[:1], starts[1:]))[-1]
+    *parts, last = chunks(STREAM[:1], [at for at, _ in arrivals])
+    for part, (_, sample) in zip(parts, arrivals, strict=True):
+        found += [*windows.feed(part), *windows.mark(marker(sample))]
     found += windows.feed(last)
     other = windower()
     for sample in sorted(order):
@@ -143,9 +141,10 @@ def test_a_marker_between_two_samples_takes_the_nearest() -> None:
 def test_a_window_is_decided_with_its_last_sample() -> None:
     windows = windower()
     windows.mark(marker(100))
-    before, last = list(chunks(STREAM[:1], [128]))[0], list(chunks(STREAM[:1], [128, 129]))[1]
+    before, last, after = chunks(STREAM[:1], [128, 129])
     assert windows.feed(before) == []
     assert len(windows.feed(last)) == 1
+    assert windows.feed(after) == []
 
 
 @pytest.mark.parametrize(
@@ -187,9 +186,6 @@ def test_a_marker_whose_samples_are_gone_is_late(where: list[int]) -> None:
     (kept,) = windows.mark(marker(2460))
     (late,) = windows.mark(marker(2459))
     assert isinstance(kept, Window)
-    np.testing.assert_array_equal(
-        windower(LockedWindows(-0.1, 0.4)).windowing.tmin, LOCKED.tmin
-    )
     assert isinstance(late, Withheld)
     assert late.reason == "late"
 
