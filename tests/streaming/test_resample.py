@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.signal import cheby2, sosfilt, sosfilt_zi
+
+from streaming.errors import ConfigError
+from streaming.filters import SETTLED
+from streaming.resample import Decimate, DecimateSettings
+from streaming.signal import Chunk, SignalSpec
+from tests.laws import noise, run
+
+SPEC = SignalSpec(1000.0, ("Cz",))
+
+
+def decimate(sfreq: float = 125.0) -> Decimate:
+    return Decimate(DecimateSettings(sfreq=sfreq))
+
+
+def test_decimation_is_scipys_low_pass_and_every_eighth_sample() -> None:
+    data = noise(1, 4000)
+    (out,) = run(decimate(), [Chunk(data, SPEC)], [5, 1003])
+    sos = cheby2(8, 60, 75.0, fs=1000.0, output="sos")
+    state = sosfilt_zi(sos)[:, None, :] * data[:, :1].astype(np.float64)
+    expected = sosfilt(sos, data.astype(np.float64), zi=state)[0][:, ::8]
+    np.testing.assert_array_equal(out.data, expected.astype(np.float32))
+
+
+@pytest.mark.parametrize("first", [1, 3, 8, 17])
+def test_which_samples_are_kept_follows_from_their_index_in_the_segment(first: int) -> None:
+    late = Chunk(noise(1, 400), SPEC, first=first, t_anchor=10.0)
+    (out,) = run(decimate(), [late])
+    assert out.first == -(-first // 8)
+    assert out.t0 == 10.0 + out.first / 125.0
+    assert out.data.shape[1] == len(range(8 * out.first, first + 400, 8))
+
+
+@pytest.mark.parametrize(
+    ("freq", "least", "most"),
+    [(10.0, 0.99, 1.01), (37.0, 0.99, 1.01), (75.0, 0.0, 0.0011), (120.0, 0.0, 0.0011)],
+)
+def test_nothing_folds_into_the_band(freq: float, least: float, most: float) -> None:
+    sine = np.sin(2 * np.pi * freq * np.arange(8000) / 1000, dtype=np.float32)[None, :]
+    (out,) = run(decimate(), [Chunk(sine, SPEC)])
+    assert least <= np.sqrt(2) * out.data[:, 500:].std() <= most
+
+
+def test_a_wrong_start_is_gone_when_the_filter_says_so() -> None:
+    data = np.full((1, 2000), 0.05, np.float32)
+    data[0, 0] = 0.0
+    step = decimate()
+    (out,) = run(step, [Chunk(data, SPEC)])
+    rest = np.abs(out.data[0] / 0.05 - 1)
+    n_settling = int(np.ceil(step.settling * 125.0))
+    assert rest[n_settling:].max() <= SETTLED < rest[: n_settling - 1].max()
+
+
+def test_a_rate_that_is_reached_already_passes() -> None:
+    data = noise(1, 100)
+    step = decimate(1000.0)
+    (out,) = run(step, [Chunk(data, SPEC)])
+    np.testing.assert_array_equal(out.data, data)
+    assert step.settling == 0.0
+
+
+def test_a_rate_near_a_multiple_is_divided_by_it() -> None:
+    assert decimate().prepare(SignalSpec(999.5, ("Cz",))).sfreq == 999.5 / 8
+
+
+def test_a_bad_sample_that_is_dropped_is_not_forgotten() -> None:
+    bad = np.zeros(80, bool)
+    bad[[17, 40]] = True
+    (out,) = run(decimate(), [Chunk(noise(1, 80), SPEC, bad=bad)], range(1, 80))
+    assert np.flatnonzero(out.bad).tolist() == [3, 5]
+
+
+@pytest.mark.parametrize("sfreq", [300.0, 1500.0])
+def test_a_rate_that_does_not_divide_is_refused(sfreq: float) -> None:
+    with pytest.raises(
+        ConfigError, match=rf"sfreq={sfreq:g} Hz of 1000 Hz: their ratio .* take"
+    ):
+        decimate(sfreq).prepare(SPEC)
+
+
+def test_a_rate_that_no_clock_has_is_refused() -> None:
+    with pytest.raises(ConfigError, match="positive sfreq, got sfreq=0"):
+        decimate(0.0)
