@@ -1,0 +1,144 @@
+/** What is shown, and beside it what was decoded: the best five, and where the truth came. */
+
+import { byId, glyph, make, percent, say, shape } from "./dom.js";
+
+const N_TOP = 5;
+const OLD = 5; // seconds after which a decode is history, even if nothing is wrong
+const LATE = 1; // seconds on the way to this page after which a decode is no longer live
+const REASONS = {
+  settling: "the filters are still settling",
+  gap: "samples of this window were lost",
+  late: "its marker came too late",
+  "bad samples": "this window holds bad samples",
+};
+
+/** How a decode went: right, near (among the best five), wrong, or none (nothing to judge). */
+export function verdict({ truth, abstained, stale }) {
+  if (!truth || abstained || stale) return "none";
+  if (truth.rank === 1) return "right";
+  return truth.rank <= N_TOP ? "near" : "wrong";
+}
+
+/** Whether a decode reached this page too late to be called live; `now` on the LSL clock. */
+export function isLate(event, now) {
+  return event.stale || now - event.t_emit > LATE;
+}
+
+export class ShownPanel {
+  #panel = byId("shown");
+  #glyph = byId("shown-glyph");
+  #text = byId("shown-text");
+  #note = byId("shown-note");
+  #t = NaN;
+
+  /** A marker came: a stimulus, a pause, or one that the table does not know. */
+  see({ t, role, text, glyph: emoji, label }) {
+    if (role === "response" || role === "ignore") return;
+    const stimulus = role === "stimulus";
+    this.#t = t;
+    this.#panel.dataset.kind = stimulus ? "stimulus" : "other";
+    say(this.#glyph, stimulus ? emoji : "");
+    say(this.#text, stimulus ? text : role === "unknown" ? label : role.replace("_", " "));
+    say(this.#note, role === "unknown" ? "a marker that the table of stimuli does not list" : "");
+  }
+
+  clear() {
+    this.#t = NaN;
+    this.#panel.dataset.kind = "other";
+    say(this.#glyph, "");
+    say(this.#text, "waiting");
+    say(this.#note, "no marker yet");
+  }
+
+  age(now) {
+    this.#panel.classList.toggle("old", now - this.#t > OLD);
+  }
+}
+
+export class DecodePanel {
+  #panel = byId("decoded");
+  #about = byId("decoded-for");
+  #seen = byId("decoded-seen");
+  #flag = byId("decoded-flag");
+  #result = byId("verdict");
+  #rows;
+  #event = null;
+
+  constructor() {
+    this.#rows = Array.from({ length: N_TOP }, () => {
+      const row = make("li");
+      const parts = {
+        row,
+        glyph: glyph(""),
+        text: make("span", "word"),
+        bar: make("span", "fill"),
+        p: make("span", "p"),
+      };
+      const track = make("span", "track");
+      track.append(parts.bar);
+      row.append(parts.glyph, parts.text, track, parts.p);
+      byId("top").append(row);
+      return parts;
+    });
+  }
+
+  clear() {
+    this.#event = null;
+    this.#panel.dataset.look = "waiting";
+    for (const node of [this.#about, this.#seen, this.#flag]) say(node, "");
+    this.#result.replaceChildren(make("span", "", "waiting for the first decode"));
+    this.#fill([], null);
+  }
+
+  /** Show a decode, or why there is none; `late` if it must not look live. */
+  show(event, late) {
+    this.#event = event;
+    const { truth, abstained, calibrated } = event;
+    this.#panel.dataset.look = abstained ? "abstained" : late ? "stale" : "live";
+    say(this.#about, truth ? `for ${truth.text}` : "");
+    const familiar = truth?.trained ? "seen in calibration" : "never seen in calibration";
+    say(this.#seen, truth ? familiar : "no truth is known for this window");
+    say(this.#flag, abstained ? "NO DECODE" : late ? "STALE" : calibrated ? "" : "not calibrated");
+    this.#fill(abstained ? [] : event.top, truth);
+    this.#result.replaceChildren(...this.#judge(event, late));
+  }
+
+  #fill(top, truth) {
+    this.#rows.forEach(({ row, glyph: emoji, text, bar, p }, i) => {
+      const entry = top[i];
+      row.classList.toggle("empty", !entry);
+      row.classList.toggle("truth", Boolean(entry && truth && entry.id === truth.id));
+      say(emoji, entry?.glyph ?? "");
+      say(text, entry?.text ?? "");
+      bar.style.setProperty("--p", entry?.p ?? 0);
+      say(p, entry ? percent(entry.p) : "");
+    });
+  }
+
+  #judge(event, late) {
+    const { truth, abstained, n_candidates: pool } = event;
+    if (abstained) return [shape("none"), make("span", "", REASONS[abstained] ?? abstained)];
+    if (late) return [shape("none"), make("span", "", "came too late to be live; not counted")];
+    if (!truth) return [shape("none"), make("span", "", `best of ${pool} candidates`)];
+    const kind = verdict(event);
+    const words = { right: "Right", near: "In the top five", wrong: "Wrong" }[kind];
+    return [
+      shape(kind),
+      make("strong", kind, words),
+      make("span", "", `rank ${truth.rank} of ${pool}`),
+    ];
+  }
+
+  /** Grey out what time has overtaken; `now` on the LSL clock, `live` as status.js says. */
+  age(now, live) {
+    const event = this.#event;
+    const since = event ? now - event.t_end : 0;
+    const old = Boolean(event) && (!live || since > OLD);
+    this.#panel.classList.toggle("old", old);
+    if (old && this.#panel.dataset.look === "live") {
+      say(this.#flag, Number.isFinite(since) ? `STALE · ${Math.floor(since)} s ago` : "STALE");
+    } else if (!old && this.#panel.dataset.look === "live") {
+      say(this.#flag, event.calibrated ? "" : "not calibrated");
+    }
+  }
+}

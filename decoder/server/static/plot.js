@@ -1,0 +1,286 @@
+/**
+ * The live signal: all channels stacked, drawn by LSL time, gaps left open.
+ *
+ * Samples are inked once, onto a strip that is used in a circle; a frame only copies the strip
+ * to the screen. So the cost does not grow with the channels or the seconds on view. The strip
+ * reaches a little past the right edge, since samples wait there until their time has come.
+ */
+
+import { Ring } from "./ring.js";
+
+const VIEW = 5; // seconds on view
+const DELAY = 0.3; // seconds behind now: frames come every 50 ms, networks jitter
+const AHEAD = 1; // seconds of strip past the right edge
+const RESCALE = 1; // seconds between looks at the scale
+const LANE = 5; // root mean squares that fit between two channels
+const UNITS = { V: ["µV", 1e6], T: ["fT", 1e15], "T/m": ["fT/cm", 1e13] };
+const N_MARKS = 12;
+
+/** The nearest of 1, 2, 5, 10, 20, ... not below `x`. */
+function roundUp(x) {
+  const power = 10 ** Math.floor(Math.log10(x));
+  return power * [1, 2, 5, 10].find((m) => m * power >= x * 0.999);
+}
+
+export class Plot {
+  #canvas;
+  #screen;
+  #strip = document.createElement("canvas");
+  #ink = this.#strip.getContext("2d");
+  #ring = null;
+  #marks = [];
+  #names = [];
+  #unit = UNITS.V;
+  #colors = {};
+  #hatch = null;
+  #box = { left: 0, top: 0, width: 0, height: 0, pps: 1 }; // device pixels; pps: per second
+  #dpr = 1;
+  #volts = 0; // from one channel to the next
+  #scaledAt = -Infinity;
+  #drawn = 0; // next sample to ink
+  #cleared = -Infinity; // strip is clean or inked up to here, in pixels since time 0
+  #stale = true; // all must be drawn anew
+  #still = matchMedia("(prefers-reduced-motion: reduce)");
+
+  /** @param {HTMLCanvasElement} canvas */
+  constructor(canvas) {
+    this.#canvas = canvas;
+    this.#screen = canvas.getContext("2d");
+    new ResizeObserver(() => (this.#stale = true)).observe(canvas);
+    this.#still.addEventListener("change", () => (this.#stale = true));
+  }
+
+  /** Say what the rows are. */
+  describe({ ch_names: names, unit }) {
+    this.#names = names;
+    this.#unit = UNITS[unit] ?? [unit, 1];
+    this.#ring = null;
+    this.#marks = [];
+    this.#stale = true;
+  }
+
+  /** Read the colours again, after the theme changed. */
+  restyle() {
+    this.#stale = true;
+  }
+
+  append(frame) {
+    if (!this.#ring?.fits(frame.header)) {
+      this.#ring = new Ring(frame.header.n_channels, frame.header.sfreq, VIEW + AHEAD + 1);
+      this.#scaledAt = -Infinity;
+      this.#stale = true;
+    }
+    this.#ring.append(frame);
+  }
+
+  /** Draw a line where a stimulus came. */
+  mark(t, label) {
+    this.#marks.push({ t, label });
+    if (this.#marks.length > N_MARKS) this.#marks.shift();
+  }
+
+  /** Draw one frame; `now` is in seconds on the LSL clock. */
+  draw(now) {
+    if (!Number.isFinite(now) || !this.#ring) return;
+    if (now - this.#scaledAt > RESCALE) this.#rescale(now);
+    if (this.#stale) this.#measure();
+    const { left, top, width, height, pps } = this.#box;
+    const edge = Math.floor((now - DELAY) * pps);
+    this.#advance(edge + Math.floor(AHEAD * pps));
+    this.#screen.clearRect(left, 0, width, this.#canvas.height);
+    if (this.#still.matches) {
+      const turn = Math.floor(edge / width) * width; // a pen that sweeps over a still sheet
+      const wiper = Math.round(0.04 * width);
+      this.#copy(turn, edge, left);
+      this.#copy(edge - width + wiper, turn, left + edge - turn + wiper);
+    } else {
+      this.#copy(edge - width, edge, left);
+    }
+    this.#annotate(edge, top, height);
+  }
+
+  #rescale(now) {
+    this.#scaledAt = now;
+    const typical = this.#ring.typical(VIEW);
+    if (typical === 0) return;
+    const [, factor] = this.#unit;
+    const wanted = roundUp(LANE * typical * factor) / factor;
+    // A step down waits until it is due by a margin, so that the scale does not flicker.
+    const holds = LANE * typical > 0.35 * this.#volts && wanted <= this.#volts * 1.001;
+    if (holds) return;
+    this.#volts = wanted;
+    this.#stale = true;
+  }
+
+  /** Fit to the page: sizes, colours, the parts that stand still. */
+  #measure() {
+    this.#stale = false;
+    const dpr = (this.#dpr = Math.min(devicePixelRatio, 2));
+    const style = getComputedStyle(this.#canvas);
+    const canvas = this.#canvas;
+    canvas.width = Math.round(canvas.clientWidth * dpr);
+    canvas.height = Math.round(canvas.clientHeight * dpr);
+    for (const name of ["trace", "trace-2", "muted", "rule", "mark"]) {
+      this.#colors[name] = style.getPropertyValue(`--${name}`);
+    }
+    const rem = dpr * parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const left = Math.round(2.7 * rem);
+    const top = Math.round(1.7 * rem);
+    const width = Math.max(10, canvas.width - left);
+    const height = Math.max(10, canvas.height - top - Math.round(1.5 * rem));
+    this.#box = { left, top, width, height, pps: width / VIEW, rem };
+    this.#strip.width = width + Math.ceil(AHEAD * this.#box.pps);
+    this.#strip.height = height;
+    this.#hatch = this.#makeHatch(rem);
+    this.#cleared = -Infinity;
+    this.#drawLabels(style.fontFamily);
+  }
+
+  #makeHatch(rem) {
+    const tile = document.createElement("canvas");
+    const size = (tile.width = tile.height = Math.round(0.6 * rem));
+    const pen = tile.getContext("2d");
+    pen.strokeStyle = this.#colors.rule;
+    pen.lineWidth = size / 6;
+    for (const shift of [-size, 0, size]) {
+      pen.moveTo(shift, size);
+      pen.lineTo(shift + size, 0);
+    }
+    pen.stroke();
+    return this.#ink.createPattern(tile, "repeat");
+  }
+
+  #drawLabels(family) {
+    const pen = this.#screen;
+    const { left, top, height, rem } = this.#box;
+    const n = this.#ring.nChannels;
+    const lane = height / n;
+    const every = Math.ceil((0.72 * rem) / lane); // names that would overlap are left out
+    pen.font = `${Math.min(0.72 * rem, lane * every * 0.95)}px ${family}`;
+    pen.fillStyle = this.#colors.muted;
+    pen.textBaseline = "middle";
+    pen.textAlign = "right";
+    for (let c = 0; c < n; c += every) {
+      pen.fillText(this.#names[c] ?? "", left - 0.45 * rem, top + (c + 0.5) * lane, left - 0.5 * rem);
+    }
+    pen.font = `${0.8 * rem}px ${family}`; // for the notes of every frame
+  }
+
+  /** Clear the strip and ink what has come, up to pixel `limit` since time 0. */
+  #advance(limit) {
+    const ring = this.#ring;
+    const length = this.#strip.width;
+    if (!(limit - this.#cleared < length && limit >= this.#cleared)) {
+      this.#cleared = limit - length; // new, resized, or back from a hidden tab
+      this.#drawn = ring.oldest;
+    }
+    for (let from = this.#cleared; from < limit; ) {
+      const at = from % length;
+      const n = Math.min(limit - from, length - at);
+      this.#ink.clearRect(at, 0, n, this.#strip.height);
+      from += n;
+    }
+    this.#cleared = limit;
+    const { pps } = this.#box;
+    let first = Math.max(this.#drawn, ring.oldest);
+    while (first < ring.end && ring.time(first) * pps < limit - length + 2) first++;
+    let end = first;
+    while (end < ring.end && ring.time(end) * pps <= limit) {
+      if (end > first && ring.afterGap[end % ring.capacity]) {
+        this.#stroke(first, end, limit);
+        first = end;
+      }
+      end++;
+    }
+    this.#stroke(first, end, limit);
+    this.#drawn = end;
+  }
+
+  /** Ink samples `first` to `end`, which hang together, and the gap before them if there is one. */
+  #stroke(first, end, limit) {
+    if (first >= end) return;
+    const ring = this.#ring;
+    const { pps } = this.#box;
+    const length = this.#strip.width;
+    const gap = ring.afterGap[first % ring.capacity];
+    const from = first > ring.oldest ? first - 1 : first; // join what was inked before
+    const start = Math.max(ring.time(from) * pps, limit - length);
+    const stop = ring.time(end - 1) * pps;
+    let base = Math.floor(start / length) * length;
+    for (; base <= stop; base += length) {
+      if (gap) {
+        this.#ink.fillStyle = this.#hatch;
+        this.#ink.fillRect(start - base, 0, ring.time(first) * pps - start, this.#strip.height);
+      }
+      this.#lines(gap ? first : from, end, base, 0, this.#colors.trace);
+      this.#lines(gap ? first : from, end, base, 1, this.#colors["trace-2"]);
+    }
+  }
+
+  /** Ink every other channel, from channel `parity` on. */
+  #lines(first, end, base, parity, color) {
+    const ring = this.#ring;
+    const { pps, height } = this.#box;
+    const lane = height / ring.nChannels;
+    const gain = lane / this.#volts;
+    const pen = this.#ink;
+    pen.beginPath();
+    for (let c = parity; c < ring.nChannels; c += 2) {
+      const middle = (c + 0.5) * lane;
+      let down = false;
+      for (let i = first; i < end; i++) {
+        const slot = i % ring.capacity;
+        const y = middle - gain * ring.data[slot * ring.nChannels + c];
+        const x = ring.times[slot] * pps - base;
+        if (down) pen.lineTo(x, y);
+        else pen.moveTo(x, y);
+        down = y === y; // a sample that is not a number leaves a hole
+      }
+    }
+    pen.strokeStyle = color;
+    pen.lineWidth = 1.1 * this.#dpr;
+    pen.lineJoin = "round";
+    pen.stroke();
+  }
+
+  /** Copy pixels `from` to `to` (since time 0) from the strip to `x` on the screen. */
+  #copy(from, to, x) {
+    const { top, height } = this.#box;
+    const length = this.#strip.width;
+    while (from < to) {
+      const at = from % length;
+      const n = Math.min(to - from, length - at);
+      this.#screen.drawImage(this.#strip, at, 0, n, height, x, top, n, height);
+      from += n;
+      x += n;
+    }
+  }
+
+  #annotate(edge, top, height) {
+    const pen = this.#screen;
+    const { left, width, pps, rem } = this.#box;
+    const dpr = this.#dpr;
+    pen.textAlign = "left";
+    for (const { t, label } of this.#marks) {
+      const at = t * pps;
+      if (at < edge - width || at > edge) continue;
+      const x = Math.round(this.#still.matches ? left + (at % width) : left + at - edge + width);
+      pen.fillStyle = this.#colors.mark;
+      pen.globalAlpha = 0.45;
+      pen.fillRect(x, top - 0.2 * rem, Math.max(1, Math.round(dpr)), height + 0.2 * rem);
+      pen.globalAlpha = 1;
+      pen.fillText(label, x + dpr, 0.75 * rem);
+    }
+    const [unit, factor] = this.#unit;
+    const bar = (2 * height) / this.#ring.nChannels;
+    const bottom = this.#canvas.height;
+    pen.fillStyle = this.#colors.muted;
+    pen.textAlign = "right";
+    const text = `${+(2 * this.#volts * factor).toPrecision(2)} ${unit}`;
+    pen.fillText(text, left + width - 0.7 * rem, bottom - 0.6 * rem);
+    pen.fillRect(left + width - 0.35 * rem, bottom - 0.1 * rem - bar, 2 * dpr, bar);
+    pen.textAlign = "left";
+    pen.fillRect(left, bottom - 0.6 * rem, pps, 2 * dpr);
+    pen.fillText("1 s", left + pps + 0.4 * rem, bottom - 0.6 * rem);
+  }
+}

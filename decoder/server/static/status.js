@@ -1,0 +1,101 @@
+/**
+ * What may be believed right now, from everything the page has heard. No document in here.
+ *
+ * All instants given to it are seconds on the page's own clock, except `t` in events, which is
+ * on the LSL clock.
+ */
+
+const SILENCE = 1.5; // seconds without a frame of the signal, of which twenty come each second
+const NOTICE = 6; // seconds that a passing event is said
+
+const SOURCE = {
+  stalled: ["STALLED", "bad", "The source has stalled. Nothing here is live."],
+  lost: ["SOURCE LOST", "bad", "The source is lost. Nothing here is live."],
+  ended: ["ENDED", "warn", "The source has ended. Nothing here is live."],
+};
+const QUIET = new Set(["ready", "settling", "unknown"]);
+
+export class Status {
+  #link = { state: "connecting" };
+  #source = { state: "unknown" };
+  #decoder = { state: "unknown" };
+  #notice = null;
+  #heard = 0; // when the last frame of the signal came
+
+  connected(now) {
+    this.#link = { state: "open" };
+    this.#source = { state: "unknown" };
+    this.#decoder = { state: "unknown" };
+    this.#notice = null;
+    this.#heard = now;
+  }
+
+  disconnected(now, wait) {
+    const known = this.#link.state === "open" || this.#link.state === "lost";
+    this.#link = { state: known ? "lost" : "connecting", retry: now + wait };
+  }
+
+  refused() {
+    this.#link = { state: "refused" };
+  }
+
+  /** A frame of the signal came whose first sample was taken at `t0`. */
+  frame(now, t0) {
+    this.#heard = now;
+    // Frames that were under way when the source broke do not bring it back; newer ones do.
+    if (SOURCE[this.#source.state] && t0 > this.#source.t) this.#source = { state: "live" };
+  }
+
+  state(now, event) {
+    if (event.what === "source") this.#source = event;
+    else if (event.what === "decoder") this.#decoder = event;
+    else this.notice(now, Status.#describe(event));
+  }
+
+  notice(now, text) {
+    this.#notice = { text, until: now + NOTICE };
+  }
+
+  static #describe({ what, duration, detail }) {
+    if (what === "gap") {
+      const lost = duration === undefined ? "Signal" : `${Math.round(1000 * duration)} ms of signal`;
+      return `${lost} lost. Windows that touch the gap are not decoded. ${detail ?? ""}`.trim();
+    }
+    return `Decoding fell behind: some samples were recorded but not decoded. ${detail ?? ""}`.trim();
+  }
+
+  /**
+   * @returns {{word: string, tone: string, banner: string, live: boolean}} `live`: whether the
+   *   newest decode may be shown as one.
+   */
+  view(now) {
+    const link = this.#link;
+    if (link.state === "refused") return view("LOCKED", "bad", "", false);
+    if (link.state === "connecting") {
+      return view("CONNECTING", "warn", link.retry ? "The server does not answer yet. Trying again." : "", false);
+    }
+    if (link.state === "lost") {
+      const wait = Math.max(0, Math.ceil(link.retry - now));
+      const next = wait ? `Trying again in ${wait} s.` : "Trying again.";
+      return view("OFFLINE", "bad", `The connection to the server is lost. Nothing here is live. ${next}`, false);
+    }
+    if (SOURCE[this.#source.state]) {
+      const [word, tone, text] = SOURCE[this.#source.state];
+      return view(word, tone, `${text} ${this.#source.detail ?? ""}`.trim(), false);
+    }
+    if (!QUIET.has(this.#decoder.state)) {
+      const { state, detail } = this.#decoder;
+      return view("DECODER", "bad", `The decoder is ${state}. Nothing here is live. ${detail ?? ""}`.trim(), false);
+    }
+    if (now - this.#heard > SILENCE) {
+      return view("NO SIGNAL", "bad", "No signal is arriving. Nothing here is live.", false);
+    }
+    const passing = this.#notice && now < this.#notice.until ? this.#notice.text : "";
+    if (this.#decoder.state === "settling") return view("SETTLING", "warn", passing, true);
+    return view("LIVE", passing ? "warn" : "good", passing, true);
+  }
+}
+
+function view(word, tone, banner, live) {
+  return { word, tone, banner, live };
+}

@@ -1,0 +1,70 @@
+/** The last trials in a row: what was shown, what was decoded, and how that went. */
+
+import { byId, glyph, make, say, shape } from "./dom.js";
+import { verdict } from "./decode.js";
+
+const N_TRIALS = 20;
+const WORDS = { right: "right", near: "in the top five", wrong: "wrong" };
+
+export class TrialStrip {
+  #list = byId("trial-list");
+  #cells = new Map(); // decode_id -> cell, oldest first
+
+  clear() {
+    this.#cells.clear();
+    this.#list.replaceChildren();
+  }
+
+  /** Add a trial, or replace it if a revision of its decode came. */
+  add(event, late) {
+    if (!event.truth) return;
+    const cell = this.#make(event, late);
+    const earlier = this.#cells.get(event.decode_id);
+    if (earlier) earlier.replaceWith(cell);
+    else this.#list.append(cell);
+    this.#cells.set(event.decode_id, cell);
+    if (this.#cells.size > N_TRIALS) {
+      const [oldest, node] = this.#cells.entries().next().value;
+      node.remove();
+      this.#cells.delete(oldest);
+    }
+  }
+
+  #make(event, late) {
+    const { truth, abstained, top } = event;
+    const kind = late ? "none" : verdict(event);
+    const cell = make("li", truth.trained ? kind : `${kind} new`);
+    const mark = make("span", "mark");
+    const note = abstained || (late ? "stale" : String(truth.rank));
+    mark.append(shape(kind), make("span", "rank", note));
+    const best = abstained ? null : top[0];
+    cell.append(
+      mark,
+      this.#thing("was", truth),
+      this.#thing("is", best ?? { glyph: "", text: "–" }),
+    );
+    const result = WORDS[kind] ?? note;
+    const seen = truth.trained ? "seen" : "never seen";
+    cell.title = `shown: ${truth.text} (${seen}); decoded: ${best?.text ?? "nothing"}; ${result}`;
+    return cell;
+  }
+
+  #thing(name, { glyph: emoji, text }) {
+    const node = make("span", `thing ${name}`);
+    node.append(glyph(emoji), make("span", "word", text));
+    return node;
+  }
+}
+
+/** Tells screen readers about the newest trial, now and then: each one would be a flood. */
+export class Herald {
+  #node = byId("herald");
+  #spoken = -Infinity;
+
+  tell(event, now) {
+    if (!event.truth || event.abstained || now - this.#spoken < 10) return;
+    this.#spoken = now;
+    const best = event.top[0].text;
+    say(this.#node, `Shown ${event.truth.text}, decoded ${best}, rank ${event.truth.rank}.`);
+  }
+}

@@ -1,0 +1,359 @@
+"""The page in a real browser, against a scripted server: what it shows and what it must not."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from tests.e2e.pagemock import STATIC, THINGS, PageMock
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+RUNNING = {
+    "n": 40,
+    "pool": 300,
+    "top1": 0.2,
+    "top1_low": 0.1,
+    "top1_high": 0.35,
+    "top5": 0.5,
+    "median_rank": 6.0,
+}
+LIVE = re.compile(r"^LIVE$")
+
+needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs /usr/bin/chromium")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def mock() -> PageMock:
+    return PageMock()
+
+
+@pytest.fixture
+def url(mock: PageMock) -> Iterator[str]:
+    with mock.serving() as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Give a page that may not complain; a lost line is the one thing browsers always log."""
+    context = browser.new_context(viewport={"width": 1280, "height": 720}, color_scheme="dark")
+    page = context.new_page()
+    complaints: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type == "error" and "ERR_CONNECTION" not in message.text:
+            complaints.append(message.text)
+
+    page.on("console", listen)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def open_page(page: Page, url: str, mock: PageMock) -> None:
+    page.goto(url)
+    assert mock.subscribed.wait(10)
+    expect(page.locator("#pill")).to_have_text(LIVE)
+
+
+def show(mock: PageMock, i: int, **changes: Any) -> None:
+    text, glyph = THINGS[i]
+    event = {"t": time.monotonic(), "label": text, "role": "stimulus", "candidate_id": text}
+    mock.send("markers", **(event | {"text": text, "glyph": glyph} | changes))
+
+
+@needs_chromium
+def test_a_trial_is_shown_decoded_and_scored(page: Page, url: str, mock: PageMock) -> None:
+    response = page.goto(url)
+    assert response is not None
+    assert response.headers["content-security-policy"] == "default-src 'self'"
+    open_page(page, url, mock)
+    expect(page.locator("#participant")).to_have_text(
+        re.compile("simulated participant.*easy", re.IGNORECASE)
+    )
+    expect(page.locator("#source")).to_contain_text("32 channels · 250 Hz")
+
+    show(mock, 1)
+    expect(page.locator("#shown-text")).to_have_text("cat")
+    running = [
+        RUNNING | {"protocol": "closed_set"},
+        RUNNING | {"protocol": "zero_shot", "top1": 0.01, "top1_low": 0.002, "top1_high": 0.05},
+    ]
+    mock.decode(1, [1, 0, 2, 3, 4], running=running)
+    first = page.locator("#top li").first
+    expect(first).to_contain_text("cat")
+    expect(first).to_contain_text("42 %")
+    expect(first).to_have_class(re.compile("truth"))
+    expect(page.locator("#verdict")).to_have_text("Rightrank 1 of 300")
+    expect(page.locator("#closed_set")).to_contain_text("20 %")
+    expect(page.locator("#closed_set")).to_contain_text("60 \N{MULTIPLICATION SIGN} chance")
+    expect(page.locator("#zero_shot")).to_contain_text("1.0 %")
+    expect(page.locator("#zero_shot")).to_contain_text("within chance")
+    expect(page.locator("#zero_shot")).to_contain_text("chance 1 in 300")
+
+    mock.decode(1, [0, 2, 1, 3, 4])
+    expect(page.locator("#verdict")).to_contain_text("In the top five")
+    mock.decode(1, [0, 2, 5, 3, 4])
+    expect(page.locator("#verdict")).to_have_text("Wrongrank 37 of 300")
+    expect(page.locator("#trial-list .mark")).to_have_text(["1", "3", "37"])
+    expect(page.locator("#trial-list use").nth(2)).to_have_attribute("href", "#shape-wrong")
+
+    stages = {"acquire": [8, 9, 10], "queue": [1, 1, 1], "decode": [2, 2, 2], "emit": [1, 1, 1]}
+    total = {"total": [12.0, 13.0, 14.0]}
+    mock.send("latency", stages=stages | total, n_decodes=3, gaps=2, drops=5)
+    expect(page.locator("#latency")).to_contain_text("p50 12 p95 13 p99 14 ms")
+    expect(page.locator("#losses")).to_have_text("gaps 2 · drops 5")
+
+
+@needs_chromium
+def test_only_the_last_twenty_trials_stay_and_a_revision_replaces(
+    page: Page, url: str, mock: PageMock
+) -> None:
+    open_page(page, url, mock)
+    for i in range(22):
+        mock.decode(1, [1, 0, 2, 3, 4], decode_id=f"S1/locked/{i}")
+    expect(page.locator("#trial-list li")).to_have_count(20)
+    mock.decode(1, [0, 1, 2, 3, 4], decode_id="S1/locked/21", revision=1)
+    expect(page.locator("#trial-list .mark").last).to_have_text("2")
+    expect(page.locator("#trial-list li")).to_have_count(20)
+
+
+@needs_chromium
+def test_what_is_not_live_never_looks_live(page: Page, url: str, mock: PageMock) -> None:
+    open_page(page, url, mock)
+    decoded, flag = page.locator("#decoded"), page.locator("#decoded-flag")
+    faded = re.compile(r"grayscale")
+
+    mock.decode(1, [1, 0, 2, 3, 4], stale=True)
+    expect(flag).to_have_text("STALE")
+    expect(page.locator("#top")).to_have_css("filter", faded)
+    expect(page.locator("#verdict")).to_contain_text("not counted")
+
+    mock.decode(1, [1, 0, 2, 3, 4])
+    expect(flag).to_have_text("")
+    expect(page.locator("#top")).to_have_css("filter", "none")
+
+    now = time.monotonic()
+    mock.decode(1, [1, 0, 2, 3, 4], t_end=now - 3, t_emit=now - 3)  # late on the way here
+    expect(flag).to_have_text("STALE")
+    mock.decode(1, [1, 0, 2, 3, 4], t_end=time.monotonic() - 60)  # of a minute ago
+    expect(flag).to_have_text(re.compile(r"STALE · 6\d s ago"))
+
+    for reason, words in (("gap", "samples of this window were lost"), ("odd", "odd")):
+        mock.decode(1, [], abstained=reason, top=[])
+        expect(flag).to_have_text("NO DECODE")
+        expect(page.locator("#verdict")).to_have_text(words)
+        expect(page.locator("#top li:visible")).to_have_count(0)
+    expect(decoded).to_have_attribute("data-look", "abstained")
+    mock.decode(1, [1, 0, 2, 3, 4], calibrated=False)
+    expect(flag).to_have_text("not calibrated")
+
+
+@needs_chromium
+def test_gaps_and_the_state_of_the_source_are_said(
+    page: Page, url: str, mock: PageMock
+) -> None:
+    open_page(page, url, mock)
+    banner, pill = page.locator("#banner"), page.locator("#pill")
+    expect(banner).to_be_hidden()
+    mock.decode(1, [1, 0, 2, 3, 4])
+
+    mock.send("state", what="gap", state="gap", t=0.0, detail="", duration=0.32)
+    expect(banner).to_contain_text("320 ms of signal lost")
+    mock.send("state", what="decoder", state="settling", t=0.0, detail="")
+    expect(pill).to_have_text("SETTLING")
+    mock.send("state", what="decoder", state="ready", t=0.0, detail="")
+    expect(pill).to_have_text(LIVE)
+
+    mock.signal = False
+    mock.send("state", what="source", state="lost", t=time.monotonic(), detail="unplugged")
+    expect(banner).to_have_text("The source is lost. Nothing here is live. unplugged")
+    expect(pill).to_have_text("SOURCE LOST")
+    expect(page.locator("#decoded-flag")).to_contain_text("STALE")
+    expect(page.locator("#top")).to_have_css("filter", re.compile("grayscale"))
+    box, window = banner.bounding_box(), page.viewport_size
+    assert box is not None
+    assert window is not None
+    assert box["width"] == window["width"]
+    mock.signal = True
+    mock.send("state", what="source", state="live", t=time.monotonic(), detail="")
+    expect(pill).to_have_text(LIVE)
+
+    mock.signal = False  # nobody says anything: the page sees for itself
+    expect(pill).to_have_text("NO SIGNAL", timeout=2500)
+    mock.signal = True
+    expect(pill).to_have_text(LIVE)
+
+
+@needs_chromium
+def test_text_from_outside_stays_text(page: Page, url: str, mock: PageMock) -> None:
+    open_page(page, url, mock)
+    evil = "<img src=x onerror=alert(1)>"
+    truth = {"id": "x", "text": evil, "glyph": evil, "rank": 1, "trained": False}
+    top = [{"id": "x", "text": evil, "glyph": evil, "p": 1.0}]
+    show(mock, 1, text=evil, glyph=evil)
+    mock.decode(1, [], truth=truth, top=top)
+    mock.send("state", what="gap", state="gap", t=0.0, detail=evil, duration=1.0)
+    expect(page.locator("#shown-text")).to_have_text(evil)
+    expect(page.locator("#top .word").first).to_have_text(evil)
+    expect(page.locator("#banner")).to_contain_text(evil)
+    expect(page.locator("#trial-list")).to_contain_text(evil)
+    assert page.locator("img").count() == 0
+
+
+@needs_chromium
+def test_a_token_is_taken_from_the_address_or_asked_for(
+    page: Page, url: str, mock: PageMock
+) -> None:
+    mock.token = "s3cret"
+    page.goto(url)
+    expect(page.locator("#ask")).to_be_visible()
+    expect(page.locator("#ask-reason")).to_have_text("this token is not the session's")
+    expect(page.locator("#ask")).to_contain_text("#token=")
+    page.keyboard.type("wrong")
+    page.keyboard.press("Enter")
+    expect(page.locator("#ask")).to_be_visible()
+    page.locator("#ask-token").fill(f"{url}#token=s3cret")
+    page.keyboard.press("Enter")
+    expect(page.locator("#ask")).to_be_hidden()
+    expect(page.locator("#pill")).to_have_text(LIVE)
+    expect(page.locator("#participant")).to_be_visible()
+
+    other = page.context.new_page()
+    other.goto(f"{url}#token=s3cret")
+    expect(other.locator("#pill")).to_have_text(LIVE)
+    assert other.url == url
+    other.reload()
+    expect(other.locator("#pill")).to_have_text(LIVE)
+
+
+@needs_chromium
+def test_after_a_restart_it_comes_back_and_forgets_the_other_session(page: Page) -> None:
+    before = PageMock(session="before")
+    with before.serving() as url:
+        open_page(page, url, before)
+        before.decode(1, [1, 0, 2, 3, 4])
+        expect(page.locator("#trial-list li")).to_have_count(1)
+    expect(page.locator("#pill")).to_have_text("OFFLINE")
+    expect(page.locator("#banner")).to_contain_text("Nothing here is live")
+    expect(page.locator("#top")).to_have_css("filter", re.compile("grayscale"))
+    after = PageMock(session="after")
+    with after.serving(urlsplit(url).port or 0):
+        expect(page.locator("#pill")).to_have_text(LIVE, timeout=10_000)
+        expect(page.locator("#trial-list li")).to_have_count(0)
+        expect(page.locator("#verdict")).to_have_text("waiting for the first decode")
+        after.decode(2, [2, 0, 1, 3, 4])
+        expect(page.locator("#trial-list li")).to_have_count(1)
+
+
+@needs_chromium
+def test_everything_fits_and_the_signal_is_drawn(page: Page, url: str, mock: PageMock) -> None:
+    mock.n_channels = 64
+    open_page(page, url, mock)
+    show(mock, 1)
+    for i in range(20):
+        mock.decode(1, [1, 9, 2, 3, 4], decode_id=f"S1/locked/{i}")
+    expect(page.locator("#trial-list li")).to_have_count(20)
+    for width, height in ((1280, 720), (1920, 1080)):
+        page.set_viewport_size({"width": width, "height": height})
+        spills = page.evaluate(
+            """() => [...document.querySelectorAll("main section, main section :is(p, li, h2)")]
+                .filter((e) => e.scrollWidth > e.clientWidth + 1 && e.clientWidth
+                            || e.matches("section") && e.scrollHeight > e.clientHeight + 1)
+                .map((e) => (e.id || e.className || e.tagName) + ": " + e.textContent)"""
+        )
+        assert spills == []
+        assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    drawn = """() => {
+        const { width, height } = plot;
+        const rgba = plot.getContext("2d").getImageData(width / 2, 0, width / 2, height).data;
+        let n = 0;
+        for (let i = 3; i < rgba.length; i += 4) n += rgba[i] > 100;
+        return n > 5000;
+    }"""
+    page.wait_for_function(drawn)
+
+
+@needs_chromium
+def test_the_theme_follows_the_system_until_the_button_is_pressed(
+    page: Page, url: str, mock: PageMock
+) -> None:
+    open_page(page, url, mock)
+    root = page.locator("html")
+    expect(root).to_have_attribute("data-theme", "dark")
+    page.emulate_media(color_scheme="light")
+    expect(root).to_have_attribute("data-theme", "light")
+    page.get_by_role("button", name="Use dark colours").press("Enter")
+    expect(root).to_have_attribute("data-theme", "dark")
+    page.reload()
+    expect(root).to_have_attribute("data-theme", "dark")
+
+
+@needs_chromium
+def test_the_ring_marks_what_is_missing(page: Page, url: str, mock: PageMock) -> None:
+    page.goto(url)
+    marks = page.evaluate(
+        """async () => {
+            const { Ring } = await import("/static/ring.js");
+            const ring = new Ring(2, 100, 1);
+            const frame = (t0) => ({
+                header: { t0, n_times: 5 },
+                view: new DataView(new Float32Array(10).fill(3).buffer),
+                start: 0,
+            });
+            for (const t0 of [0, 0.05, 0.101, 0.5, 0.55]) ring.append(frame(t0));
+            const gaps = [...ring.afterGap.slice(0, ring.end)];
+            return [gaps.indexOf(1), gaps.filter(Boolean).length, ring.typical(1)];
+        }"""
+    )
+    assert marks == [15, 1, 3]
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_the_client_runs_in_node(url: str, mock: PageMock) -> None:
+    script = f"""
+        import {{ Client }} from "{(STATIC / "client.js").as_uri()}";
+        const policies = {{ signal: "latest", text: "lossless" }};
+        const client = new Client("{url.replace("http", "ws")}v1/ws", {{ policies }});
+        client.on("signal", ({{ header }}) => {{
+            const near = Math.abs(client.now() - header.t0) < 5;
+            console.log(header.n_channels, header.n_times, near);
+            client.stop();
+        }});
+        client.start();
+    """
+    done = subprocess.run(
+        ["node", "--experimental-websocket", "--input-type=module", "-e", script],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout.split() == ["32", "6", "true"]
