@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import io
+import json
+import time
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from rich.console import Console
+from scipy.stats import mannwhitneyu
+from sklearn.metrics import roc_auc_score, top_k_accuracy_score
+
+from decoder.evaluation import as_table, evaluate, one_line
+from decoder.resampling import N_PERMUTATIONS, permutation_p
+from streaming.errors import EvaluationError
+
+Problem = tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.intp]]
+
+
+def problem(n: int, pool: int, signal: float, seed: int = 0, runs: int = 5) -> Problem:
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, pool, n)
+    similarity = rng.standard_normal((n, pool)).astype(np.float32)
+    similarity[np.arange(n), truth] += signal
+    return similarity, truth, np.arange(n) * runs // n
+
+
+def test_scores_of_many_candidates_are_those_of_sklearn() -> None:
+    similarity, truth, groups = problem(400, 30, 1.5)
+    e = evaluate(similarity, truth, groups, protocol="closed_set", trained=[True] * 30)
+    for k, score in ((1, e.top1), (5, e.top5), (10, e.top10)):
+        oracle = top_k_accuracy_score(truth, similarity, k=k, labels=range(30))
+        assert score.value == pytest.approx(oracle)
+        assert score.chance == pytest.approx(k / 30)
+        assert score.low < score.value < score.high
+    beaten = (similarity < similarity[np.arange(400), truth][:, None]).sum(1)
+    assert e.pairwise.value == pytest.approx((beaten / 29).mean())
+    assert e.median_rank.value == np.median(30 - beaten)
+    assert e.median_rank.chance == 15.5
+    assert (e.n, e.pool, e.n_groups, e.auc) == (400, 30, 5, None)
+    assert e.statistic == "pairwise"
+    assert e.p_value == 1 / (1 + N_PERMUTATIONS)
+    assert e.clusters == "run and stimulus"
+
+
+def test_the_auc_of_one_run_is_that_of_sklearn() -> None:
+    similarity, truth, _ = problem(200, 2, 0.3)
+    groups = np.zeros(200, np.intp)
+    e = evaluate(similarity, truth, groups, protocol="closed_set", trained=[True] * 2)
+    assert e.auc is not None
+    oracle = roc_auc_score(truth, similarity[:, 1] - similarity[:, 0])
+    assert e.auc.value == pytest.approx(oracle)
+    assert e.auc.low < oracle < e.auc.high
+    assert (e.top5.value, e.top5.chance) == (1.0, 1.0)
+    assert e.clusters == "trial"
+
+
+def test_drift_between_runs_counts_for_nothing() -> None:
+    similarity, truth, groups = problem(400, 2, 0.5)
+    drifted = similarity.copy()
+    drifted[:, 1] += groups * np.float32(100)
+    e, d = (
+        evaluate(s, truth, groups, protocol="closed_set", trained=[True] * 2)
+        for s in (similarity, drifted)
+    )
+    assert e.auc is not None
+    assert d.auc is not None
+    assert d.auc.value == pytest.approx(e.auc.value, abs=1e-3)  # float32 rounds the drifted
+    assert d.p_value == pytest.approx(e.p_value, abs=1e-3)
+    assert d.modal_share > 0.8 > e.modal_share
+
+
+def test_the_permutation_p_is_that_of_the_rank_test() -> None:
+    similarity, truth, groups = problem(60, 2, 0.15, seed=4, runs=1)
+    e = evaluate(similarity, truth, groups, protocol="closed_set", trained=[True] * 2)
+    decision = similarity[:, 1] - similarity[:, 0]
+    oracle = mannwhitneyu(decision[truth == 1], decision[truth == 0], alternative="greater")
+    assert 0.01 < oracle.pvalue < 0.9
+    assert e.p_value == pytest.approx(oracle.pvalue, abs=0.02)
+
+
+def test_p_is_uniform_without_information() -> None:
+    values = []
+    for seed in range(40):
+        similarity, truth, groups = problem(40, 3, 0.0, seed=seed)
+        values.append(permutation_p(similarity.astype(np.float64), truth, groups))
+    assert 0.3 < np.mean(values) < 0.7
+    assert min(values) < 0.2 < np.median(values)
+
+
+def test_a_constant_decoder_is_at_chance() -> None:
+    _, truth, groups = problem(100, 12, 0.0)
+    constant = np.zeros((100, 12), np.float32)
+    e = evaluate(constant, truth, groups, protocol="closed_set", trained=[True] * 12)
+    assert e.pairwise.value == 0.5
+    assert e.median_rank.value == e.median_rank.chance
+    assert e.p_value == 1.0
+    assert e.modal_share == 1.0
+
+
+def test_intervals_widen_when_runs_differ() -> None:
+    similarity, truth, groups = problem(500, 5, 1.0)
+    uneven = similarity.copy()
+    uneven[groups < 2] = -uneven[groups < 2]
+    widths = [
+        (e.top1.high - e.top1.low)
+        for e in (
+            evaluate(s, truth, groups, protocol="closed_set", trained=[True] * 5)
+            for s in (similarity, uneven)
+        )
+    ]
+    assert widths[1] > 2 * widths[0]
+
+
+def test_a_run_without_one_of_the_classes_is_no_trouble() -> None:
+    similarity, truth, groups = problem(100, 2, 1.0)
+    truth[groups == 0] = 1
+    e = evaluate(similarity, truth, groups, protocol="closed_set", trained=[True] * 2)
+    assert e.auc is not None
+    one_class = evaluate(
+        similarity, np.ones(100, np.intp), groups, protocol="closed_set", trained=[True] * 2
+    )
+    assert one_class.auc is None
+    assert one_class.p_value == 1.0
+
+
+def test_protocols_are_not_mixed() -> None:
+    similarity, truth, groups = problem(50, 4, 0.0)
+    truth[:10] = 3
+    trained = [True, True, True, False]
+    with pytest.raises(EvaluationError, match="what the model never saw; score them as zero_"):
+        evaluate(similarity, truth, groups, protocol="closed_set", trained=trained)
+    with pytest.raises(EvaluationError, match="zero_shot refuses them"):
+        evaluate(similarity, truth, groups, protocol="zero_shot", trained=trained)
+    new = truth == 3
+    e = evaluate(
+        similarity[new], truth[new], groups[new], protocol="zero_shot", trained=trained
+    )
+    assert (e.protocol, e.pool) == ("zero_shot", 4)
+
+
+def test_what_cannot_be_scored_is_refused() -> None:
+    similarity, truth, groups = problem(50, 4, 0.0)
+    with pytest.raises(ValueError, match="they must match"):
+        evaluate(similarity, truth[1:], groups, protocol="closed_set", trained=[True] * 4)
+    none = np.zeros(0, np.intp)
+    with pytest.raises(EvaluationError, match="0 trials"):
+        evaluate(similarity[:0], none, none, protocol="closed_set", trained=[True] * 4)
+    similarity[3, 2] = np.nan
+    with pytest.raises(EvaluationError, match="not finite"):
+        evaluate(similarity, truth, groups, protocol="closed_set", trained=[True] * 4)
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ([], "unknown"),
+        (["a.jpg"] * 49 + [""], "unknown"),
+        (["a.jpg", "b.jpg"] * 25, "shared"),
+        ([f"{n // 10}{n % 2}.jpg" for n in range(50)], "disjoint"),
+    ],
+)
+def test_shared_stimulus_files_are_told(files: list[str], said: str) -> None:
+    similarity, truth, groups = problem(50, 4, 0.0)
+    e = evaluate(
+        similarity, truth, groups, protocol="closed_set", trained=[True] * 4, stim_files=files
+    )
+    assert e.stimulus_files == said
+    assert e.to_json()["stimulus_files"] == said
+
+
+def test_it_is_told_in_json_in_a_line_and_as_a_table() -> None:
+    for pool in (2, 30):
+        similarity, truth, groups = problem(60, pool, 2.0)
+        e = evaluate(similarity, truth, groups, protocol="closed_set", trained=[True] * pool)
+        values = json.loads(json.dumps(e.to_json(), allow_nan=False))
+        assert values["top1"]["value"] == e.top1.value
+        assert values["permutations_refit"] is False
+        assert one_line(e).startswith("closed_set, 60 trials: ")
+        console = Console(width=100, record=True, file=io.StringIO())
+        console.print(as_table(e))
+        said = console.export_text()
+        assert "closed_set: 60 trials in 5 runs" in said
+        assert ("AUC" in said) == (pool == 2)
+        assert ("top-5" in said) == (pool > 5)
+
+
+def test_permutations_of_1200_trials_take_seconds() -> None:
+    similarity, truth, groups = problem(1200, 2, 0.1)
+    start = time.perf_counter()
+    evaluate(similarity, truth, groups, protocol="closed_set", trained=[True] * 2)
+    assert time.perf_counter() - start < 10  # measured 1.3 s on a busy core
