@@ -7,25 +7,15 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+from tests.e2e.browser import CHROMIUM, launch
 from tests.e2e.pagemock import STATIC, THINGS, PageMock
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 RUNNING = {
     "n": 40,
     "pool": 300,
@@ -43,7 +33,7 @@ needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs /usr/bi
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        chromium = launch(playwright)
         yield chromium
         chromium.close()
 
@@ -163,6 +153,7 @@ def test_what_is_not_live_never_looks_live(page: Page, url: str, mock: PageMock)
     now = time.monotonic()
     mock.decode(1, [1, 0, 2, 3, 4], t_end=now - 3, t_emit=now - 3)  # late on the way here
     expect(flag).to_have_text("STALE")
+    expect(page.locator("#verdict")).to_contain_text("reached this page too late")
     mock.decode(1, [1, 0, 2, 3, 4], t_end=time.monotonic() - 60)  # of a minute ago
     expect(flag).to_have_text(re.compile(r"STALE · 6\d s ago"))
 

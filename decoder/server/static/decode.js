@@ -118,7 +118,8 @@ export class DecodePanel {
   #judge(event, late) {
     const { truth, abstained, n_candidates: pool } = event;
     if (abstained) return [shape("none"), make("span", "", REASONS[abstained] ?? abstained)];
-    if (late) return [shape("none"), make("span", "", "came too late to be live; not counted")];
+    if (event.stale) return [shape("none"), make("span", "", "came too late to be live; not counted")];
+    if (late) return [shape("none"), make("span", "", "reached this page too late to be live")];
     if (!truth) return [shape("none"), make("span", "", `best of ${pool} candidates`)];
     const kind = verdict(event);
     const words = { right: "Right", near: "In the top five", wrong: "Wrong" }[kind];

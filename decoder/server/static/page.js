@@ -98,7 +98,7 @@ client
     newest = event.seq;
     const late = isLate(event, client.now());
     decoded.show(event, late);
-    trials.add(event, late);
+    trials.add(event);
     herald.tell(event, seconds());
     for (const score of event.running) accuracy[score.protocol]?.show(score);
   });

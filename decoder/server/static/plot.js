@@ -261,7 +261,8 @@ export class Plot {
     const { left, width, pps, rem } = this.#box;
     const dpr = this.#dpr;
     pen.textAlign = "left";
-    for (const { t, label } of this.#marks) {
+    for (let i = 0; i < this.#marks.length; i++) {
+      const { t, label } = this.#marks[i];
       const at = t * pps;
       if (at < edge - width || at > edge) continue;
       const x = Math.round(this.#still.matches ? left + (at % width) : left + at - edge + width);
@@ -269,7 +270,8 @@ export class Plot {
       pen.globalAlpha = 0.45;
       pen.fillRect(x, top - 0.2 * rem, Math.max(1, Math.round(dpr)), height + 0.2 * rem);
       pen.globalAlpha = 1;
-      pen.fillText(label, x + dpr, 0.75 * rem);
+      const room = (this.#marks[i + 1]?.t - t) * pps || width; // up to the next label
+      pen.fillText(label, x + dpr, 0.75 * rem, Math.max(1, room - 0.4 * rem));
     }
     const [unit, factor] = this.#unit;
     const bar = (2 * height) / this.#ring.nChannels;

@@ -16,9 +16,9 @@ export class TrialStrip {
   }
 
   /** Add a trial, or replace it if a revision of its decode came. */
-  add(event, late) {
+  add(event) {
     if (!event.truth) return;
-    const cell = this.#make(event, late);
+    const cell = this.#make(event);
     const earlier = this.#cells.get(event.decode_id);
     if (earlier) earlier.replaceWith(cell);
     else this.#list.append(cell);
@@ -30,12 +30,12 @@ export class TrialStrip {
     }
   }
 
-  #make(event, late) {
-    const { truth, abstained, top } = event;
-    const kind = late ? "none" : verdict(event);
+  #make(event) {
+    const { truth, abstained, stale, top } = event;
+    const kind = verdict(event);
     const cell = make("li", truth.trained ? kind : `${kind} new`);
     const mark = make("span", "mark");
-    const note = abstained || (late ? "stale" : String(truth.rank));
+    const note = abstained || (stale ? "stale" : String(truth.rank));
     mark.append(shape(kind), make("span", "rank", note));
     const best = abstained ? null : top[0];
     cell.append(

@@ -1,0 +1,91 @@
+"""Make the pictures of the README: `python -m docs.screenshot` from the project's root.
+
+It starts `braincast demo` and takes what the page shows after thirty decodes, whatever that is:
+no trial is picked. Give the address of a running demo to use that one instead.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from tests.e2e.browser import launch
+
+IMAGES = Path(__file__).parent / "images"
+N_DECODES = 30
+TIMEOUT = 180_000  # ms; the demo fits its decoder first, and a trial takes more than a second
+MAX_BYTES = 400_000
+
+COUNTED = f"""() => [...document.querySelectorAll(".score .count")]
+    .map((count) => parseInt(count.textContent) || 0)
+    .reduce((a, b) => a + b) >= {N_DECODES}"""
+
+NEXT_DECODE = """() => new Promise((seen) => {
+    const strip = document.getElementById("trial-list");
+    const observer = new MutationObserver(() => requestAnimationFrame(() => {
+        observer.disconnect();
+        seen();
+    }));
+    observer.observe(strip, { childList: true });
+})"""
+
+
+@contextmanager
+def demo() -> Iterator[str]:
+    """Run the demo; gives the address that it prints."""
+    command = [sys.executable, "-u", "-m", "decoder.cli", "demo"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                print(line, end="")
+                if found := re.search(r"http://127\.0\.0\.1:\d+\S*", line):
+                    yield found[0]
+                    break
+            else:
+                msg = "the demo ended without printing an address"
+                raise SystemExit(msg)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+
+
+def take(page: Page, path: Path) -> None:
+    """Take a picture just after the next decode."""
+    page.evaluate("document.fonts.ready")
+    page.evaluate(NEXT_DECODE)
+    page.screenshot(path=path)
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        msg = f"{path.name} has {size} bytes, more than the {MAX_BYTES} a README should carry"
+        raise SystemExit(msg)
+    print(f"{path}: {size // 1000} kB")
+
+
+def main(url: str) -> None:
+    """Take the dark and the light picture."""
+    IMAGES.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        page = browser.new_page(viewport={"width": 1280, "height": 720}, color_scheme="dark")
+        page.goto(url)
+        page.wait_for_function(COUNTED, timeout=TIMEOUT)
+        take(page, IMAGES / "demo.png")
+        page.emulate_media(color_scheme="light")
+        take(page, IMAGES / "demo-light.png")
+        browser.close()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        main(sys.argv[1])
+    else:
+        with demo() as address:
+            main(address)
