@@ -1,0 +1,87 @@
+"""The settings of a service: read once, then handed down in sections."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["Config", "ServerConfig", "SessionConfig", "SourceConfig"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SourceConfig(_Section):
+    """Which streams to decode.
+
+    Parameters
+    ----------
+    name, type, source_id : str or None
+        What the signal's LSL stream must have; whatever is not given may be anything.
+    markers : tuple of str
+        Names of the marker streams; none: every stream of type ``Markers``.
+    unit : str or None
+        Unit of the samples where the stream does not say.
+    timeout : float
+        How long to look for the streams, in seconds.
+    """
+
+    name: str | None = None
+    type: str | None = None
+    source_id: str | None = None
+    markers: tuple[str, ...] = ()
+    unit: str | None = None
+    timeout: float = Field(default=10.0, gt=0)
+
+
+class SessionConfig(_Section):
+    """How to decode and what to keep.
+
+    Parameters
+    ----------
+    freshness : float
+        Seconds after its newest sample at which a decode is stale.
+    max_lag : float
+        Seconds of signal that may wait for the decoder before the oldest is dropped.
+    record : Path or None
+        Folder that gets a folder for each session; None: nothing is kept.
+    """
+
+    freshness: float = Field(default=1.0, gt=0)
+    max_lag: float = Field(default=2.0, gt=0)
+    record: Path | None = Path("sessions")
+
+
+class ServerConfig(_Section):
+    """Where clients connect.
+
+    Parameters
+    ----------
+    host : str
+        Address to listen on. Any other than loopback sends decodes unencrypted.
+    port : int
+        0 takes a free one.
+    open_viewer : bool
+        Let a viewer in without a token; for a simulated participant only.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    open_viewer: bool = False
+
+
+class Config(_Section):
+    """All settings of a service."""
+
+    source: SourceConfig = SourceConfig()
+    session: SessionConfig = SessionConfig()
+    server: ServerConfig = ServerConfig()
+    simulated: dict[str, str | int] | None = None
+
+    def to_yaml(self) -> str:
+        """Return the settings as they are kept with a session."""
+        text: str = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+        return text

@@ -1,0 +1,119 @@
+"""What a session was fed, in order: enough to feed it again.
+
+One JSON array a line, written before its events are published. Samples are not repeated here:
+a chunk is named by its place in `raw.xdf`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.errors import SessionError
+from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
+from streaming.sources.source import Item
+
+__all__ = ["Journal", "read_journal"]
+
+
+class Journal:
+    """Writes `inputs.jsonl`.
+
+    Parameters
+    ----------
+    path : Path
+        A file that does not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("xb", buffering=0)
+
+    def write(self, item: Item, row: int, t: float) -> None:
+        """Add one input.
+
+        Parameters
+        ----------
+        item : Item
+            What was fed.
+        row : int
+            For a chunk, how many rows the recording has before it.
+        t : float
+            When it was fed, in seconds on the LSL clock.
+        """
+        match item:
+            case Chunk():
+                entry = [item.segment, item.first, item.n_times, item.t_anchor, row]
+                line: list[Any] = ["chunk", t, *entry]
+            case Marker():
+                line = ["marker", t, item.label, item.t, item.segment, item.sample]
+            case Gap():
+                line = ["gap", t, item.t, item.duration, item.reason]
+            case SourceState():
+                line = ["state", t, item.state, item.t, item.detail, item.what]
+        self._file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def read_journal(
+    path: Path, spec: SignalSpec, data: NDArray[np.float32]
+) -> Iterator[tuple[Item, float]]:
+    """Yield what a session was fed.
+
+    Parameters
+    ----------
+    path : Path
+        The `inputs.jsonl` of a session.
+    spec : SignalSpec
+        What the source delivered.
+    data : array of shape (n_channels, n_rows)
+        The samples of the recording, as the source delivered them. It may end early: a crash
+        takes up to a second of samples with it, and the first input that names them ends the
+        iteration.
+
+    Yields
+    ------
+    item : Item
+        As it was given to `Session.feed`.
+    t : float
+        And when.
+
+    Raises
+    ------
+    SessionError
+        If a line other than a torn last one cannot be read.
+    """
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines[:-1], 1):  # what follows the last newline is torn
+        try:
+            kind, t, *rest = json.loads(line)
+            item = _item(kind, rest, spec, data)
+        except (ValueError, TypeError, KeyError) as error:
+            msg = f"{path}: line {number} is not an input of a session ({error})"
+            raise SessionError(msg) from None
+        if isinstance(item, Chunk) and item.n_times < rest[2]:
+            return
+        yield item, t
+
+
+def _item(kind: str, rest: list[Any], spec: SignalSpec, data: NDArray[np.float32]) -> Item:
+    match kind:
+        case "chunk":
+            segment, first, n_times, t_anchor, row = rest
+            samples = np.ascontiguousarray(data[:, row : row + n_times])
+            return Chunk(samples, spec, segment, first, t_anchor)
+        case "marker":
+            return Marker(*rest)
+        case "gap":
+            return Gap(*rest)
+        case "state":
+            return SourceState(*rest)
+    msg = f"unknown kind {kind!r}"
+    raise ValueError(msg)

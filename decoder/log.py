@@ -1,0 +1,57 @@
+"""One order for all that a session says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from decoder.events import Event, Latency, Signal, State
+from decoder.server.hub import Message
+from decoder.server.wire import encode, encode_signal, stream_of
+from streaming.lsl_clock import Clock
+
+__all__ = ["EventLog"]
+
+
+class EventLog:
+    """Gives each event its `seq`, writes it to `events.jsonl`, and only then publishes it.
+
+    Parameters
+    ----------
+    path : Path or None
+        A file that does not exist yet; None: publish only.
+    publish : callable
+        Takes each `Message`; must not wait.
+    clock : Clock
+        Says when an event is emitted.
+    """
+
+    def __init__(
+        self, path: Path | None, publish: Callable[[Message], None], clock: Clock
+    ) -> None:
+        self._file = None if path is None else path.open("xb", buffering=0)
+        self._publish = publish
+        self._clock = clock
+        self._seq = 0
+
+    def emit(self, event: Event) -> None:
+        """Log an event and publish it; signal and latency are published only."""
+        now = self._clock()
+        stream = stream_of(event)
+        if isinstance(event, Signal):
+            self._publish(Message(stream, encode_signal(event), now))
+            return
+        if isinstance(event, Latency):
+            self._publish(Message(stream, encode(event, None, now), now))
+            return
+        self._seq += 1
+        body = encode(event, self._seq, now)
+        if self._file is not None:
+            self._file.write(body.encode() + b"\n")
+        retain = event.what if isinstance(event, State) else ""
+        self._publish(Message(stream, body, now, retain))
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()

@@ -1,0 +1,190 @@
+"""One websocket: JSON-RPC requests in, answers and events out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from decoder.server import wire
+from decoder.server.auth import Access, Role
+from decoder.server.hub import Client, Hub
+from streaming.lsl_clock import Clock
+
+__all__ = ["Backend", "Connection"]
+
+SEND_TIMEOUT = 10.0
+"""Seconds after which a client that takes nothing is closed."""
+
+MAX_WRONG_TOKENS = 5
+
+Answer = tuple[dict[str, Any], Callable[[], None] | None]
+"""The result of a method, and what to do once it was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What the application serves.
+
+    Parameters
+    ----------
+    hub : Hub
+        Where events come from.
+    access : Access
+        Who is let in.
+    session_id : str
+        Answered to `authorize`.
+    describe : callable
+        Returns the body of ``/v1/session``.
+    candidates : callable
+        Returns the body of ``/v1/candidates``.
+    not_ready : callable
+        Returns why the service is not ready; empty if it is.
+    clock : Clock
+        LSL's.
+    """
+
+    hub: Hub
+    access: Access
+    session_id: str
+    describe: Callable[[], dict[str, Any]]
+    candidates: Callable[[], list[dict[str, Any]]]
+    not_ready: Callable[[], str]
+    clock: Clock
+
+
+class Connection:
+    """One websocket: answers requests and sends what the client subscribed to."""
+
+    def __init__(self, ws: WebSocket, backend: Backend) -> None:
+        self._ws = ws
+        self._backend = backend
+        self._client = Client(backend.clock)
+        self._role: Role | None = None
+        self._n_wrong = 0
+
+    async def run(self) -> None:
+        """Serve the client until either side closes."""
+        hub = self._backend.hub
+        hub.clients.add(self._client)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._send_events)
+                await self._answer_requests()
+                tasks.cancel_scope.cancel()
+        except* WebSocketDisconnect:
+            pass
+        finally:
+            hub.clients.discard(self._client)
+
+    async def _send_events(self) -> None:
+        while (message := await self._client.next()) is not None:
+            with anyio.move_on_after(SEND_TIMEOUT) as patience:
+                if isinstance(message.body, str):
+                    await self._ws.send_text(message.body)
+                else:
+                    await self._ws.send_bytes(message.body)
+            if patience.cancelled_caught:
+                break
+        await self._close(1013, "too slow: subscribe with policy latest, or read faster")
+
+    async def _close(self, code: int, reason: str) -> None:
+        if self._ws.application_state is WebSocketState.CONNECTED:
+            await self._ws.close(code, reason)
+
+    async def _answer_requests(self) -> None:
+        while self._n_wrong < MAX_WRONG_TOKENS:
+            frame = await self._ws.receive()
+            if frame["type"] == "websocket.disconnect":
+                return
+            try:
+                await self._answer(frame.get("text"))
+            except wire.RpcError as error:
+                await self._ws.send_text(wire.error_reply(error))
+        await self._close(1008, "too many wrong tokens")
+
+    async def _answer(self, text: str | None) -> None:
+        if text is None:
+            raise wire.RpcError(
+                wire.PARSE_ERROR, "send JSON-RPC as text frames, not binary ones"
+            )
+        request = wire.parse_request(text)
+        method = _METHODS.get(request.method)
+        if method is None:
+            known = ", ".join(sorted(_METHODS))
+            message = f"no method {request.method!r}; there are {known}"
+            raise wire.RpcError(wire.METHOD_NOT_FOUND, message, request.id)
+        if self._role is None and request.method not in {"authorize", "time"}:
+            message = "authorize first, with the token that was printed at start"
+            raise wire.RpcError(wire.UNAUTHORIZED, message, request.id)
+        result, after = method(self, request)
+        if request.id is not None:
+            await self._ws.send_text(wire.reply(request.id, result))
+        if after is not None:  # so that the answer comes before the first event
+            after()
+
+    def _authorize(self, request: wire.Request) -> Answer:
+        token = wire.parse_params(wire.Authorize, request).token
+        self._role = self._backend.access.role(token)
+        if self._role is None:
+            self._n_wrong += 1
+            message = "wrong token" if token else "a token is needed: it was printed at start"
+            raise wire.RpcError(wire.UNAUTHORIZED, message, request.id)
+        return {
+            "session": self._backend.session_id,
+            "protocol": wire.PROTOCOL,
+            "role": self._role,
+            **self._times(),
+        }, None
+
+    def _time(self, request: wire.Request) -> Answer:
+        wire.parse_params(wire.Nothing, request)
+        return dict(self._times()), None
+
+    def _times(self) -> dict[str, float]:
+        # Unix time is for people and for logs elsewhere; nothing here computes with it.
+        return {"t_lsl": self._backend.clock(), "t_unix": time.time()}
+
+    def _subscribe(self, request: wire.Request) -> Answer:
+        asked = wire.parse_params(wire.Subscribe, request)
+        good = [name for name in asked.streams if name in wire.STREAMS]
+        known = ", ".join(wire.STREAMS)
+        failure = [
+            {
+                "stream": name[:64],
+                "code": wire.INVALID_PARAMS,
+                "message": f"no such stream; there are {known}",
+            }
+            for name in asked.streams
+            if name not in wire.STREAMS
+        ]
+
+        def start() -> None:
+            self._client.policies.update(dict.fromkeys(good, asked.policy))
+            for message in self._backend.hub.retained.values():
+                if message.stream in good:
+                    self._client.offer(message)
+
+        return {"success": good, "failure": failure}, start
+
+    def _unsubscribe(self, request: wire.Request) -> Answer:
+        asked = wire.parse_params(wire.Unsubscribe, request)
+        gone = [name for name in asked.streams if self._client.policies.pop(name, None)]
+        failure = [
+            {"stream": name[:64], "code": wire.INVALID_PARAMS, "message": "not subscribed"}
+            for name in asked.streams
+            if name not in gone
+        ]
+        return {"success": gone, "failure": failure}, None
+
+
+_METHODS: dict[str, Callable[[Connection, wire.Request], Answer]] = {
+    "authorize": Connection._authorize,  # noqa: SLF001 - the table belongs to the class
+    "time": Connection._time,  # noqa: SLF001
+    "subscribe": Connection._subscribe,  # noqa: SLF001
+    "unsubscribe": Connection._unsubscribe,  # noqa: SLF001
+}

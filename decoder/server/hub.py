@@ -1,0 +1,100 @@
+"""From the decoder to the clients: each message encoded once, each client at its own pace.
+
+Lives on the event loop: `publish` is called there and never waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+
+from streaming.lsl_clock import Clock
+
+__all__ = ["Client", "Hub", "Message"]
+
+N_LOSSLESS = 1024
+"""Messages a lossless client may lag behind before it is closed: about 50 s at 20 a second."""
+
+MAX_AGE = 0.5
+"""Seconds after which a message is not worth sending to a `latest` client any more."""
+
+N_LATEST = 64
+"""Messages kept for `latest` streams: `MAX_AGE` at 128 a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What goes to clients: `body` is str for a text frame, bytes for a binary one.
+
+    The newest message of each `retain` is also sent to whoever subscribes later: who joins
+    while the source is away must not think it live.
+    """
+
+    stream: str
+    body: str | bytes
+    t_emit: float
+    retain: str = ""
+
+
+class Client:
+    """The queues of one client, one for each policy.
+
+    A full queue closes a `lossless` client; a `latest` one misses what grew too old.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.policies: dict[str, str] = {}
+        self.n_missed = 0
+        self._clock = clock
+        self._overflowed = False
+        self._lossless: deque[Message] = deque()
+        self._latest: deque[Message] = deque(maxlen=N_LATEST)
+        self._wake = asyncio.Event()
+
+    def offer(self, message: Message) -> None:
+        """Queue a message by the policy of its stream; never waits."""
+        policy = self.policies.get(message.stream)
+        if policy is None:
+            return
+        if policy == "latest":
+            self.n_missed += len(self._latest) == N_LATEST
+            self._latest.append(message)
+        elif len(self._lossless) < N_LOSSLESS:
+            self._lossless.append(message)
+        else:
+            self._overflowed = True
+        self._wake.set()
+
+    async def next(self) -> Message | None:
+        """Return the next message, or None when the client has to be closed with 1013."""
+        while not self._overflowed:
+            if self._lossless:
+                return self._lossless.popleft()
+            while self._latest:
+                message = self._latest.popleft()
+                if self._clock() - message.t_emit <= MAX_AGE:
+                    return message
+                self.n_missed += 1
+            self._wake.clear()
+            await self._wake.wait()
+        return None
+
+
+class Hub:
+    """All clients."""
+
+    def __init__(self) -> None:
+        self.clients: set[Client] = set()
+        self.retained: dict[str, Message] = {}
+
+    def wants(self, stream: str) -> bool:
+        """Whether any client subscribed to a stream; any thread may ask."""
+        return any(stream in client.policies for client in tuple(self.clients))
+
+    def publish(self, message: Message) -> None:
+        """Offer a message to every client."""
+        if message.retain:
+            self.retained[message.retain] = message
+        for client in self.clients:
+            client.offer(message)

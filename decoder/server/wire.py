@@ -1,0 +1,252 @@
+"""What goes over the wire: JSON-RPC 2.0, protocol version 1. The one place that makes JSON.
+
+An event goes out as a notification whose method is the name of its stream. The very same line
+is what `events.jsonl` holds, so that a log can be served again without change. Signal goes as a
+binary frame: a 4-byte big-endian header length, a JSON header, then little-endian float32 of
+shape (n_channels, n_times).
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from decoder.events import (
+    Event,
+    GapFound,
+    Latency,
+    MarkerSeen,
+    Overrun,
+    Signal,
+    State,
+    TextDecoded,
+)
+
+__all__ = [
+    "PROTOCOL",
+    "STREAMS",
+    "Authorize",
+    "Request",
+    "RpcError",
+    "Subscribe",
+    "Unsubscribe",
+    "encode",
+    "encode_signal",
+    "error_reply",
+    "parse_params",
+    "parse_request",
+    "reply",
+    "stream_of",
+]
+
+PROTOCOL = "1"
+
+Params = TypeVar("Params", bound=BaseModel)
+STREAMS = ("text", "signal", "markers", "state", "latency")
+
+PARSE_ERROR = -32700
+INVALID_REQUEST = -32600
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+UNAUTHORIZED = -32001
+TOO_LARGE = -32002
+
+
+class RpcError(Exception):
+    """A request that is answered with an error; the connection stays open."""
+
+    def __init__(self, code: int, message: str, request_id: int | str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.request_id = request_id
+
+
+class Request(BaseModel):
+    """A JSON-RPC request; `id` is absent from a notification."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    jsonrpc: str = Field(pattern=r"^2\.0$")
+    method: str = Field(max_length=64)
+    params: dict[str, Any] = Field(default_factory=dict)
+    id: int | str | None = None
+
+
+class Authorize(BaseModel):
+    """Who the client is. Without a token only a server that says so lets a viewer in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    token: str = Field(default="", max_length=256)
+
+
+class Subscribe(BaseModel):
+    """Which streams, and what to do when the client reads too slowly.
+
+    ``"lossless"`` keeps everything up to a bound, then closes with 1013; ``"latest"`` keeps the
+    newest message of each stream.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    streams: list[str] = Field(max_length=16)
+    policy: str = Field(default="lossless", pattern="^(lossless|latest)$")
+
+
+class Unsubscribe(BaseModel):
+    """Which streams to stop."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    streams: list[str] = Field(max_length=16)
+
+
+class Nothing(BaseModel):
+    """A method without parameters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def parse_request(text: str) -> Request:
+    """Read a request, or say in JSON-RPC's terms what is wrong with it."""
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        raise RpcError(PARSE_ERROR, "not JSON: send one JSON-RPC 2.0 object") from None
+    request_id = message.get("id") if isinstance(message, dict) else None
+    if isinstance(request_id, bool) or not isinstance(request_id, int | str):
+        request_id = None
+    try:
+        return Request.model_validate(message)
+    except ValidationError as error:
+        raise RpcError(INVALID_REQUEST, _first_problem(error), request_id) from None
+
+
+def parse_params(model: type[Params], request: Request) -> Params:
+    """Check the parameters of a request against what its method takes."""
+    try:
+        return model.model_validate(request.params)
+    except ValidationError as error:
+        raise RpcError(INVALID_PARAMS, _first_problem(error), request.id) from None
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])[:100] or "message"
+    return f"{where}: {first['msg']}"
+
+
+def reply(request_id: int | str, result: object) -> str:
+    """Make the answer to a request."""
+    return _dumps({"jsonrpc": "2.0", "id": request_id, "result": result})
+
+
+def error_reply(error: RpcError) -> str:
+    """Make the answer to a request that failed."""
+    body = {"code": error.code, "message": error.message}
+    return _dumps({"jsonrpc": "2.0", "id": error.request_id, "error": body})
+
+
+def stream_of(event: Event) -> str:
+    """Return the stream that carries an event."""
+    match event:
+        case TextDecoded():
+            return "text"
+        case MarkerSeen():
+            return "markers"
+        case GapFound() | Overrun() | State():
+            return "state"
+        case Latency():
+            return "latency"
+        case Signal():
+            return "signal"
+
+
+def encode(event: Event, seq: int | None, t_emit: float) -> str:
+    """Make the message of an event.
+
+    Parameters
+    ----------
+    event : Event
+        Any but a `Signal`.
+    seq : int or None
+        Its place in the log; None for what is never logged.
+    t_emit : float
+        When it is sent, in seconds on the LSL clock.
+    """
+    params: dict[str, Any] = {} if seq is None else {"seq": seq}
+    params |= _fields(event) | {"t_emit": t_emit}
+    return _dumps({"jsonrpc": "2.0", "method": stream_of(event), "params": params})
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    match event:
+        case TextDecoded():
+            fields = asdict(event)
+            fields["revision"] = 0
+            return fields
+        case MarkerSeen(marker=marker):
+            return {
+                "t": marker.t,
+                "label": marker.label,
+                "role": event.role,
+                "candidate_id": event.candidate_id,
+                "text": event.text,
+                "glyph": event.glyph,
+            }
+        case GapFound(gap=gap):
+            return {
+                "what": "gap",
+                "state": "gap",
+                "t": gap.t,
+                "duration": gap.duration,
+                "detail": f"{gap.duration * 1000:.0f} ms of signal {_REASONS[gap.reason]}",
+            }
+        case Overrun():
+            detail = f"decoding was too slow: {event.n_times} samples recorded, not decoded"
+            return {"what": "overrun", "state": "overrun", "t": event.t, "detail": detail}
+        case State():
+            return {
+                "what": event.what,
+                "state": event.state,
+                "t": event.t,
+                "detail": event.detail,
+            }
+        case Latency():
+            return asdict(event)
+        case Signal():
+            msg = "a signal goes as a binary frame: encode_signal"
+            raise TypeError(msg)
+
+
+_REASONS = {
+    "lost": "lost on the way from the amplifier",
+    "overrun": "not decoded because decoding was too slow",
+    "reconnect": "missed while the source was away",
+}
+
+
+def encode_signal(signal: Signal) -> bytes:
+    """Make the binary frame of a stretch of signal."""
+    n_channels, n_times = signal.data.shape
+    header = _dumps(
+        {
+            "stream": "signal",
+            "t0": signal.t0,
+            "sfreq": signal.sfreq,
+            "n_channels": n_channels,
+            "n_times": n_times,
+        }
+    ).encode()
+    data = np.ascontiguousarray(signal.data, dtype="<f4").tobytes()
+    return struct.pack(">I", len(header)) + header + data
+
+
+def _dumps(message: object) -> str:
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,236 @@
+"""The heart: signal in, decodes out. No thread, socket, file or clock.
+
+The live service, a replay and `braincast verify` drive this same object, so that what holds for
+one holds for all. Whatever depends on the wall clock enters as the time `t` of an input.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+
+from decoder.events import (
+    Event,
+    GapFound,
+    MarkerSeen,
+    Overrun,
+    Signal,
+    State,
+    TextDecoded,
+    Truth,
+)
+from decoder.readout import RetrievalReadout
+from decoder.score import RunningScores
+from models.checkpoint import Model
+from streaming.chain import Chain
+from streaming.errors import StreamMismatch
+from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState, Window
+from streaming.sources.source import Item
+from streaming.window import SlidingWindows, Windower, Withheld
+
+__all__ = ["FRESHNESS", "N_TOP", "Session"]
+
+N_TOP = 5
+"""Candidates named in each decode."""
+
+FRESHNESS = 1.0
+"""Seconds after its newest sample at which a decode is stale, unless said otherwise."""
+
+RATE_TOLERANCE = 1e-3
+
+N_EARLY = 256
+"""Markers kept that came before the first sample of their segment."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Samples fed without a break: a segment, or what follows an overrun within one."""
+
+    number: int
+    segment: int
+    base: int
+
+
+class Session:
+    """A state machine from inputs to events.
+
+    Parameters
+    ----------
+    model : Model
+        What decodes.
+    spec : SignalSpec
+        What the source delivers.
+    session_id : str
+        Begins every `decode_id`.
+    freshness : float
+        Seconds after its newest sample at which a decode is stale.
+
+    Raises
+    ------
+    StreamMismatch
+        If the stream is not the one the model was made for: another rate, or channels missing.
+    """
+
+    def __init__(
+        self, model: Model, spec: SignalSpec, session_id: str, freshness: float = FRESHNESS
+    ) -> None:
+        if abs(spec.sfreq / model.spec.sfreq - 1) > RATE_TOLERANCE:
+            msg = (
+                f"the stream has {spec.sfreq:g} Hz but the model was made for "
+                f"{model.spec.sfreq:g} Hz; set the amplifier to {model.spec.sfreq:g} Hz or fit "
+                f"a model on recordings at {spec.sfreq:g} Hz"
+            )
+            raise StreamMismatch(msg)
+        self.model = model
+        self.freshness = freshness
+        self._id = session_id
+        self._spec = replace(spec, sfreq=model.spec.sfreq)
+        self._filters, self._rest = split_before_scaling(model.chain())
+        self.signal_spec = self._filters.prepare(self._spec)
+        spec_out = self._rest.prepare(self.signal_spec)
+        self._settling = self._filters.settling + self._rest.settling
+        self._windower = Windower(model.windowing, self._spec, spec_out, self._settling)
+        self._factor = round(self._spec.sfreq / spec_out.sfreq)
+        self._readout = RetrievalReadout(model.candidates, model.centre, model.temperature)
+        self._candidates_hash = model.candidates.hash  # a millisecond: not once a decode
+        self._scores = RunningScores(len(model.candidates.ids))
+        self._index_of = {name: n for n, name in enumerate(model.candidates.ids)}
+        self._locked = not isinstance(model.windowing, SlidingWindows)
+        self._stretches: list[_Stretch] = []
+        self._early: deque[Marker] = deque(maxlen=N_EARLY)
+        self._next = 0
+        self._settled = False
+
+    def feed(self, item: Item, t: float) -> list[Event]:
+        """Take one input and return what follows from it.
+
+        Parameters
+        ----------
+        item : Chunk, Marker, Gap or SourceState
+            What the source delivered.
+        t : float
+            When it was fed, in seconds on the LSL clock.
+        """
+        match item:
+            case Chunk():
+                return self._chunk(item, t)
+            case Marker():
+                return self._marker(item, t)
+            case Gap():
+                return [GapFound(item)]
+            case SourceState():
+                return [State(item.what, item.state, item.t, item.detail)]
+
+    def _chunk(self, chunk: Chunk, t: float) -> list[Event]:
+        events: list[Event] = []
+        now = self._stretches[-1] if self._stretches else None
+        if now is None or chunk.segment != now.segment or chunk.first != self._next:
+            if now is not None and chunk.segment == now.segment:
+                events.append(Overrun(chunk.first - self._next, t))
+            now = _Stretch(now.number + 1 if now else 0, chunk.segment, chunk.first)
+            self._stretches = [*self._stretches[-1:], now]
+            self._settled = False
+            detail = f"filters need {self._settling:.1f} s of signal before the first decode"
+            events.append(State("decoder", "settling", t, detail))
+        self._next = chunk.first + chunk.n_times
+        filtered = self._filters(self._renumber(chunk, now))
+        if filtered.n_times:
+            events.append(Signal(filtered.data, filtered.t0, filtered.spec.sfreq))
+        results: list[Window | Withheld] = []
+        while self._early and self._early[0].segment <= chunk.segment:
+            results += self._windower.mark(self._place(self._early.popleft()))
+        results += self._windower.feed(self._rest(filtered))
+        if not self._settled and self._next - now.base >= self._spec.to_samples(self._settling):
+            self._settled = True
+            events.append(State("decoder", "ready", t, "filters have settled"))
+        return events + [self._decode(result, t) for result in results]
+
+    def _renumber(self, chunk: Chunk, stretch: _Stretch) -> Chunk:
+        """Count from the start of the stretch, at the rate of the model."""
+        first = chunk.first - stretch.base
+        t_anchor = chunk.t0 - first / self._spec.sfreq
+        return Chunk(chunk.data, self._spec, stretch.number, first, t_anchor, chunk.bad)
+
+    def _marker(self, marker: Marker, t: float) -> list[Event]:
+        stimulus = self.model.stimuli.find(marker.label)
+        if stimulus is None:
+            return [MarkerSeen(marker, "unknown")]
+        index = self._index_of.get(stimulus.candidate_id)
+        glyph = self.model.candidates.glyphs[index] if index is not None else ""
+        seen = MarkerSeen(
+            marker, stimulus.role, stimulus.candidate_id, stimulus.text or marker.label, glyph
+        )
+        if stimulus.role != "stimulus" or not self._locked:
+            return [seen]
+        if not self._stretches or marker.segment > self._stretches[-1].segment:
+            self._early.append(marker)
+            return [seen]
+        results = self._windower.mark(self._place(marker))
+        return [seen, *(self._decode(result, t) for result in results)]
+
+    def _place(self, marker: Marker) -> Marker:
+        """Say where a marker is in the stretches that were fed."""
+        for stretch in reversed(self._stretches):
+            if stretch.segment == marker.segment and marker.sample >= stretch.base:
+                sample = marker.sample - stretch.base
+                return replace(marker, segment=stretch.number, sample=sample)
+        return replace(marker, segment=-1)
+
+    def _decode(self, result: Window | Withheld, t: float) -> TextDecoded:
+        if isinstance(result, Withheld):
+            covers: Withheld | Chunk = result
+            t_start, t_end = result.t_start, result.t_end
+        else:
+            covers = result.chunk
+            t_start, t_end = result.chunk.t0, result.chunk.t_end
+        number = covers.segment
+        stretch = next(
+            (s for s in self._stretches if s.number == number), _Stretch(number, number, 0)
+        )
+        decoded = TextDecoded(
+            decode_id=f"{self._id}/{result.decode_id}",
+            top=(),
+            n_candidates=len(self.model.candidates.ids),
+            calibrated=True,  # a model folder holds the temperature of its own candidates
+            candidates_hash=self._candidates_hash,
+            model_id=self.model.model_id,
+            segment=stretch.segment,
+            first=stretch.base + covers.first * self._factor,
+            n_times=covers.n_times * self._factor,
+            t_start=t_start,
+            t_end=t_end,
+            stale=t - t_end > self.freshness,
+        )
+        if isinstance(result, Withheld):
+            return replace(decoded, abstained=result.reason)
+        ranking = self._readout.rank(self.model.encode(result))
+        decoded = replace(decoded, top=self._readout.top(ranking, N_TOP))
+        # Only now, after the decode was made, is the label looked at.
+        index = self._truth(result.marker)
+        if index is None:
+            return decoded
+        candidates = self.model.candidates
+        truth = Truth(
+            id=candidates.ids[index],
+            text=candidates.texts[index],
+            glyph=candidates.glyphs[index],
+            rank=ranking.rank_of(index),
+            trained=candidates.trained[index],
+        )
+        if not decoded.stale:
+            self._scores.add(truth.rank, trained=truth.trained)
+        return replace(decoded, truth=truth, running=self._scores.summary())
+
+    def _truth(self, marker: Marker | None) -> int | None:
+        if marker is None:
+            return None
+        stimulus = self.model.stimuli.find(marker.label)
+        return None if stimulus is None else self._index_of.get(stimulus.candidate_id)
+
+
+def split_before_scaling(chain: Chain) -> tuple[Chain, Chain]:
+    """Cut a chain before its running scale: what the first part gives is still in SI units."""
+    steps = chain.to_json()
+    names = [step["transform"] for step in steps]
+    cut = names.index("scale") if "scale" in names else len(steps)
+    return Chain.from_json(steps[:cut]), Chain.from_json(steps[cut:])

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from decoder.server.auth import Access
+
+
+def test_the_token_makes_an_operator_and_nothing_else_does() -> None:
+    access = Access("secret")
+    assert access.role("secret") == "operator"
+    assert access.role("") is None
+    assert access.role("secreT") is None
+    assert access.role("sécret") is None
+
+
+def test_a_simulated_participant_may_be_watched_without_a_token() -> None:
+    access = Access("secret", open_viewer=True)
+    assert access.role("") == "viewer"
+    assert access.role("wrong") is None
+
+
+def test_each_start_has_its_own_token_and_hides_it() -> None:
+    assert Access().token != Access().token
+    assert "secret" not in repr(Access("secret"))
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.0.0.1:8000", "[::1]:8000", "LOCALHOST:1", "192.0.2.7:8000"]
+)
+def test_own_names_are_allowed(host: str) -> None:
+    access = Access("secret", host="192.0.2.7")
+    assert access.host_allowed(host)
+    assert access.origin_allowed(f"http://{host}")
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "[", "a@b"])
+def test_a_name_that_was_rebound_is_not(host: str) -> None:
+    assert not Access("secret").host_allowed(host)
+    assert not Access("secret").origin_allowed(f"http://{host}")
+
+
+def test_programs_send_no_origin() -> None:
+    assert Access("secret").origin_allowed(None)
+    assert not Access("secret").origin_allowed("null")

@@ -1,0 +1,182 @@
+"""A real server and real clients on loopback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from decoder import client
+from decoder.server.hub import Message
+from tests.decoder.serving import TOKEN, Serving, serving
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Serving]:
+    with serving() as running:
+        yield running
+
+
+def ask(ws: ClientConnection, method: str, **params: Any) -> dict[str, Any]:
+    ws.send(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
+    answer: dict[str, Any] = json.loads(ws.recv(5))
+    return answer
+
+
+def test_authorize_answers_who_and_when(server: Serving) -> None:
+    with connect(server.ws_url) as ws:
+        result = ask(ws, "authorize", token=TOKEN)["result"]
+    assert (result["session"], result["protocol"], result["role"]) == ("S", "1", "operator")
+    assert result["t_lsl"] == 1.0
+    assert result["t_unix"] > 1e9
+
+
+def test_nothing_is_told_before_authorize_but_the_time(server: Serving) -> None:
+    with connect(server.ws_url) as ws:
+        assert "t_lsl" in ask(ws, "time")["result"]
+        assert ask(ws, "subscribe", streams=["text"])["error"]["code"] == -32001
+        assert "was printed at start" in ask(ws, "authorize")["error"]["message"]
+
+
+def test_a_few_wrong_tokens_close_the_connection(server: Serving) -> None:
+    with connect(server.ws_url) as ws:
+        for _ in range(5):
+            assert ask(ws, "authorize", token="wrong")["error"]["message"] == "wrong token"
+        with pytest.raises(ConnectionClosed) as closed:
+            ws.recv(5)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1008
+
+
+def test_without_a_token_only_where_it_is_open() -> None:
+    with serving(open_viewer=True) as running, connect(running.ws_url) as ws:
+        assert ask(ws, "authorize")["result"]["role"] == "viewer"
+
+
+def test_subscribed_streams_arrive_and_unknown_ones_are_named(server: Serving) -> None:
+    with connect(server.ws_url) as ws:
+        ask(ws, "authorize", token=TOKEN)
+        result = ask(ws, "subscribe", streams=["text", "smell"])["result"]
+        assert result["success"] == ["text"]
+        assert result["failure"][0]["stream"] == "smell"
+        server.publish(Message("markers", "no", 1.0))
+        server.publish(Message("text", '{"method":"text"}', 1.0))
+        assert json.loads(ws.recv(5))["method"] == "text"
+        assert ask(ws, "unsubscribe", streams=["text"])["result"]["success"] == ["text"]
+        server.publish(Message("text", "no", 1.0))
+        assert "t_lsl" in ask(ws, "time")["result"]
+
+
+def test_who_joins_late_is_told_the_state(server: Serving) -> None:
+    server.publish(Message("state", '{"method":"state","params":{}}', 1.0, retain="source"))
+    with client.connect(server.url, ["state"]) as events:
+        assert next(iter(events)).stream == "state"
+
+
+GARBAGE = (
+    st.text(max_size=200)
+    | st.binary(max_size=200)
+    | st.dictionaries(
+        st.sampled_from(["jsonrpc", "id", "method", "params"]),
+        st.none()
+        | st.integers()
+        | st.floats()
+        | st.sampled_from(["2.0", "subscribe", "authorize", "time"])
+        | st.dictionaries(st.sampled_from(["streams", "token", "policy"]), st.text(max_size=5)),
+    ).map(json.dumps)
+)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(garbage=st.lists(GARBAGE, min_size=1, max_size=3))
+def test_garbage_gets_an_error_and_the_connection_stays(
+    server: Serving, garbage: list[str | bytes]
+) -> None:
+    with connect(server.ws_url) as ws:
+        ask(ws, "authorize", token=TOKEN)
+        for one in garbage:
+            ws.send(one)
+        ws.send('{"jsonrpc":"2.0","id":"last","method":"time"}')
+        while (answer := json.loads(ws.recv(5)))["id"] != "last":
+            assert "error" in answer or "result" in answer
+        assert "t_lsl" in answer["result"]
+
+
+def test_a_request_without_an_id_gets_no_answer(server: Serving) -> None:
+    with connect(server.ws_url) as ws:
+        ws.send('{"jsonrpc":"2.0","method":"time"}')
+        assert ask(ws, "time")["id"] == 1
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "http://evil.example"}, {"Host": "evil.example"}]
+)
+def test_pages_and_names_from_elsewhere_are_refused(
+    server: Serving, headers: dict[str, str]
+) -> None:
+    if "Host" in headers:
+        assert httpx.get(f"http://127.0.0.1:{server.port}/", headers=headers).status_code == 403
+        return
+    with (
+        pytest.raises(InvalidStatus) as refused,
+        connect(server.ws_url, additional_headers=headers),
+    ):
+        pass
+    assert refused.value.response.status_code == 403
+
+
+def test_rest_needs_the_token(server: Serving) -> None:
+    base = f"http://127.0.0.1:{server.port}"
+    right = {"Authorization": f"Bearer {TOKEN}"}
+    for path in ("/v1/session", "/v1/candidates"):
+        assert httpx.get(base + path).status_code == 401
+        assert httpx.get(base + path, headers={"Authorization": "Bearer no"}).status_code == 401
+        assert httpx.get(base + path, headers=right).status_code == 200
+    assert httpx.get(base + "/healthz").json() == {"status": "ok"}
+    assert httpx.get(base + "/readyz").json() == {"ready": True, "reason": ""}
+
+
+def test_readiness_says_why_not() -> None:
+    with serving(not_ready="source is lost") as running:
+        answer = httpx.get(f"http://127.0.0.1:{running.port}/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["reason"] == "source is lost"
+
+
+def test_every_answer_forbids_what_a_page_does_not_need(server: Serving) -> None:
+    for path in ("/healthz", "/", "/static/../app.py", "/static/none"):
+        headers = httpx.get(f"http://127.0.0.1:{server.port}{path}").headers
+        assert "default-src 'self'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_nothing_outside_of_the_page_is_served(server: Serving) -> None:
+    base = f"http://127.0.0.1:{server.port}"
+    for path in ("/static/..%2fapp.py", "/static/%2e%2e/app.py", "/static//etc/passwd"):
+        assert httpx.get(base + path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("url", "streams", "match"),
+    [("http://127.0.0.1:{}/#token=no", ["text"], "wrong token"), ("{}", ["smell"], "smell")],
+)
+def test_our_client_says_what_is_wrong(
+    server: Serving, url: str, streams: list[str], match: str
+) -> None:
+    url = url.format(server.port) if "token" in url else server.url
+    with pytest.raises(client.RequestError, match=match), client.connect(url, streams):
+        pass
+
+
+def test_our_client_raises_where_nothing_listens() -> None:
+    with pytest.raises(ConnectionRefusedError), client.connect("http://127.0.0.1:1"):
+        pass

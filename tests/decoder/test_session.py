@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from decoder.events import Event, MarkerSeen, Overrun, Signal, State, TextDecoded
+from decoder.session import Session
+from streaming.errors import StreamMismatch
+from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
+from streaming.sources.source import Item
+from streaming.window import SlidingWindows
+from tests.decoder.tiny import SPEC, chunk, marker, signal, tiny_model
+
+MODEL = tiny_model()
+DATA = signal()
+MARKERS = [marker(n, "face" if n % 2 else "house") for n in range(1500, 2900, 61)]
+
+
+def run(items: Sequence[Item], t: float | None = None) -> list[Event]:
+    """Feed a new session; each input at the time of its own last sample unless `t` is given."""
+    session = Session(MODEL, SPEC, "S")
+    events: list[Event] = []
+    for item in items:
+        now = item.t_end if isinstance(item, Chunk) else item.t
+        events += session.feed(item, now if t is None else t)
+    return events
+
+
+def decodes(events: Sequence[Event]) -> list[TextDecoded]:
+    return [e for e in events if isinstance(e, TextDecoded)]
+
+
+def stream(cuts: Sequence[int], markers: Sequence[Marker] = MARKERS) -> list[Item]:
+    """Cut the signal; each marker comes just before the chunk that holds it."""
+    edges = [0, *sorted(set(cuts)), DATA.shape[1]]
+    items: list[Item] = []
+    left = list(markers)
+    for start, stop in pairwise(edges):
+        while left and left[0].sample < stop:
+            items.append(left.pop(0))
+        items.append(chunk(DATA, start, stop))
+    return items
+
+
+WHOLE = decodes(run(stream(range(0, 3000, 50)), t=110.0))
+
+
+def test_each_stimulus_is_decoded_once_its_window_is_there() -> None:
+    assert [d.decode_id for d in WHOLE] == [f"S/locked/{n}" for n in range(len(MARKERS))]
+    assert not any(d.abstained for d in WHOLE)
+    first = WHOLE[0]
+    assert (first.segment, first.first, first.n_times) == (0, 1500, 20)
+    assert first.t_start == pytest.approx(115.0)
+    assert first.t_end == pytest.approx(115.2)
+    assert sum(ranked.p for ranked in first.top) == pytest.approx(1.0)
+    assert first.truth is not None
+    assert first.truth.id == MARKERS[0].label
+
+
+@settings(deadline=None, max_examples=30)
+@given(cuts=st.lists(st.integers(1, 2999), max_size=60))
+def test_how_the_stream_is_cut_changes_no_decode(cuts: list[int]) -> None:
+    assert decodes(run(stream(cuts), t=110.0)) == WHOLE
+
+
+@settings(deadline=None, max_examples=20)
+@given(labels=st.lists(st.sampled_from(["face", "house"]), min_size=23, max_size=23))
+def test_scrambling_what_was_shown_changes_no_decode(labels: list[str]) -> None:
+    scrambled = [marker(m.sample, name) for m, name in zip(MARKERS, labels, strict=True)]
+    got = decodes(run(stream(range(0, 3000, 50), scrambled), t=110.0))
+    assert [(d.decode_id, d.top) for d in got] == [(d.decode_id, d.top) for d in WHOLE]
+
+
+def test_unknown_markers_are_shown_and_not_decoded() -> None:
+    events = run([chunk(DATA, 0, 2000), marker(1500, "cough"), marker(1500, "pause")])
+    seen = [e for e in events if isinstance(e, MarkerSeen)]
+    assert [e.role for e in seen] == ["unknown", "pause"]
+    assert decodes(events) == []
+
+
+def test_before_the_filters_have_settled_there_is_no_decode() -> None:
+    events = run([chunk(DATA, 0, 10), marker(2), chunk(DATA, 10, 3000)])
+    (decode,) = decodes(events)
+    assert (decode.abstained, decode.top, decode.truth) == ("settling", (), None)
+    states = [e.state for e in events if isinstance(e, State)]
+    assert states == ["settling", "ready"]
+
+
+def test_an_old_decode_is_stale_and_not_scored() -> None:
+    (decode,) = decodes(run([marker(1500), chunk(DATA, 0, 3000)], t=200.0))
+    assert decode.stale
+    assert decode.truth is not None
+    assert decode.running == ()
+
+
+def test_the_score_keeps_to_decodes_that_were_made() -> None:
+    (running,) = WHOLE[-1].running
+    assert (running.protocol, running.n, running.pool) == ("closed_set", len(MARKERS), 2)
+    right = sum(d.truth.rank == 1 for d in WHOLE if d.truth)
+    assert running.top1 == right / len(MARKERS)
+
+
+def test_dropped_samples_are_said_and_nothing_spans_them() -> None:
+    items: list[Item] = [chunk(DATA, 0, 1500), marker(1490), marker(1700)]
+    items += [chunk(DATA, 1600, 3000), marker(2500)]
+    events = run(items)
+    (overrun,) = [e for e in events if isinstance(e, Overrun)]
+    assert overrun.n_times == 100
+    assert [d.abstained for d in decodes(events)] == ["gap", "gap", ""]
+    good = decodes(events)[-1]
+    assert (good.segment, good.first) == (0, 2500)
+    assert good.t_start == pytest.approx(125.0)
+
+
+def test_after_a_gap_decoding_starts_afresh() -> None:
+    data = DATA[:, :2100]
+    after, alone = Chunk(data, SPEC, 1, 0, 200.0), Chunk(data, SPEC, 0, 0, 200.0)
+    gap = Gap(115.0, 85.0, "lost")
+    items: list[Item] = [chunk(DATA, 0, 1500), marker(1495), gap, after]
+    events = run([*items, marker(2000, segment=1)])
+    assert [d.abstained for d in decodes(events)] == ["gap", ""]
+    fresh = run([alone, marker(2000)])
+    assert decodes(events)[-1].top == decodes(fresh)[-1].top
+
+
+def test_a_marker_may_come_before_its_segment() -> None:
+    events = run([marker(2000), chunk(DATA, 0, 3000)])
+    assert [d.abstained for d in decodes(events)] == [""]
+
+
+def test_the_signal_for_the_page_is_in_volts_and_unbroken() -> None:
+    frames = [e for e in run(stream(range(0, 3000, 7))) if isinstance(e, Signal)]
+    assert sum(f.data.shape[1] for f in frames) == 1500
+    assert {f.sfreq for f in frames} == {50.0}
+    assert max(abs(f.data).max() for f in frames) < 1e-4
+
+
+def test_the_source_speaks_through_the_session() -> None:
+    (state,) = run([SourceState("stalled", 5.0, "no sample for 2 s")])
+    assert state == State("source", "stalled", 5.0, "no sample for 2 s")
+
+
+def test_sliding_windows_need_no_marker() -> None:
+    model = tiny_model(SlidingWindows(duration=0.5, hop=0.1))
+    session = Session(model, SPEC, "S")
+    events = session.feed(chunk(DATA, 0, 3000), 130.0) + session.feed(marker(2000), 130.0)
+    made = [d for d in decodes(events) if not d.abstained]
+    assert made[0].n_times == 50
+    assert made[1].first - made[0].first == 10
+    assert made[0].truth is None
+
+
+def test_another_rate_is_refused_with_both_values() -> None:
+    with pytest.raises(StreamMismatch, match=r"stream has 250 Hz .* made for 100 Hz"):
+        Session(MODEL, SignalSpec(250.0, SPEC.ch_names), "S")
+
+
+def test_missing_channels_are_named() -> None:
+    with pytest.raises(StreamMismatch, match="Pz"):
+        Session(MODEL, SignalSpec(100.0, ("Cz", "Oz")), "S")
+
+
+def test_a_rate_within_a_thousandth_keeps_time() -> None:
+    spec = SignalSpec(100.05, SPEC.ch_names)
+    session = Session(MODEL, spec, "S")
+    events = session.feed(Chunk(DATA, spec, 0, 0, 100.0), 130.0)
+    for at in range(100_000, 100_003):
+        events = session.feed(Chunk(DATA[:, :100], spec, 0, at * 100, 100.0), 130.0)
+    (frame,) = [e for e in events if isinstance(e, Signal)]
+    assert frame.t0 == pytest.approx(100.0 + 100_002 * 100 / 100.05, abs=0.02)
