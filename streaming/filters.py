@@ -82,8 +82,8 @@ class BandpassSettings:
     low, high : float
         Edges of the band (-3 dB), in Hz.
     order : int
-        Order of each edge. The lowest order that separates the bands delays least: from 0.1
-        to 30 Hz, order 2 delays by 8 ms and order 4 by 14 ms.
+        Order of each edge. From 0.5 to 30 Hz, order 2 delays a 10 Hz wave by 9 ms, order 4 by
+        17 ms, and what order 4 adds at 50 Hz a notch does better.
     """
 
     low: float

@@ -155,3 +155,36 @@ def test_settling_is_the_sum_over_the_steps() -> None:
 def test_a_step_that_cannot_be_made_is_refused(step: dict[str, object], match: str) -> None:
     with pytest.raises(ConfigError, match=match):
         Chain.from_json([step])
+
+
+@pytest.mark.parametrize(
+    ("sfreq", "high", "expected"),
+    [(250.0, 30.0, 125.0), (1000.0, 30.0, 100.0), (1000.0, 40.0, 125.0), (128.0, 30.0, 128.0)],
+)
+def test_the_standard_chain_keeps_the_rate_its_band_needs(
+    sfreq: float, high: float, expected: float
+) -> None:
+    spec = SignalSpec(sfreq, ("Cz",))
+    assert standard_chain(spec.ch_names, sfreq, high=high).prepare(spec).sfreq == expected
+
+
+@pytest.mark.parametrize(
+    ("n_channels", "sfreq", "ch_types", "has_reference", "has_notch"),
+    [
+        (16, 250.0, (), True, True),
+        (15, 250.0, (), False, True),
+        (16, 250.0, ("mag",) * 16, False, True),
+        (16, 100.0, (), True, False),
+    ],
+)
+def test_the_standard_chain_leaves_out_what_does_not_fit(
+    n_channels: int,
+    sfreq: float,
+    ch_types: tuple[str, ...],
+    has_reference: bool,
+    has_notch: bool,
+) -> None:
+    ch_names = tuple(f"E{n}" for n in range(n_channels))
+    steps = standard_chain(ch_names, sfreq, ch_types=ch_types).to_json()
+    names = [step["transform"] for step in steps]
+    assert ("reference" in names, "notch" in names) == (has_reference, has_notch)
