@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streaming.chain import standard_chain
 from streaming.errors import ConfigError
 from streaming.signal import Chunk, Marker, SignalSpec, Window
 from streaming.window import (
@@ -82,6 +83,25 @@ def test_cutting_the_stream_changes_nothing(
     whole = results([])
     assert results(where) == whole
     assert results(range(1, N_TIMES)) == whole
+
+
+@settings(max_examples=20, deadline=None)
+@given(where=cuts(4000))
+def test_cutting_the_raw_stream_changes_no_window(where: list[int]) -> None:
+    """The same through the standard chain, with a gap and a bad sample on the way."""
+    chain = standard_chain(SPEC_IN.ch_names, SPEC_IN.sfreq)
+    raw = [
+        Chunk(noise(2, 4000, seed=seed), SPEC_IN, seed, t_anchor=20.0 * seed) for seed in (0, 1)
+    ]
+    raw[0].data[1, 2500] = np.nan
+
+    def results(where: Sequence[int]) -> list[tuple[object, ...]]:
+        windows = Windower(SLIDING, SPEC_IN, chain.prepare(SPEC_IN), chain.settling)
+        return flat([r for chunk in chunks(raw, where) for r in windows.feed(chain(chunk))])
+
+    whole = results([])
+    assert {"settling", "bad samples"} <= {value for result in whole for value in result}
+    assert results(where) == whole
 
 
 @settings(max_examples=40, deadline=None)
