@@ -47,9 +47,9 @@ class ScaleSettings:
 class Scale:
     """Subtract each channel's running median and divide by its interquartile range.
 
-    The statistics are those of the past only, taken at the samples whose index in the
-    segment is a multiple of `every`. Until the first of them the output is zero, and so it
-    is for a channel that was flat all along.
+    The statistics are those of the past only, taken at the start of each segment and every
+    so many samples after it. Until the first of them the output is zero, and so it is for a
+    channel that was flat all along.
     """
 
     def __init__(self, settings: ScaleSettings) -> None:
@@ -60,12 +60,14 @@ class Scale:
         self._center: NDArray[np.float64]  # (n_channels, 1)
         self._gain: NDArray[np.float64]  # (n_channels, 1)
         self._segment: int | None
+        self._segment_first: int  # index of the segment's first sample
         self._t_end: float
 
     def prepare(self, spec: SignalSpec) -> SignalSpec:
         """Make room for the past."""
         self._every = max(spec.to_samples(self.settings.every), 1)
-        self._past = Ring(len(spec.ch_names), spec.to_samples(self.settings.span))
+        n_span = max(spec.to_samples(self.settings.span), self._every)
+        self._past = Ring(len(spec.ch_names), n_span)
         self._segment, self._t_end = None, -np.inf
         self._forget(len(spec.ch_names))
         return spec
@@ -75,14 +77,14 @@ class Scale:
         if chunk.n_times == 0:
             return chunk
         if chunk.segment != self._segment:
-            self._segment = chunk.segment
+            self._segment, self._segment_first = chunk.segment, chunk.first
             if abs(chunk.t0 - self._t_end) > self.settings.max_gap:
                 self._forget(len(chunk.data))
         self._t_end = chunk.t_end
         scaled = np.empty_like(chunk.data)
         at = 0
         while at < chunk.n_times:
-            since = (chunk.first + at) % self._every
+            since = (chunk.first + at - self._segment_first) % self._every
             if since == 0:
                 self._estimate()
             piece = slice(at, at + self._every - since)

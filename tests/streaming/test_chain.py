@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from streaming.chain import TRANSFORMS, Chain, standard_chain
 from streaming.errors import ConfigError
+from streaming.filters import SETTLED
 from streaming.signal import Chunk, SignalSpec
 from streaming.transform import Transform
 from tests.laws import cuts, noise, run
@@ -133,6 +134,17 @@ def test_a_chain_survives_being_written_down() -> None:
     steps = whole().to_json()
     assert [step["transform"] for step in steps][:2] == ["pick", "repair"]
     assert Chain.from_json(steps).to_json() == steps
+
+
+def test_a_wrong_start_is_gone_when_the_chain_says_so() -> None:
+    """All but scale and clamp, which are not linear: 50 mV off at the first sample."""
+    spec = SignalSpec(1000.0, ("Cz",))
+    chain = Chain(standard_chain(spec.ch_names, spec.sfreq).steps[:-2])
+    data = np.full((1, 20_000), 0.05, np.float32)
+    data[0, 0] = 0.0
+    (out,) = run(chain, [Chunk(data, spec)])
+    n_settling = int(np.ceil(chain.settling * 100.0))
+    assert np.abs(out.data[0, n_settling:]).max() <= SETTLED * 0.05
 
 
 def test_settling_is_the_sum_over_the_steps() -> None:

@@ -34,9 +34,10 @@ def test_noise_comes_out_with_quartiles_one_apart() -> None:
     np.testing.assert_allclose(middle, 0.0, atol=0.05)
 
 
-def test_the_output_is_zero_until_the_scale_is_known() -> None:
+@pytest.mark.parametrize("first", [0, 7])
+def test_the_output_is_zero_until_the_scale_is_known(first: int) -> None:
     step = scale()
-    (out,) = run(step, [Chunk(noise(2, 200), SPEC)])
+    (out,) = run(step, [Chunk(noise(2, 200), SPEC, first=first)])
     n_settling = SPEC.to_samples(step.settling)
     assert not out.data[:, :n_settling].any()
     assert out.data[:, n_settling:].any(axis=0).all()
