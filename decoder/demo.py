@@ -1,0 +1,149 @@
+"""The demo: a simulated participant, calibrated and decoded live over real LSL."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+from decoder.config import Config, ServerConfig, SessionConfig, SourceConfig
+from decoder.evaluation import Evaluation
+from decoder.fitting import FitSettings, fit_recordings
+from decoder.runtime import Runtime
+from decoder.server.auth import Access
+from decoder.service import Service, lsl_source
+from decoder.simulation import CANDIDATES, RECORDING, STIMULI, save_calibration
+from streaming.sources.simulated import SimulatedSettings
+
+__all__ = ["Demo", "summary"]
+
+START = 60.0
+"""Seconds that the participant gets to appear on LSL: it loads a sentence encoder first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """Everything the demo does, in order: `calibrate`, then `serve` inside of `participant`.
+
+    Parameters
+    ----------
+    settings : SimulatedSettings
+        Who takes part.
+    n_trials : int
+        Stimuli in calibration.
+    folder : Path
+        Gets the calibration, the model and the session.
+    """
+
+    settings: SimulatedSettings
+    n_trials: int
+    folder: Path
+
+    def calibrate(self, progress: Callable[[str, float], None]) -> Evaluation:
+        """Record a calibration session and fit a model; `progress` gets step and share."""
+        progress("recording a calibration session", 0.0)
+        save_calibration(self.settings, self.n_trials, self.folder)
+        return fit_recordings(
+            [self.folder / RECORDING],
+            self.folder / "model",
+            FitSettings(stimuli=self.folder / STIMULI, candidates=self.folder / CANDIDATES),
+            lambda share: progress("fitting the decoder", share),
+        )
+
+    @contextmanager
+    def participant(self) -> Iterator[str]:
+        """Run the participant as a process of its own; gives the name of its stream."""
+        s = self.settings
+        name = f"simulated-{secrets.token_hex(3)}"
+        options = {
+            "--name": name,
+            "--snr": s.snr,
+            "--channels": s.n_channels,
+            "--sfreq": s.sfreq,
+            "--subject-seed": s.subject_seed,
+            "--session-seed": s.session_seed,
+        }
+        arguments = [str(part) for pair in options.items() for part in pair]
+        # -P: a folder named models where the user stands must not shadow ours.
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "decoder",
+            "simulate",
+            "--with-stdin",
+            *arguments,
+        ]
+        child = subprocess.Popen(command, stdin=subprocess.PIPE)  # noqa: S603 - our own
+        try:
+            yield name
+        finally:
+            if child.stdin is not None:
+                child.stdin.close()  # asks it to end, as our own end would
+            try:
+                child.wait(5)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+    def service(self, name: str, sock: socket) -> Service:
+        """Make the service that decodes the participant; its session goes with the folder."""
+        host, port = sock.getsockname()[:2]
+        s = self.settings
+        config = Config(
+            source=SourceConfig(name=name, markers=(f"{name} markers",), timeout=START),
+            session=SessionConfig(record=self.folder / "sessions"),
+            server=ServerConfig(host=host, port=port, open_viewer=True),
+            simulated={
+                "snr": s.snr,
+                "subject_seed": s.subject_seed,
+                "session_seed": s.session_seed,
+            },
+        )
+        access = Access(open_viewer=True, host=host)
+        return Service(config, self.folder / "model", lsl_source(config.source), access, sock)
+
+
+def stop_after(service: Service, seconds: float, ended: threading.Event) -> None:
+    """Stop a service so many seconds after its decoder became ready."""
+    while not service.ready and not ended.wait(0.05):
+        pass
+    ended.wait(seconds)
+    service.stop()
+
+
+def summary(runtime: Runtime, simulated: dict[str, Any]) -> dict[str, Any]:
+    """Return what the demo prints with ``--json``."""
+    latency = runtime.latency()
+    result: dict[str, Any] = {"simulated": simulated, "closed_set": None, "zero_shot": None}
+    for running in runtime.running:
+        chance = {
+            "top1": 1 / running.pool,
+            "top5": 5 / running.pool,
+            "median_rank": (running.pool + 1) / 2,
+        }
+        result[running.protocol] = {
+            "trials": running.n,
+            "pool": running.pool,
+            "chance": chance,
+            "top1": running.top1,
+            "top1_interval": [running.top1_low, running.top1_high],
+            "top5": running.top5,
+            "median_rank": running.median_rank,
+        }
+    keys = ("p50", "p95", "p99")
+    return result | {
+        "latency_ms": {
+            stage: dict(zip(keys, values, strict=True))
+            for stage, values in latency.stages.items()
+        },
+        "gaps": latency.gaps,
+        "drops": latency.drops,
+    }

@@ -1,0 +1,126 @@
+"""From recordings to a scored model folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from decoder.evaluation import Evaluation, evaluate
+from models.candidates import Candidates, embed_candidates, read_candidates
+from models.checkpoint import save_model
+from models.dataset import read_dataset
+from models.fit import EVOKED_WINDOWS, Fitted, evoked_chain, fit_model
+from models.spaces import PACKAGED_SPACE, open_space
+from models.stimuli import StimulusTable
+from streaming.errors import ConfigError
+from streaming.window import LockedWindows
+
+__all__ = ["FitSettings", "fit_recordings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitSettings:
+    """What was shown in the recordings, and what to make of it.
+
+    Parameters
+    ----------
+    events : tuple of str
+        Labels of the annotations to tell apart.
+    stimuli : Path or None
+        Table of stimuli, instead of `events`.
+    candidates : Path or None
+        What to choose from; what was shown, if not given.
+    space : str
+        Embedding space; if empty, ``labels`` for `events`, whose names may mean nothing, and
+        the packaged sentence encoder for `stimuli`.
+    picks : str
+        ``"eeg"`` or ``"meg"``.
+    drop : tuple of str
+        Channels to leave out.
+    tmin, tmax : float
+        The window after a marker, in seconds.
+    """
+
+    events: tuple[str, ...] = ()
+    stimuli: Path | None = None
+    candidates: Path | None = None
+    space: str = ""
+    picks: str = "eeg"
+    drop: tuple[str, ...] = ()
+    tmin: float = EVOKED_WINDOWS.tmin
+    tmax: float = EVOKED_WINDOWS.tmax
+
+    def __post_init__(self) -> None:
+        """Refuse two accounts of what was shown, or none."""
+        if bool(self.events) == (self.stimuli is not None):
+            msg = "name what was shown: either --events face house, or --stimuli stimuli.tsv"
+            raise ConfigError(msg)
+
+    def table(self) -> StimulusTable:
+        """Return what the markers mean."""
+        if self.stimuli is not None:
+            return StimulusTable.read(self.stimuli)
+        return StimulusTable.from_labels(self.events)
+
+    def pool(self, table: StimulusTable) -> Candidates:
+        """Return what to choose from."""
+        space = open_space(self.space or (PACKAGED_SPACE if self.stimuli else "labels"))
+        if self.candidates is not None:
+            return read_candidates(self.candidates, space)
+        return embed_candidates(list(table.texts), list(table.texts.values()), space)
+
+
+def fit_recordings(
+    recordings: Sequence[Path],
+    output: Path,
+    settings: FitSettings,
+    progress: Callable[[float], None] = lambda _: None,
+) -> Evaluation:
+    """Fit a model to recordings, score it on runs it never saw, and save both.
+
+    Parameters
+    ----------
+    recordings : sequence of Path
+        Runs of one person.
+    output : Path
+        The new model folder.
+    settings : FitSettings
+        What was shown, and what to make of it.
+    progress : callable
+        Told the share that is done.
+
+    Returns
+    -------
+    Evaluation
+        Scores by leaving out one run after the other; also in the model folder.
+    """
+    table = settings.table()
+    candidates = settings.pool(table)
+    dataset = read_dataset(
+        recordings,
+        LockedWindows(settings.tmin, settings.tmax),
+        table,
+        evoked_chain,
+        picks=settings.picks,
+        drop=settings.drop,
+        progress=lambda share: progress(0.5 * share),
+    )
+    fitted = fit_model(dataset, candidates, progress=lambda share: progress(0.5 + 0.4 * share))
+    evaluation = _score(fitted)
+    scores = {**fitted.model.scores, **evaluation.to_json()}
+    save_model(replace(fitted.model, scores=scores), output)
+    progress(1.0)
+    return evaluation
+
+
+def _score(fitted: Fitted) -> Evaluation:
+    held_out = fitted.held_out
+    return evaluate(
+        held_out.similarity,
+        held_out.truth,
+        held_out.groups,
+        protocol="closed_set",
+        trained=fitted.model.candidates.trained,
+        stim_files=held_out.stim_files,
+    )

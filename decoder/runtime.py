@@ -1,0 +1,165 @@
+"""Drives a session: takes what ingest queued, journals it, feeds it, publishes what follows."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from decoder.events import GapFound, Latency, Running, Signal, State, TextDecoded
+from decoder.journal import Journal
+from decoder.log import EventLog
+from decoder.session import Session
+from streaming.ingest import Fed, FeedQueue
+from streaming.lsl_clock import Clock
+
+__all__ = ["LatencyMeter", "Runtime"]
+
+POLL = 0.25
+"""Longest wait for an input, in seconds."""
+
+SIGNAL_FRAME = 0.05
+"""Length of the stretches of signal sent to pages, in seconds."""
+
+LATENCY_EVERY = 1.0
+
+
+class LatencyMeter:
+    """Percentiles of the latency of the last 1,000 decodes."""
+
+    def __init__(self) -> None:
+        self._stages: dict[str, deque[float]] = {}
+        self.n_decodes = 0
+
+    def add(self, latency_ms: dict[str, float]) -> None:
+        """Count a decode."""
+        self.n_decodes += 1
+        for stage, value in latency_ms.items():
+            self._stages.setdefault(stage, deque(maxlen=1000)).append(value)
+
+    def summary(self) -> dict[str, tuple[float, float, float]]:
+        """Return p50, p95 and p99 of each stage, in milliseconds."""
+        out = {}
+        for stage, values in self._stages.items():
+            p50, p95, p99 = np.percentile(np.array(values), [50, 95, 99]).round(3).tolist()
+            out[stage] = (p50, p95, p99)
+        return out
+
+
+class Runtime:
+    """The loop between ingest and the log.
+
+    Parameters
+    ----------
+    session : Session
+        What decodes.
+    queue : FeedQueue
+        Where inputs come from.
+    journal : Journal or None
+        Where they are written down, before what follows from them is published.
+    log : EventLog
+        Where events go.
+    wants_signal : callable
+        Whether anybody looks at the signal just now.
+    clock : Clock
+        LSL's.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        queue: FeedQueue,
+        journal: Journal | None,
+        log: EventLog,
+        wants_signal: Callable[[], bool],
+        clock: Clock,
+    ) -> None:
+        self.meter = LatencyMeter()
+        self.counts: Counter[str] = Counter()
+        self.states: dict[str, State] = {}
+        self.running: tuple[Running, ...] = ()
+        self._session = session
+        self._queue = queue
+        self._journal = journal
+        self._log = log
+        self._wants_signal = wants_signal
+        self._clock = clock
+        self._signal: list[Signal] = []
+
+    def run(self) -> None:
+        """Go on until ingest has ended and all that it queued was decoded.
+
+        An error ends the loop: it is published as a state, then raised.
+        """
+        t_latency = self._clock() + LATENCY_EVERY
+        try:
+            while not self._queue.ended:
+                fed = self._queue.get(POLL)
+                if fed is not None:
+                    self._feed(fed)
+                if self._clock() >= t_latency:
+                    t_latency += LATENCY_EVERY
+                    self._log.emit(self.latency())
+        except BaseException as error:
+            detail = f"decoding failed: {type(error).__name__}: {error}"
+            self.states["decoder"] = State("decoder", "failed", self._clock(), detail)
+            self._log.emit(self.states["decoder"])
+            raise
+        finally:
+            if self._journal is not None:
+                self._journal.close()
+            self._log.close()
+
+    def latency(self) -> Latency:
+        """Return how the service keeps up."""
+        gaps = self.counts["GapFound"]
+        drops = self._queue.n_dropped
+        return Latency(self.meter.summary(), self.meter.n_decodes, gaps, drops)
+
+    def _feed(self, fed: Fed) -> None:
+        t_fed = self._clock()
+        if self._journal is not None:
+            self._journal.write(fed.item, fed.row, t_fed)
+        events = self._session.feed(fed.item, t_fed)
+        t_decoded = self._clock()
+        for event in events:
+            self.counts[type(event).__name__] += 1
+            if isinstance(event, Signal):
+                self._collect(event)
+            elif isinstance(event, TextDecoded):
+                self._log.emit(self._timed(event, fed.t_received, t_fed, t_decoded))
+            else:
+                if isinstance(event, GapFound):
+                    self._signal.clear()
+                elif isinstance(event, State):
+                    self.states[event.what] = event
+                self._log.emit(event)
+
+    def _timed(
+        self, event: TextDecoded, t_received: float, t_fed: float, t_decoded: float
+    ) -> TextDecoded:
+        stages = {
+            "acquire": t_received - event.t_end,
+            "queue": t_fed - t_received,
+            "decode": t_decoded - t_fed,
+            "total": self._clock() - event.t_end,
+        }
+        latency_ms = {stage: round(1000 * value, 3) for stage, value in stages.items()}
+        if not event.abstained:
+            self.meter.add(latency_ms)
+            self.running = event.running or self.running
+        return replace(event, latency_ms=latency_ms)
+
+    def _collect(self, signal: Signal) -> None:
+        if not self._wants_signal():
+            self._signal.clear()
+            return
+        self._signal.append(signal)
+        n_times = sum(s.data.shape[1] for s in self._signal)
+        if n_times >= SIGNAL_FRAME * signal.sfreq:
+            first = self._signal[0]
+            data = np.concatenate([s.data for s in self._signal], axis=1)
+            self._signal.clear()
+            self._log.emit(Signal(data, first.t0, first.sfreq))

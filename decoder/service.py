@@ -1,0 +1,291 @@
+"""A running service: ingest and decoding in threads, the network on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from decoder.config import Config, SourceConfig
+from decoder.folder import SessionFolder, create_folder, new_session_id, write_manifest
+from decoder.journal import Journal
+from decoder.log import EventLog
+from decoder.runtime import Runtime
+from decoder.server.app import build_app
+from decoder.server.auth import Access
+from decoder.server.connection import Backend
+from decoder.server.hub import Hub, Message
+from decoder.server.wire import PROTOCOL
+from decoder.session import Session
+from models.checkpoint import load_model
+from streaming.errors import BraincastError, ConfigError
+from streaming.ingest import FeedQueue, Ingest
+from streaming.lsl_clock import Clock, lsl_clock
+from streaming.record import XdfWriter
+from streaming.sources.lsl import LslSource
+from streaming.sources.source import Source, Tap
+
+__all__ = ["Service", "listen", "lsl_source"]
+
+SEND_BUFFER = 65536
+"""Bytes the kernel may hold for a client; its default hides seconds of stale messages."""
+
+SHUTDOWN = 5
+"""Seconds that threads and clients get to end."""
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its handling of signals, which would end us before the recording is."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+class Service:
+    """One session with its server.
+
+    Parameters
+    ----------
+    config : Config
+        All settings.
+    model : Path
+        The model folder.
+    open_source : callable
+        Opens the source, given the tap that records it.
+    access : Access
+        Who may connect.
+    sock : socket
+        Where to listen, from `listen`.
+    clock : Clock
+        LSL's.
+
+    Raises
+    ------
+    BraincastError
+        If the model, the session's folder or the source cannot be used.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        model: Path,
+        open_source: Callable[[Tap | None], Source],
+        access: Access,
+        sock: socket.socket,
+        clock: Clock = lsl_clock,
+    ) -> None:
+        self.session_id = new_session_id()
+        self._config = config
+        self._access = access
+        self._clock = clock
+        self._started = time.time()
+        self._model = load_model(model)
+        self._socket = sock
+        host, port = sock.getsockname()[:2]
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self.folder: SessionFolder | None = None
+        recorder: XdfWriter | None = None
+        root = config.session.record
+        try:
+            if root is not None:
+                self.folder = create_folder(root, self.session_id, config, model)
+                recorder = XdfWriter(self.folder.raw)
+            source = open_source(recorder)
+            self._spec = source.spec
+            freshness = config.session.freshness
+            self._session = Session(self._model, source.spec, self.session_id, freshness)
+        except BraincastError:
+            if self.folder is not None:  # nothing was recorded yet
+                shutil.rmtree(self.folder.path)
+            raise
+        if self.folder is not None:
+            write_manifest(self.folder, source.spec)
+        queue = FeedQueue(source.spec.to_samples(config.session.max_lag))
+        self._ingest = Ingest(source, recorder, queue, clock)
+        self._hub = Hub()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server = _Server(self._uvicorn_config())
+        self._error: BaseException | None = None
+        self.runtime = Runtime(
+            self._session,
+            queue,
+            Journal(self.folder.inputs) if self.folder else None,
+            EventLog(self.folder.events if self.folder else None, self._publish, clock),
+            lambda: self._hub.wants("signal"),
+            clock,
+        )
+
+    def run(self, on_start: Callable[[], None] = lambda: None) -> None:
+        """Serve until stopped, by `stop`, Ctrl-C or SIGTERM.
+
+        Parameters
+        ----------
+        on_start : callable
+            Called once clients can connect: the socket has been listening since it was made.
+        """
+        with self._signals():
+            asyncio.run(self._run(on_start))
+        if self._error is not None:
+            raise self._error
+
+    def stop(self) -> None:
+        """Make `run` return; any thread may call it."""
+        self._server.should_exit = True
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = [signal.signal(number, lambda *_: self.stop()) for number in numbers]
+        try:
+            yield
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
+
+    async def _run(self, on_start: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        threads = [
+            threading.Thread(target=self._guard, args=(work,), name=name)
+            for name, work in (("ingest", self._ingest.run), ("decode", self.runtime.run))
+        ]
+        serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+        for thread in threads:
+            thread.start()
+        try:
+            on_start()
+            await serving
+        finally:
+            self._ingest.stop()
+            for thread in threads:
+                await asyncio.to_thread(thread.join, SHUTDOWN)
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        """Run a thread's work; when one ends, by an error or not, the service ends."""
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - raised again by run
+            self._error = self._error or error
+        finally:
+            self._ingest.stop()
+            self.stop()
+
+    def _publish(self, message: Message) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._hub.publish, message)
+
+    def _uvicorn_config(self) -> uvicorn.Config:
+        backend = Backend(
+            hub=self._hub,
+            access=self._access,
+            session_id=self.session_id,
+            describe=self.describe,
+            candidates=self._candidates,
+            not_ready=self._not_ready,
+            clock=self._clock,
+        )
+        return uvicorn.Config(
+            build_app(backend),
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            ws="websockets-sansio",
+            ws_max_size=65536,
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=2,
+            server_header=False,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Return what ``/v1/session`` answers."""
+        model = self._model
+        shown = self._session.signal_spec
+        return {
+            "session": self.session_id,
+            "protocol": PROTOCOL,
+            "started": self._started,
+            "source": {"sfreq": self._spec.sfreq, "ch_names": list(self._spec.ch_names)},
+            "signal": {"sfreq": shown.sfreq, "ch_names": list(shown.ch_names), "unit": "V"},
+            "simulated": self._config.simulated,
+            "model": {
+                "id": model.model_id,
+                "space": model.space,
+                "protocol": model.protocol,
+                "windowing": model.windowing.to_json(),
+                "scores": model.scores,
+            },
+            "candidates": {"n": len(model.candidates), "hash": model.candidates.hash},
+        }
+
+    def _candidates(self) -> list[dict[str, Any]]:
+        c = self._model.candidates
+        rows = zip(c.ids, c.texts, c.glyphs, c.trained, strict=True)
+        keys = ("id", "text", "glyph", "trained")
+        return [dict(zip(keys, row, strict=True)) for row in rows]
+
+    @property
+    def simulated(self) -> dict[str, str | int] | None:
+        """Who is simulated; None for a real participant."""
+        return self._config.simulated
+
+    @property
+    def ready(self) -> bool:
+        """Whether decodes can be expected now."""
+        return not self._not_ready()
+
+    def _not_ready(self) -> str:
+        for what, good in (("source", "live"), ("decoder", "ready")):
+            state = self.runtime.states.get(what)
+            if state is None:
+                return f"no word from the {what} yet"
+            if state.state != good:
+                return f"{what} is {state.state}: {state.detail}"
+        return ""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; 0 takes a free port.
+
+    Raises
+    ------
+    ConfigError
+        If the address is taken, or is not ours.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    try:
+        sock.bind((host, port))
+        sock.listen()
+    except OSError as error:
+        sock.close()
+        msg = f"cannot listen on {host} port {port} ({error.strerror}); choose with --port"
+        raise ConfigError(msg) from error
+    return sock
+
+
+def lsl_source(config: SourceConfig) -> Callable[[Tap | None], Source]:
+    """Return what opens the LSL streams of a configuration."""
+    return lambda tap: LslSource.open(
+        name=config.name,
+        type=config.type,
+        source_id=config.source_id,
+        markers=config.markers,
+        unit=config.unit,
+        timeout=config.timeout,
+        tap=tap,
+    )
