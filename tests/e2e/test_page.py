@@ -5,26 +5,21 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+from decoder.events import GapFound, Latency, Ranked, Running, Truth
+from decoder.server.app import STATIC
+from streaming.lsl_clock import lsl_clock
+from streaming.signal import Gap
 from tests.e2e.browser import CHROMIUM, launch
-from tests.e2e.pagemock import STATIC, THINGS, PageMock
+from tests.e2e.pagemock import POOL, PageMock
 
-RUNNING = {
-    "n": 40,
-    "pool": 300,
-    "top1": 0.2,
-    "top1_low": 0.1,
-    "top1_high": 0.35,
-    "top5": 0.5,
-    "median_rank": 6.0,
-}
+SEEN = Running("closed_set", 40, POOL, 0.2, 0.1, 0.35, 0.5, 6.0)
+NEVER_SEEN = Running("zero_shot", 40, POOL, 0.01, 0.002, 0.05, 0.1, 60.0)
 LIVE = re.compile(r"^LIVE$")
 
 needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs /usr/bin/chromium")
@@ -69,34 +64,24 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def open_page(page: Page, url: str, mock: PageMock) -> None:
     page.goto(url)
-    assert mock.subscribed.wait(10)
+    mock.wait()
     expect(page.locator("#pill")).to_have_text(LIVE)
-
-
-def show(mock: PageMock, i: int, **changes: Any) -> None:
-    text, glyph = THINGS[i]
-    event = {"t": time.monotonic(), "label": text, "role": "stimulus", "candidate_id": text}
-    mock.send("markers", **(event | {"text": text, "glyph": glyph} | changes))
 
 
 @needs_chromium
 def test_a_trial_is_shown_decoded_and_scored(page: Page, url: str, mock: PageMock) -> None:
     response = page.goto(url)
     assert response is not None
-    assert response.headers["content-security-policy"] == "default-src 'self'"
+    assert "default-src 'self'" in response.headers["content-security-policy"]
     open_page(page, url, mock)
     expect(page.locator("#participant")).to_have_text(
         re.compile("simulated participant.*easy", re.IGNORECASE)
     )
     expect(page.locator("#source")).to_contain_text("32 channels · 250 Hz")
 
-    show(mock, 1)
+    mock.show(1)
     expect(page.locator("#shown-text")).to_have_text("cat")
-    running = [
-        RUNNING | {"protocol": "closed_set"},
-        RUNNING | {"protocol": "zero_shot", "top1": 0.01, "top1_low": 0.002, "top1_high": 0.05},
-    ]
-    mock.decode(1, [1, 0, 2, 3, 4], running=running)
+    mock.decode(1, [1, 0, 2, 3, 4], running=(SEEN, NEVER_SEEN))
     first = page.locator("#top li").first
     expect(first).to_contain_text("cat")
     expect(first).to_contain_text("42 %")
@@ -115,9 +100,12 @@ def test_a_trial_is_shown_decoded_and_scored(page: Page, url: str, mock: PageMoc
     expect(page.locator("#trial-list .mark")).to_have_text(["1", "3", "37"])
     expect(page.locator("#trial-list use").nth(2)).to_have_attribute("href", "#shape-wrong")
 
-    stages = {"acquire": [8, 9, 10], "queue": [1, 1, 1], "decode": [2, 2, 2], "emit": [1, 1, 1]}
-    total = {"total": [12.0, 13.0, 14.0]}
-    mock.send("latency", stages=stages | total, n_decodes=3, gaps=2, drops=5)
+    stages = {
+        "acquire": (8.0, 9.0, 9.0),
+        "decode": (2.0, 2.0, 2.0),
+        "total": (12.0, 13.0, 14.0),
+    }
+    mock.emit(Latency(stages, n_decodes=3, gaps=2, drops=5))
     expect(page.locator("#latency")).to_contain_text("p50 12 p95 13 p99 14 ms")
     expect(page.locator("#losses")).to_have_text("gaps 2 · drops 5")
 
@@ -130,7 +118,7 @@ def test_only_the_last_twenty_trials_stay_and_a_revision_replaces(
     for i in range(22):
         mock.decode(1, [1, 0, 2, 3, 4], decode_id=f"S1/locked/{i}")
     expect(page.locator("#trial-list li")).to_have_count(20)
-    mock.decode(1, [0, 1, 2, 3, 4], decode_id="S1/locked/21", revision=1)
+    mock.decode(1, [0, 1, 2, 3, 4], decode_id="S1/locked/21")
     expect(page.locator("#trial-list .mark").last).to_have_text("2")
     expect(page.locator("#trial-list li")).to_have_count(20)
 
@@ -150,15 +138,15 @@ def test_what_is_not_live_never_looks_live(page: Page, url: str, mock: PageMock)
     expect(flag).to_have_text("")
     expect(page.locator("#top")).to_have_css("filter", "none")
 
-    now = time.monotonic()
+    now = lsl_clock()
     mock.decode(1, [1, 0, 2, 3, 4], t_end=now - 3, t_emit=now - 3)  # late on the way here
     expect(flag).to_have_text("STALE")
     expect(page.locator("#verdict")).to_contain_text("reached this page too late")
-    mock.decode(1, [1, 0, 2, 3, 4], t_end=time.monotonic() - 60)  # of a minute ago
+    mock.decode(1, [1, 0, 2, 3, 4], t_end=lsl_clock() - 60)  # of a minute ago
     expect(flag).to_have_text(re.compile(r"STALE · 6\d s ago"))
 
     for reason, words in (("gap", "samples of this window were lost"), ("odd", "odd")):
-        mock.decode(1, [], abstained=reason, top=[])
+        mock.decode(1, [], abstained=reason, truth=None)
         expect(flag).to_have_text("NO DECODE")
         expect(page.locator("#verdict")).to_have_text(words)
         expect(page.locator("#top li:visible")).to_have_count(0)
@@ -176,15 +164,15 @@ def test_gaps_and_the_state_of_the_source_are_said(
     expect(banner).to_be_hidden()
     mock.decode(1, [1, 0, 2, 3, 4])
 
-    mock.send("state", what="gap", state="gap", t=0.0, detail="", duration=0.32)
+    mock.emit(GapFound(Gap(lsl_clock(), 0.32, "lost")))
     expect(banner).to_contain_text("320 ms of signal lost")
-    mock.send("state", what="decoder", state="settling", t=0.0, detail="")
+    mock.state("decoder", "settling")
     expect(pill).to_have_text("SETTLING")
-    mock.send("state", what="decoder", state="ready", t=0.0, detail="")
+    mock.state("decoder", "ready")
     expect(pill).to_have_text(LIVE)
 
     mock.signal = False
-    mock.send("state", what="source", state="lost", t=time.monotonic(), detail="unplugged")
+    mock.state("source", "lost", "unplugged")
     expect(banner).to_have_text("The source is lost. Nothing here is live. unplugged")
     expect(pill).to_have_text("SOURCE LOST")
     expect(page.locator("#decoded-flag")).to_contain_text("STALE")
@@ -194,7 +182,7 @@ def test_gaps_and_the_state_of_the_source_are_said(
     assert window is not None
     assert box["width"] == window["width"]
     mock.signal = True
-    mock.send("state", what="source", state="live", t=time.monotonic(), detail="")
+    mock.state("source", "live")
     expect(pill).to_have_text(LIVE)
 
     mock.signal = False  # nobody says anything: the page sees for itself
@@ -204,14 +192,25 @@ def test_gaps_and_the_state_of_the_source_are_said(
 
 
 @needs_chromium
+def test_who_comes_while_the_source_is_away_is_told(
+    page: Page, url: str, mock: PageMock
+) -> None:
+    mock.signal = False
+    mock.state("source", "lost", "unplugged")
+    page.goto(url)
+    expect(page.locator("#pill")).to_have_text("SOURCE LOST")
+    expect(page.locator("#shown-text")).to_have_text("waiting")
+
+
+@needs_chromium
 def test_text_from_outside_stays_text(page: Page, url: str, mock: PageMock) -> None:
     open_page(page, url, mock)
     evil = "<img src=x onerror=alert(1)>"
-    truth = {"id": "x", "text": evil, "glyph": evil, "rank": 1, "trained": False}
-    top = [{"id": "x", "text": evil, "glyph": evil, "p": 1.0}]
-    show(mock, 1, text=evil, glyph=evil)
+    truth = Truth("x", evil, evil, 1, trained=False)
+    top = (Ranked("x", evil, 1.0, evil),)
+    mock.show(1, text=evil, glyph=evil)
     mock.decode(1, [], truth=truth, top=top)
-    mock.send("state", what="gap", state="gap", t=0.0, detail=evil, duration=1.0)
+    mock.state("recorder", "failed", evil)
     expect(page.locator("#shown-text")).to_have_text(evil)
     expect(page.locator("#top .word").first).to_have_text(evil)
     expect(page.locator("#banner")).to_contain_text(evil)
@@ -220,13 +219,15 @@ def test_text_from_outside_stays_text(page: Page, url: str, mock: PageMock) -> N
 
 
 @needs_chromium
-def test_a_token_is_taken_from_the_address_or_asked_for(
-    page: Page, url: str, mock: PageMock
-) -> None:
-    mock.token = "s3cret"
+def test_a_token_is_taken_from_the_address_or_asked_for(page: Page) -> None:
+    with PageMock(open_viewer=False, token="s3cret").serving() as url:
+        ask_for_token(page, url)
+
+
+def ask_for_token(page: Page, url: str) -> None:
     page.goto(url)
     expect(page.locator("#ask")).to_be_visible()
-    expect(page.locator("#ask-reason")).to_have_text("this token is not the session's")
+    expect(page.locator("#ask-reason")).to_have_text(re.compile("token is needed"))
     expect(page.locator("#ask")).to_contain_text("#token=")
     page.keyboard.type("wrong")
     page.keyboard.press("Enter")
@@ -265,10 +266,10 @@ def test_after_a_restart_it_comes_back_and_forgets_the_other_session(page: Page)
 
 
 @needs_chromium
+@pytest.mark.parametrize("mock", [PageMock(n_channels=64)])
 def test_everything_fits_and_the_signal_is_drawn(page: Page, url: str, mock: PageMock) -> None:
-    mock.n_channels = 64
     open_page(page, url, mock)
-    show(mock, 1)
+    mock.show(1)
     for i in range(20):
         mock.decode(1, [1, 9, 2, 3, 4], decode_id=f"S1/locked/{i}")
     expect(page.locator("#trial-list li")).to_have_count(20)

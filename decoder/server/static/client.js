@@ -122,6 +122,7 @@ export class Client {
   async #enter(socket) {
     try {
       const hello = await this.#timed("authorize", this.#token ? { token: this.#token } : {});
+      this.#emit("connected", hello); // first: what it clears must not be news of this line
       for (const policy of new Set(Object.values(this.#policies))) {
         const streams = Object.keys(this.#policies).filter((s) => this.#policies[s] === policy);
         const { failure } = await this.call("subscribe", { streams, policy });
@@ -131,7 +132,6 @@ export class Client {
       }
       this.#attempt = 0;
       this.#pulse = setInterval(() => this.#timed("time").catch(() => {}), PULSE * 1000);
-      this.#emit("connected", hello);
     } catch (error) {
       if (socket !== this.#socket) return; // the line broke: #lost has seen to it
       if (!(error instanceof RpcError)) throw error;

@@ -95,9 +95,9 @@ export class DecodePanel {
     this.#event = event;
     const { truth, abstained, calibrated } = event;
     this.#panel.dataset.look = abstained ? "abstained" : late ? "stale" : "live";
-    say(this.#about, truth ? `for ${truth.text}` : "");
+    say(this.#about, truth ? `for ${truth.glyph} ${truth.text}` : "");
     const familiar = truth?.trained ? "seen in calibration" : "never seen in calibration";
-    say(this.#seen, truth ? familiar : "no truth is known for this window");
+    say(this.#seen, truth ? familiar : abstained ? "" : "no truth is known for this window");
     say(this.#flag, abstained ? "NO DECODE" : late ? "STALE" : calibrated ? "" : "not calibrated");
     this.#fill(abstained ? [] : event.top, truth);
     this.#result.replaceChildren(...this.#judge(event, late));

@@ -63,7 +63,8 @@ async function describe() {
   badge.hidden = !simulated;
   say(byId("snr"), simulated?.snr ?? "");
   const rate = Number(source.sfreq.toFixed(1));
-  say(byId("source"), `${source.name} · ${source.ch_names.length} channels · ${rate} Hz`);
+  const parts = [source.name, `${source.ch_names.length} channels`, `${rate} Hz`];
+  say(byId("source"), parts.filter(Boolean).join(" · "));
   say(byId("pool"), `among ${about.candidates.n}`);
 }
 

@@ -19,6 +19,7 @@ export class Status {
   #link = { state: "connecting" };
   #source = { state: "unknown" };
   #decoder = { state: "unknown" };
+  #recorder = "";
   #notice = null;
   #heard = 0; // when the last frame of the signal came
 
@@ -26,6 +27,7 @@ export class Status {
     this.#link = { state: "open" };
     this.#source = { state: "unknown" };
     this.#decoder = { state: "unknown" };
+    this.#recorder = "";
     this.#notice = null;
     this.#heard = now;
   }
@@ -49,19 +51,14 @@ export class Status {
   state(now, event) {
     if (event.what === "source") this.#source = event;
     else if (event.what === "decoder") this.#decoder = event;
-    else this.notice(now, Status.#describe(event));
+    else if (event.what === "recorder") this.#recorder = `Nothing is recorded: ${event.detail}.`;
+    else if (event.what === "gap") {
+      this.notice(now, `${event.detail}. Windows that touch it are not decoded.`);
+    } else this.notice(now, event.detail);
   }
 
   notice(now, text) {
     this.#notice = { text, until: now + NOTICE };
-  }
-
-  static #describe({ what, duration, detail }) {
-    if (what === "gap") {
-      const lost = duration === undefined ? "Signal" : `${Math.round(1000 * duration)} ms of signal`;
-      return `${lost} lost. Windows that touch the gap are not decoded. ${detail ?? ""}`.trim();
-    }
-    return `Decoding fell behind: some samples were recorded but not decoded. ${detail ?? ""}`.trim();
   }
 
   /**
@@ -90,7 +87,8 @@ export class Status {
     if (now - this.#heard > SILENCE) {
       return view("NO SIGNAL", "bad", "No signal is arriving. Nothing here is live.", false);
     }
-    const passing = this.#notice && now < this.#notice.until ? this.#notice.text : "";
+    const noticed = this.#notice && now < this.#notice.until ? this.#notice.text : "";
+    const passing = [this.#recorder, noticed].filter(Boolean).join(" ");
     if (this.#decoder.state === "settling") return view("SETTLING", "warn", passing, true);
     return view("LIVE", passing ? "warn" : "good", passing, true);
   }

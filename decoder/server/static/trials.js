@@ -4,6 +4,7 @@ import { byId, glyph, make, say, shape } from "./dom.js";
 import { verdict } from "./decode.js";
 
 const N_TRIALS = 20;
+const NOTHING = { glyph: "", text: "–", trained: true };
 const WORDS = { right: "right", near: "in the top five", wrong: "wrong" };
 
 export class TrialStrip {
@@ -17,7 +18,8 @@ export class TrialStrip {
 
   /** Add a trial, or replace it if a revision of its decode came. */
   add(event) {
-    if (!event.truth) return;
+    const trial = event.decode_id.includes("/locked/"); // of a marker, not of a sliding window
+    if (!trial || !(event.truth || event.abstained)) return;
     const cell = this.#make(event);
     const earlier = this.#cells.get(event.decode_id);
     if (earlier) earlier.replaceWith(cell);
@@ -33,19 +35,15 @@ export class TrialStrip {
   #make(event) {
     const { truth, abstained, stale, top } = event;
     const kind = verdict(event);
-    const cell = make("li", truth.trained ? kind : `${kind} new`);
+    const was = truth ?? NOTHING; // of what is not decoded no truth is told
+    const cell = make("li", was.trained ? kind : `${kind} new`);
     const mark = make("span", "mark");
     const note = abstained || (stale ? "stale" : String(truth.rank));
     mark.append(shape(kind), make("span", "rank", note));
-    const best = abstained ? null : top[0];
-    cell.append(
-      mark,
-      this.#thing("was", truth),
-      this.#thing("is", best ?? { glyph: "", text: "–" }),
-    );
+    const best = abstained ? NOTHING : top[0];
+    cell.append(mark, this.#thing("was", was), this.#thing("is", best));
     const result = WORDS[kind] ?? note;
-    const seen = truth.trained ? "seen" : "never seen";
-    cell.title = `shown: ${truth.text} (${seen}); decoded: ${best?.text ?? "nothing"}; ${result}`;
+    cell.title = `shown: ${was.text}; decoded: ${best.text}; ${result}`;
     return cell;
   }
 
