@@ -1,0 +1,179 @@
+"""An open LSL stream, and a search that opens streams in the background."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+from pylsl.util import LostError, TimeoutError  # noqa: A004 - liblsl's, not Python's
+
+from streaming.description import Described, describe
+from streaming.errors import SourceError
+from streaming.lsl_streams import summarise
+
+__all__ = ["Finder", "Inlet", "LostError"]
+
+logger = logging.getLogger(__name__)
+
+_BUFFER = 1.0
+"""Seconds of samples that are pulled at most at once."""
+
+
+class Inlet:
+    """An open stream.
+
+    The data comes as it was sent: liblsl neither moves nor smooths timestamps (its smoothing
+    is off by 2 s after a dropout of 2 s), and does not recover lost streams (it hands over a
+    stream with other channels without saying so).
+
+    Parameters
+    ----------
+    info : pylsl.StreamInfo
+        A stream that was found.
+    timeout : float
+        Seconds for each of three answers: data, description, clock. The last takes 0.7 s.
+
+    Raises
+    ------
+    SourceError
+        If the stream does not answer.
+    """
+
+    def __init__(self, info: pylsl.StreamInfo, timeout: float = 5.0) -> None:
+        self.uid: str = info.uid()
+        self.summary = summarise(info)
+        self._inlet = pylsl.StreamInlet(info, recover=False)
+        try:
+            self._inlet.open_stream(timeout)
+            self._info = self._inlet.info(timeout)
+            self.offset: float = self._inlet.time_correction(timeout)
+        except (LostError, TimeoutError) as error:
+            msg = (
+                f"{self.summary} was found but does not answer ({error}); is there a firewall "
+                f"in between (TCP and UDP 16572-16604), or did it just stop?"
+            )
+            raise SourceError(msg) from error
+        self.xml: str = self._info.as_xml()
+        self.channel_format: int = info.channel_format()
+        n_rows = max(64, round(_BUFFER * self.summary.sfreq))
+        self._is_text = self.channel_format == pylsl.cf_string
+        if not self._is_text:
+            shape = (n_rows, self.summary.n_channels)
+            self._buffer: NDArray[np.generic] = np.empty(shape, self._inlet.np_dtype)
+
+    def pull(self, timeout: float) -> tuple[NDArray[np.generic], NDArray[np.float64]]:
+        """Wait for a sample, and return it with all that are there.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds to wait. Waiting for more than one sample would hold the first back.
+
+        Returns
+        -------
+        rows : array of shape (n_times, n_channels)
+            Samples as they were sent, valid until the next call; bytes objects for text.
+        timestamps : array of shape (n_times,)
+            On the sender's clock, in seconds.
+
+        Raises
+        ------
+        LostError
+            If the stream is gone.
+        """
+        if self._is_text:
+            text, stamps = self._inlet.pull_chunk(timeout, 64, min_samples=1, as_numpy=True)
+            return text, stamps
+        rows, stamps = self._inlet.pull_chunk(
+            timeout, len(self._buffer), self._buffer, min_samples=1, as_numpy=True
+        )
+        return rows, stamps
+
+    def measure_offset(self) -> float:
+        """Return what to add to the timestamps, as liblsl measured it last, without waiting.
+
+        Raises
+        ------
+        LostError
+            If the stream is gone.
+        """
+        try:
+            self.offset = self._inlet.time_correction(0.0)
+        except TimeoutError:
+            logger.debug("no new measurement of the clock of %s", self.summary)
+        return self.offset
+
+    def describe(self, unit: str | None) -> Described:
+        """Interpret the description of the channels; see `streaming.description.describe`."""
+        channels: list[tuple[str, str, str]] = []
+        element = self._info.desc().child("channels").child("channel")
+        while not element.empty():
+            said = (element.child_value(key) for key in ("label", "type", "unit"))
+            channels.append(tuple(said))
+            element = element.next_sibling("channel")
+        n_channels = self.summary.n_channels
+        if len(channels) != n_channels:
+            if channels:
+                logger.warning("%s describes %d channels", self.summary, len(channels))
+            channels = [("", "", "")] * n_channels
+        return describe(self.summary.sfreq, self.summary.type, channels, unit=unit)
+
+    def close(self) -> None:
+        """Stop receiving."""
+        self._inlet.close_stream()
+
+
+class Finder:
+    """Look for streams in the background and open each once.
+
+    Opening takes up to a second, which the samples of another stream must not wait for.
+
+    Parameters
+    ----------
+    predicate : str
+        LSL's query (XPath 1.0).
+    accept : callable
+        Whether to open a stream that answers to it.
+    known : set of str
+        The uids of streams that are open already.
+    """
+
+    def __init__(
+        self, predicate: str, accept: Callable[[pylsl.StreamInfo], bool], known: set[str]
+    ) -> None:
+        self._resolver = pylsl.ContinuousResolver(pred=predicate)
+        self._accept, self._known = accept, set(known)
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="lsl-open")
+        self._opening: tuple[str, Future[Inlet]] | None = None
+
+    def poll(self) -> Inlet | None:
+        """Return a stream that was opened since the last call."""
+        if self._opening is None:
+            for info in self._resolver.results():
+                if info.uid() not in self._known and self._accept(info):
+                    self._known.add(info.uid())
+                    self._opening = info.uid(), self._worker.submit(Inlet, info)
+                    break
+            return None
+        uid, opening = self._opening
+        if not opening.done():
+            return None
+        self._opening = None
+        try:
+            return opening.result()
+        except SourceError as error:
+            logger.info("%s", error)
+            self.forget(uid)
+            return None
+
+    def forget(self, uid: str) -> None:
+        """Open a stream again should it be there again."""
+        self._known.discard(uid)
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._worker.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from streaming.clock import DECISION, THRESHOLD, StreamClock, Stretch
+from streaming.errors import SourceError
+from streaming.signal import Gap
+
+SFREQ = 250.0
+START = 1000.0
+
+
+@dataclass
+class Run:
+    """What a clock made of a stream, sample by sample."""
+
+    t: list[float] = field(default_factory=list)
+    segment: list[int] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    stretches: list[Stretch] = field(default_factory=list)
+    longest_hold: int = 0
+
+
+def _run(stamps: NDArray[np.float64], sizes: Sequence[int], sfreq: float = SFREQ) -> Run:
+    clock, run, start = StreamClock(sfreq), Run(), 0
+    while start < len(stamps):
+        size = sizes[len(run.stretches) % len(sizes)]
+        _add(run, clock.feed(stamps[start : start + size]), sfreq)
+        start += size
+        run.longest_hold = max(run.longest_hold, min(start, len(stamps)) - len(run.t))
+    _add(run, clock.settle(), sfreq)
+    return run
+
+
+def _add(run: Run, stretches: list[Stretch], sfreq: float) -> None:
+    for s in stretches:
+        run.stretches.append(s)
+        run.t += list(s.t_anchor + (s.first + np.arange(s.n_times)) / sfreq)
+        run.segment += [s.segment] * s.n_times
+        run.gaps += [s.gap] if s.gap else []
+
+
+def _stamped(
+    truth: NDArray[np.float64], block: int, late: float, seed: int = 0
+) -> NDArray[np.float64]:
+    """Stamp whole blocks when their last sample arrives, up to `late` seconds late."""
+    rng = np.random.default_rng(seed)
+    ends = np.minimum(np.arange(len(truth)) // block * block + block, len(truth)) - 1
+    delay = rng.uniform(0, late, len(truth))
+    stamps = truth[ends] + delay[ends]
+    return np.maximum.accumulate(stamps)
+
+
+def _truth(seconds: float, ppm: float = 0.0) -> NDArray[np.float64]:
+    return START + np.arange(round(seconds * SFREQ)) / (SFREQ * (1 + ppm * 1e-6))
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    block=st.integers(1, 32),
+    late=st.floats(0, 0.02),
+    ppm=st.floats(-100, 100),
+    sizes=st.lists(st.integers(1, 64), min_size=1, max_size=5),
+    seed=st.integers(0, 1000),
+)
+def test_late_blocks_are_no_loss_and_instants_are_right(
+    block: int, late: float, ppm: float, sizes: list[int], seed: int
+) -> None:
+    truth = _truth(40, ppm)
+    whole_blocks = [size * block for size in sizes]
+    assert _run(_stamped(truth, block, late, seed), whole_blocks).longest_hold == 0
+    run = _run(_stamped(truth, block, late, seed), sizes)
+    assert not run.gaps
+    error = np.array(run.t) - truth
+    assert np.abs(error[20 * 250 :]).max() < 0.0025
+    assert np.diff(run.t).min() > 0
+
+
+@settings(max_examples=15, deadline=None)
+@given(ppm=st.floats(-1000, 1000), size=st.integers(1, 50))
+def test_exact_timestamps_are_kept(ppm: float, size: int) -> None:
+    truth = _truth(60, ppm)
+    run = _run(truth, [size])
+    assert not run.gaps
+    np.testing.assert_allclose(run.t[40 * 250 :], truth[40 * 250 :], atol=1.5e-3)
+
+
+@settings(max_examples=15, deadline=None)
+@given(size=st.integers(1, 50), lost=st.floats(0.2, 30), at=st.integers(250, 2000))
+def test_a_loss_is_found_with_its_place_and_length(size: int, lost: float, at: int) -> None:
+    truth = _truth(10)
+    truth[at:] += lost
+    run = _run(truth, [size])
+    ((gap,), (before, after)) = run.gaps, [run.segment.count(s) for s in (0, 1)]
+    assert (before, after) == (at, len(truth) - at)
+    assert gap.t == pytest.approx(truth[at - 1] + 1 / SFREQ, abs=1e-6)
+    assert gap.duration == pytest.approx(lost, abs=1e-6)
+    np.testing.assert_allclose(run.t, truth, atol=1e-6)
+    assert run.longest_hold <= round(DECISION * SFREQ) + size
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    block=st.integers(1, 32),
+    late=st.floats(0, 0.02),
+    ppm=st.floats(-100, 100),
+    lost=st.floats(0.2, 30),
+    at=st.integers(2500, 4000),
+    seed=st.integers(0, 1000),
+)
+def test_a_loss_is_found_among_late_blocks(
+    block: int, late: float, ppm: float, lost: float, at: int, seed: int
+) -> None:
+    truth = _truth(30, ppm)
+    at -= at % block  # whole blocks are lost
+    truth[at:] += lost
+    run = _run(_stamped(truth, block, late, seed), [16])
+    (gap,) = run.gaps
+    assert run.segment.count(0) == at
+    assert gap.duration == pytest.approx(lost, abs=0.025)
+    error = np.array(run.t) - truth
+    assert np.abs(error[at + 10 * 250 :]).max() < 0.004
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    stall=st.floats(0.05, 3),
+    at=st.integers(250, 1500),
+    sizes=st.lists(st.integers(1, 300), min_size=1, max_size=4),
+)
+def test_a_burst_after_a_radio_stall_is_no_loss(
+    stall: float, at: int, sizes: list[int]
+) -> None:
+    truth = _truth(10)
+    stamps = truth.copy()
+    burst = slice(at, at + round(stall * SFREQ))
+    stamps[burst] = truth[burst][-1]  # all that was stored arrives at once
+    run = _run(stamps, sizes)
+    assert not run.gaps
+    np.testing.assert_allclose(run.t, truth, atol=5e-4)
+
+
+def test_a_partial_burst_after_a_stall_is_a_loss_of_what_did_not_come() -> None:
+    truth = np.delete(_truth(10), slice(1000, 1100))
+    stamps = truth.copy()
+    stamps[1000:1050] = truth[1050]
+    run = _run(stamps, [10])
+    (gap,) = run.gaps
+    assert gap.duration == pytest.approx(0.4, abs=0.01)
+
+
+def test_a_clock_that_is_set_back_starts_a_segment_without_a_loss() -> None:
+    stamps = _truth(10)
+    stamps[1000:] -= 300.0
+    run = _run(stamps, [10])
+    (gap,) = run.gaps
+    assert gap.duration == 0.0
+    assert run.segment.count(0) == 1000
+    np.testing.assert_allclose(run.t, stamps, atol=1e-6)
+
+
+def test_two_losses_within_the_decision_window_are_two() -> None:
+    truth = _truth(10)
+    truth[1000:] += 0.5
+    truth[1020:] += 0.7
+    run = _run(truth, [10])
+    assert [round(g.duration, 3) for g in run.gaps] == [0.5, 0.7]
+    np.testing.assert_allclose(run.t, truth, atol=1e-6)
+
+
+def test_samples_are_never_held_for_ever() -> None:
+    stamps = _truth(10)
+    stamps[1000:] = stamps[1000] + 1.0  # the sender's clock stopped
+    assert _run(stamps, [10]).longest_hold <= 5.1 * SFREQ
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(1, 200), min_size=1, max_size=30), st.integers(0, 100))
+def test_each_sample_is_given_out_once_in_order(sizes: list[int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    stamps = START + rng.uniform(0, 20, 2000)  # nonsense
+    run = _run(stamps, sizes)
+    assert len(run.t) == 2000
+    expected: dict[int, int] = {}
+    for s in run.stretches:
+        assert s.n_times > 0
+        assert s.first == expected.get(s.segment, 0)
+        expected[s.segment] = s.first + s.n_times
+    assert list(expected) == list(range(len(expected)))
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    block=st.integers(1, 32),
+    late=st.floats(0, 0.05),
+    sizes=st.lists(st.integers(1, 64), min_size=1, max_size=5),
+)
+def test_the_anchor_moves_by_a_fraction_of_a_sample(
+    block: int, late: float, sizes: list[int]
+) -> None:
+    run = _run(_stamped(_truth(5), block, late), sizes)
+    for a, b in pairwise(run.stretches):
+        assert abs(b.t_anchor - a.t_anchor) <= 0.5 / SFREQ + 1e-9
+
+
+def test_missing_timestamps_are_passed_over() -> None:
+    truth = _truth(10)
+    stamps = truth.copy()
+    stamps[100:120] = 0.0
+    stamps[500:1500] = np.nan
+    run = _run(stamps, [10])
+    assert not run.gaps
+    np.testing.assert_allclose(run.t, truth, atol=1e-6)
+
+
+def test_a_stream_without_timestamps_is_refused() -> None:
+    with pytest.raises(SourceError, match="must stamp"):
+        StreamClock(SFREQ).feed(np.zeros(10))
+
+
+def test_nothing_in_nothing_out() -> None:
+    clock = StreamClock(SFREQ)
+    assert clock.feed(np.empty(0)) == clock.settle() == clock.reconnect() == []
+
+
+def test_a_reconnection_starts_a_segment() -> None:
+    clock = StreamClock(SFREQ)
+    clock.feed(_truth(1))
+    assert clock.reconnect() == []
+    (stretch,) = clock.feed(_truth(1) + 5.0)
+    assert (stretch.segment, stretch.first) == (1, 0)
+    assert stretch.gap is not None
+    assert stretch.gap.reason == "reconnect"
+    assert stretch.gap.t == pytest.approx(START + 1.0)
+    assert stretch.gap.duration == pytest.approx(4.0)
+
+
+def test_markers_are_placed_by_the_current_segment() -> None:
+    clock = StreamClock(SFREQ)
+    with pytest.raises(ValueError, match="no sample was seen"):
+        clock.locate(START)
+    clock.feed(_truth(1))
+    assert clock.locate(START + 0.1001) == (0, 25)
+    assert clock.locate(START - 0.1) == (0, -25)
+    assert clock.locate(START + 2.0) == (0, 500)
+
+
+def test_a_jump_is_held_until_decided() -> None:
+    clock = StreamClock(SFREQ)
+    clock.feed(_truth(1))
+    assert clock.feed(START + 1.0 + THRESHOLD + 0.01 + np.arange(10) / SFREQ) == []
+    assert clock.undecided
+    (stretch,) = clock.settle()
+    assert stretch.segment == 1
+    assert not clock.undecided
+
+
+@pytest.mark.parametrize("run", range(6))
+def test_a_real_wireless_amplifier_loses_nothing(run: int) -> None:
+    folder = Path(os.environ.get("BRAINCAST_DATA", "../shared/data")) / "muse/original"
+    paths = sorted(folder.glob("data_*.csv"))
+    if not paths:
+        pytest.skip(f"{folder} is not here")
+    with paths[run].open() as file:
+        stamps = np.array([float(row["timestamps"]) for row in csv.DictReader(file)])
+    found = _run(stamps, [12], sfreq=256.0)
+    assert not found.gaps
+    assert len(found.t) == len(stamps)
