@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm, t
 
 __all__ = [
     "N_BOOTSTRAP",
     "N_PERMUTATIONS",
+    "Resamples",
     "Score",
     "auc_score",
-    "bootstrap_weights",
+    "bootstrap",
     "mean_score",
     "median_score",
     "permutation_p",
@@ -39,7 +41,7 @@ class Score:
     chance : float
         What a decoder without information gets.
     low, high : float
-        Percentiles 2.5 and 97.5 of the bootstrap.
+        The 95 % interval; see `Resamples.interval`.
     """
 
     value: float
@@ -48,10 +50,43 @@ class Score:
     high: float
 
 
-def bootstrap_weights(
+@dataclass(frozen=True, slots=True, eq=False)
+class Resamples:
+    """Draws of whole clusters of trials, with replacement.
+
+    Parameters
+    ----------
+    weights : array of shape (N_BOOTSTRAP, n)
+        How often each trial is drawn: as often as its run, times as often as its stimulus.
+    clusters : str
+        ``"run and stimulus"``; ``"run"`` with too few stimuli; ``"stimulus"`` with one run;
+        ``"trial"`` with neither, which is too narrow if trials resemble their neighbours.
+    n_clusters : int
+        How many there are, of the kind with the fewest.
+    """
+
+    weights: NDArray[np.float64]
+    clusters: str
+    n_clusters: int
+
+    def interval(self, values: NDArray[np.float64]) -> tuple[float, float]:
+        """Return the 95 % interval of a score that was computed for each resample.
+
+        The percentiles are moved outward as Student's t is wider than a normal (Hesterberg
+        2015, the expanded percentile interval): of six runs, the plain ones cover the truth
+        in 87 % of cases, these in 94 %.
+        """
+        n = self.n_clusters
+        tail = float(norm.cdf(-np.sqrt(n / (n - 1)) * t.ppf(0.975, n - 1))) if n > 1 else 0.0
+        drawn = values[np.isfinite(values)]
+        low, high = np.percentile(drawn, [100 * tail, 100 * (1 - tail)])
+        return float(low), float(high)
+
+
+def bootstrap(
     truth: NDArray[np.intp], groups: NDArray[np.intp], stim_files: Sequence[str]
-) -> tuple[NDArray[np.float64], str]:
-    """Return how often each resample draws each trial, and what is drawn.
+) -> Resamples:
+    """Draw runs, and stimuli where there are enough of them.
 
     Parameters
     ----------
@@ -59,24 +94,20 @@ def bootstrap_weights(
         What was shown, and the run.
     stim_files : sequence of str
         The file shown in each trial; empty where unknown.
-
-    Returns
-    -------
-    weights : array of shape (N_BOOTSTRAP, n)
-        A trial counts as often as its run, times as often as its stimulus, was drawn.
-    clusters : str
-        ``"run and stimulus"``; ``"run"`` with too few stimuli; ``"stimulus"`` with one run;
-        ``"trial"`` with neither, which is too narrow if trials resemble their neighbours.
     """
     rng = np.random.default_rng(_SEED)
     known = len(stim_files) > 0 and all(stim_files)
     stimuli = np.unique(stim_files, return_inverse=True)[1] if known else truth
-    by_run, by_stimulus = len(np.unique(groups)) > 1, len(np.unique(stimuli)) >= _MIN_STIMULI
-    if by_run and by_stimulus:
-        return _draw(groups, rng) * _draw(stimuli, rng), "run and stimulus"
-    if by_run or by_stimulus:
-        return _draw(groups if by_run else stimuli, rng), "run" if by_run else "stimulus"
-    return _draw(np.arange(len(truth)), rng), "trial"
+    n_runs, n_stimuli = len(np.unique(groups)), len(np.unique(stimuli))
+    by_stimulus = n_stimuli >= _MIN_STIMULI
+    if n_runs > 1 and by_stimulus:
+        weights = _draw(groups, rng) * _draw(stimuli, rng)
+        return Resamples(weights, "run and stimulus", min(n_runs, n_stimuli))
+    if n_runs > 1:
+        return Resamples(_draw(groups, rng), "run", n_runs)
+    if by_stimulus:
+        return Resamples(_draw(stimuli, rng), "stimulus", n_stimuli)
+    return Resamples(_draw(np.arange(len(truth)), rng), "trial", len(truth))
 
 
 def _draw(clusters: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.float64]:
@@ -87,39 +118,33 @@ def _draw(clusters: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.fl
     return rng.multinomial(n_clusters, shares, N_BOOTSTRAP)[:, member].astype(np.float64)
 
 
-def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the percentiles of the resamples that drew anything."""
-    low, high = np.percentile(values[np.isfinite(values)], [2.5, 97.5])
-    return float(low), float(high)
-
-
 def mean_score(
-    values: NDArray[np.bool_] | NDArray[np.float64], chance: float, weights: NDArray[np.float64]
+    values: NDArray[np.bool_] | NDArray[np.float64], chance: float, resamples: Resamples
 ) -> Score:
     """Score a mean over trials."""
+    weights = resamples.weights
     with np.errstate(invalid="ignore"):  # a resample may draw no trial
         means = weights @ values / weights.sum(axis=1)
-    return Score(float(np.mean(values)), chance, *_interval(means))
+    return Score(float(np.mean(values)), chance, *resamples.interval(means))
 
 
-def median_score(
-    values: NDArray[np.float64], chance: float, weights: NDArray[np.float64]
-) -> Score:
+def median_score(values: NDArray[np.float64], chance: float, resamples: Resamples) -> Score:
     """Score a median over trials."""
     order = np.argsort(values)
-    cumulative = np.cumsum(weights[:, order], axis=1)
+    cumulative = np.cumsum(resamples.weights[:, order], axis=1)
     middle = (cumulative >= cumulative[:, -1:] / 2).argmax(axis=1)
     medians = np.where(cumulative[:, -1] > 0, values[order][middle], np.nan)
-    return Score(float(np.median(values)), chance, *_interval(medians))
+    return Score(float(np.median(values)), chance, *resamples.interval(medians))
 
 
 def auc_score(
     decision: NDArray[np.float32],
     positive: NDArray[np.bool_],
     groups: NDArray[np.intp],
-    weights: NDArray[np.float64],
+    resamples: Resamples,
 ) -> Score | None:
     """Score the order of pairs, one trial of each class and both of the same run."""
+    weights = resamples.weights
     won, pairs, total_won, total = np.zeros(len(weights)), np.zeros(len(weights)), 0.0, 0.0
     for group in np.unique(groups):
         yes = np.flatnonzero((groups == group) & positive)
@@ -132,7 +157,7 @@ def auc_score(
     if total == 0:
         return None
     with np.errstate(invalid="ignore"):
-        return Score(float(total_won / total), 0.5, *_interval(won / pairs))
+        return Score(float(total_won / total), 0.5, *resamples.interval(won / pairs))
 
 
 def permutation_p(

@@ -27,14 +27,51 @@ from streaming.window import LockedWindows
 __all__ = ["EVOKED_WINDOWS", "Fitted", "HeldOut", "evoked_chain", "fit_model"]
 
 EVOKED_WINDOWS = LockedWindows(tmin=0.0, tmax=0.8)
-"""From each stimulus until its evoked response is over."""
+"""From each stimulus until its evoked response is over.
+
+No baseline: the band-pass has taken the offset away, and where stimuli follow each other fast
+the samples before one hold the response to the one before. AUC on Muse recordings with one run
+held out, of faces against houses (two people), and of rare against frequent pictures (two
+sessions of one of them):
+
+================================  ==============  ===============
+window                            faces, houses   rare, frequent
+================================  ==============  ===============
+0 to 0.6 s                        .66, .71        .67, .76
+0 to 0.8 s                        .66, .67        .70, .79
+0 to 1.0 s                        .66, .66        .69, .77
+-0.1 to 0.8 s, baseline before 0  .65, .63        .71, .72
+================================  ==============  ===============
+"""
+
+_LOW, _HIGH = 0.5, 30.0
+"""Band, in Hz. On the same recordings AUC differs by .03 at most between 0.1 and 1 Hz, and by
+.01 between 20 and 40 Hz; from 0.5 Hz the chain settles in 2.9 s instead of 8.5 s."""
 
 _MIN_TRIALS = 20
 
 
-def evoked_chain(spec: SignalSpec) -> Chain:
-    """Return the chain for `EVOKED_WINDOWS`."""
-    return standard_chain(spec.ch_names, spec.sfreq, ch_types=spec.ch_types)
+def evoked_chain(spec: SignalSpec, line_freq: float = 50.0) -> Chain:
+    """Return the chain for `EVOKED_WINDOWS`.
+
+    Its running scale and clamp are what keeps blinks and movement from deciding: without them
+    the AUC of faces against houses falls from .66 to .60.
+
+    Parameters
+    ----------
+    spec : SignalSpec
+        Rate of the stream, and the channels to keep.
+    line_freq : float
+        Mains, in Hz: 50, or 60 in the Americas.
+    """
+    return standard_chain(
+        spec.ch_names,
+        spec.sfreq,
+        low=_LOW,
+        high=_HIGH,
+        line_freq=line_freq,
+        ch_types=spec.ch_types,
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

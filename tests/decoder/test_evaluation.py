@@ -12,7 +12,7 @@ from scipy.stats import mannwhitneyu
 from sklearn.metrics import roc_auc_score, top_k_accuracy_score
 
 from decoder.evaluation import as_table, evaluate, one_line
-from decoder.resampling import N_PERMUTATIONS, permutation_p
+from decoder.resampling import N_PERMUTATIONS, bootstrap, mean_score, permutation_p
 from streaming.errors import EvaluationError
 
 Problem = tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.intp]]
@@ -111,6 +111,18 @@ def test_intervals_widen_when_runs_differ() -> None:
         )
     ]
     assert widths[1] > 2 * widths[0]
+
+
+def test_intervals_of_six_runs_cover_the_truth() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.arange(120) // 20
+    resamples = bootstrap(np.zeros(120, np.intp), groups, [])
+    covered = 0
+    for _ in range(400):
+        values = rng.standard_normal(6)[groups] + rng.standard_normal(120)
+        score = mean_score(values, 0.0, resamples)
+        covered += score.low < 0 < score.high
+    assert 0.9 < covered / 400 < 0.98  # measured 0.94 over 2000; plain percentiles 0.87
 
 
 def test_a_run_without_one_of_the_classes_is_no_trouble() -> None:

@@ -60,7 +60,7 @@ def test_an_encoder_is_a_standardised_ridge_on_pooled_samples() -> None:
     windows = rng.standard_normal((40, 3, 20)).astype(np.float32) * 1e-5 + 1e-5
     targets = rng.standard_normal((40, 2)).astype(np.float32)
     encoder = RidgeEncoder.fit(windows, targets, np.arange(40) // 10, 100.0)
-    pooled = windows.astype(np.float64).reshape(40, 3, 4, 5).mean(-1).reshape(40, -1)
+    pooled = windows.astype(np.float64).reshape(40, 3, 5, 4).mean(-1).reshape(40, -1)
     x = (pooled - pooled.mean(0)) / pooled.std(0)
     oracle = Ridge(alpha=encoder.alphas).fit(x, targets).predict(x)
     ours = np.stack([encoder.encode(window(w)) for w in windows])
@@ -70,7 +70,7 @@ def test_an_encoder_is_a_standardised_ridge_on_pooled_samples() -> None:
 def test_each_target_gets_the_penalty_it_needs() -> None:
     rng = np.random.default_rng(1)
     windows = rng.standard_normal((300, 2, 20)).astype(np.float32)
-    clear = windows[:, 0, :5].mean(-1)
+    clear = windows[:, 0, :4].mean(-1)
     targets = np.stack([clear, rng.standard_normal(300)], axis=1).astype(np.float32)
     encoder = RidgeEncoder.fit(windows, targets, np.arange(300) // 60, 100.0)
     assert encoder.alphas[0] <= 10
