@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pylsl
 
@@ -78,6 +78,10 @@ class StreamSummary:
     sfreq: float
     source_id: str
     hostname: str
+
+    def to_json(self) -> dict[str, str | int | float]:
+        """Return it as plain data."""
+        return asdict(self)
 
     def __str__(self) -> str:
         """Return it in a line for a list."""

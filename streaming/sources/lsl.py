@@ -21,12 +21,13 @@ from streaming.lsl_streams import (
     find_signal,
     is_marker_stream,
     is_signal,
+    list_streams,
     marker_predicate,
 )
 from streaming.signal import Chunk, Marker, SignalSpec, SourceState
 from streaming.sources.source import ClockOffset, Item, RawSamples, StreamHeader, Tap
 
-__all__ = ["LslSource", "to_si"]
+__all__ = ["LslSource", "list_streams", "to_si"]
 
 logger = logging.getLogger(__name__)
 
@@ -131,10 +132,13 @@ class LslSource:
         self._say("live", f"{signal.summary.name}: {_what(described.spec)}")
 
     @classmethod
-    def open(
+    def open(  # noqa: PLR0913 - what the command line asks for, each with a default
         cls,
-        query: StreamQuery,
         *,
+        name: str | None = None,
+        type: str | None = None,  # noqa: A002 - LSL's own word
+        source_id: str | None = None,
+        predicate: str | None = None,
         markers: Sequence[str] | None = None,
         unit: str | None = None,
         timeout: float = 10.0,
@@ -145,8 +149,11 @@ class LslSource:
 
         Parameters
         ----------
-        query : StreamQuery
-            Which signal.
+        name, type, source_id : str, optional
+            What the signal's stream says of itself. All streams of samples at a regular rate
+            are looked at, and exactly one must be as described.
+        predicate : str, optional
+            LSL's own query (XPath 1.0) beside that, such as ``"starts-with(name, 'Bio')"``.
         markers : sequence of str, optional
             Names of the streams of markers. If not given: all of type Markers, also those
             that appear later. Streams of text and of whole numbers will do.
@@ -169,7 +176,8 @@ class LslSource:
         UnitError
             If the unit of a channel is not known.
         """
-        info = find_signal(query, timeout)
+        wanted = StreamQuery(name=name, type=type, source_id=source_id, predicate=predicate)
+        info = find_signal(wanted, timeout)
         # markers first: a sender may wait for somebody to take the signal and then start
         inlets = [Inlet(m) for m in find_markers(markers, timeout)]
         signal = Inlet(info)
