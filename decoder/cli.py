@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from contextlib import closing, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,6 +63,7 @@ def main(argv: list[str] | None = None) -> int:
         # Two threads ran up to ten times slower on a shared machine, and sums that depend on
         # the number of threads would not verify elsewhere.
         os.environ[variable] = "1"
+    quiet_liblsl()
     logging.basicConfig(
         level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=err)]
     )
@@ -79,6 +81,17 @@ def main(argv: list[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 1
     return 0
+
+
+def quiet_liblsl() -> None:
+    """Keep liblsl from logging its start, unless the user configures it."""
+    places = (
+        Path("lsl_api.cfg"),
+        Path.home() / "lsl_api/lsl_api.cfg",
+        Path("/etc/lsl_api/lsl_api.cfg"),
+    )
+    if "LSLAPICFG" not in os.environ and not any(place.exists() for place in places):
+        os.environ["LSLAPICFG"] = str(Path(__file__).with_name("lsl_api.cfg"))
 
 
 def spread(arguments: list[str]) -> list[str]:
@@ -118,11 +131,11 @@ def streams(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the LSL streams on the network."""
-    from streaming.sources.lsl import list_streams
+    from streaming.lsl_streams import list_streams
 
     found = list_streams(timeout)
     if as_json:
-        typer.echo(json.dumps([s.to_json() for s in found], indent=2))
+        typer.echo(json.dumps([asdict(s) for s in found], indent=2))
         return
     if not found:
         err.print(
@@ -130,7 +143,9 @@ def streams(
             "Try `braincast simulate` in another terminal, and `braincast doctor` here."
         )
         return
-    table = Table("name", "type", "channels", "rate", "host", "source_id")
+    table = Table()
+    for column in ("name", "type", "channels", "rate", "host", "source_id"):
+        table.add_column(column, overflow="fold")  # a name is there to be copied
     for s in found:
         rate = f"{s.sfreq:g} Hz" if s.sfreq else "irregular"
         cells = (s.name, s.type, str(s.n_channels), rate, s.hostname, s.source_id)

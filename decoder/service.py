@@ -30,6 +30,7 @@ from models.checkpoint import load_model
 from streaming.errors import BraincastError, ConfigError
 from streaming.ingest import FeedQueue, Ingest
 from streaming.lsl_clock import Clock, lsl_clock
+from streaming.lsl_streams import StreamQuery
 from streaming.record import XdfWriter
 from streaming.sources.lsl import LslSource
 from streaming.sources.source import Source, Tap
@@ -280,11 +281,10 @@ def listen(host: str, port: int) -> socket.socket:
 
 def lsl_source(config: SourceConfig) -> Callable[[Tap | None], Source]:
     """Return what opens the LSL streams of a configuration."""
+    query = StreamQuery(name=config.name, type=config.type, source_id=config.source_id)
     return lambda tap: LslSource.open(
-        name=config.name,
-        type=config.type,
-        source_id=config.source_id,
-        markers=config.markers,
+        query,
+        markers=config.markers or None,
         unit=config.unit,
         timeout=config.timeout,
         tap=tap,
