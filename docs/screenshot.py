@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 
 from playwright.sync_api import Page, sync_playwright
 
@@ -25,7 +26,8 @@ MAX_BYTES = 400_000
 
 COUNTED = f"""() => [...document.querySelectorAll(".score .count")]
     .map((count) => parseInt(count.textContent) || 0)
-    .reduce((a, b) => a + b) >= {N_DECODES}"""
+    .reduce((a, b) => a + b) >= {N_DECODES}
+    && document.querySelectorAll("#trial-list li").length === 20"""
 
 NEXT_DECODE = """() => new Promise((seen) => {
     const strip = document.getElementById("trial-list");
@@ -40,8 +42,8 @@ NEXT_DECODE = """() => new Promise((seen) => {
 @contextmanager
 def demo() -> Iterator[str]:
     """Run the demo; gives the address that it prints."""
-    command = [sys.executable, "-u", "-m", "decoder.cli", "demo"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-u", "-m", "decoder", "demo", "--port", "0"]
+    with subprocess.Popen(command, stdout=PIPE, stderr=STDOUT, text=True) as process:
         assert process.stdout is not None
         try:
             for line in process.stdout:

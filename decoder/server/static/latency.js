@@ -2,7 +2,7 @@
 
 import { byId, make, say } from "./dom.js";
 
-const STAGES = ["acquire", "queue", "decode", "emit"];
+const STAGES = ["acquire", "queue", "decode", "emit"]; // in the order of time
 const QUANTILES = ["p50", "p95", "p99"];
 
 const ms = (value) => (value < 9.95 ? value.toFixed(1) : value.toFixed(0));
@@ -19,26 +19,27 @@ export class LatencyPanel {
       key.append(make("span", `swatch ${stage}`), make("span", "", stage), value);
       byId("stages").append(bar);
       byId("stage-list").append(key);
-      this.#parts.set(stage, { bar, value });
+      this.#parts.set(stage, { bar, key, value });
     }
     this.clear();
   }
 
   clear() {
     for (const q of QUANTILES) say(byId(q), "–");
-    for (const { bar, value } of this.#parts.values()) {
+    for (const { bar, key } of this.#parts.values()) {
       bar.style.setProperty("--ms", 0);
-      say(value, "–");
+      key.hidden = true;
     }
     say(this.#losses, "");
   }
 
   show({ stages, gaps, drops }) {
     QUANTILES.forEach((q, i) => say(byId(q), stages.total ? ms(stages.total[i]) : "–"));
-    for (const [stage, { bar, value }] of this.#parts) {
+    for (const [stage, { bar, key, value }] of this.#parts) {
       const p50 = stages[stage]?.[0];
+      key.hidden = p50 === undefined;
       bar.style.setProperty("--ms", p50 ?? 0);
-      say(value, p50 === undefined ? "–" : ms(p50));
+      say(value, ms(p50 ?? 0));
     }
     say(this.#losses, `gaps ${gaps} · drops ${drops}`);
   }

@@ -12,14 +12,14 @@ const VIEW = 5; // seconds on view
 const DELAY = 0.3; // seconds behind now: frames come every 50 ms, networks jitter
 const AHEAD = 1; // seconds of strip past the right edge
 const RESCALE = 1; // seconds between looks at the scale
-const LANE = 5; // root mean squares that fit between two channels
+const LANE = 3; // root mean squares from one channel to the next: large waves may overlap
 const UNITS = { V: ["µV", 1e6], T: ["fT", 1e15], "T/m": ["fT/cm", 1e13] };
 const N_MARKS = 12;
 
-/** The nearest of 1, 2, 5, 10, 20, ... not below `x`. */
-function roundUp(x) {
+/** The one of 1, 2, 5, 10, 20, ... that `x` is nearest to, by ratio. */
+function nearestStep(x) {
   const power = 10 ** Math.floor(Math.log10(x));
-  return power * [1, 2, 5, 10].find((m) => m * power >= x * 0.999);
+  return power * [1, 2, 5, 10].find((m, i) => x / power < m * [1.41, 1.58, 1.41, 2][i]);
 }
 
 export class Plot {
@@ -103,12 +103,11 @@ export class Plot {
     this.#scaledAt = now;
     const typical = this.#ring.typical(VIEW);
     if (typical === 0) return;
+    const wanted = LANE * typical;
+    // A step waits until it is due by a margin, so that the scale does not flicker.
+    if (wanted > 0.4 * this.#volts && wanted < 2 * this.#volts) return;
     const [, factor] = this.#unit;
-    const wanted = roundUp(LANE * typical * factor) / factor;
-    // A step down waits until it is due by a margin, so that the scale does not flicker.
-    const holds = LANE * typical > 0.35 * this.#volts && wanted <= this.#volts * 1.001;
-    if (holds) return;
-    this.#volts = wanted;
+    this.#volts = nearestStep(wanted * factor) / factor;
     this.#stale = true;
   }
 
