@@ -24,22 +24,30 @@ _STAGES = (
     (0.38, 0.060, (0.35, -0.50, 0.50), 1.2),
     (0.52, 0.080, (0.45, -0.40, 0.50), 0.6),
 )
-_DIPOLES_PER_STAGE = 12
-_EMBEDDING_SHARE = 0.45  # of the stimulus-driven variance; the rest is the stimulus's own
-_HIDDEN = 128
-_COMMON = 4e-6
+_DIPOLES_PER_STAGE = 40
+# Share of the stimulus-driven variance that follows the embedding; the rest is the
+# stimulus's own. At most a half, by the definition of this participant.
+_EMBEDDING_SHARE = 0.48
+_HIDDEN = 512
+_COMMON = 8e-6  # V, rms over the scalp at the height of a stage; N170 and P300 reach 5-15 uV
+# The same for what tells stimuli apart, set with benchmarks/simulated.py.
+_SPECIFIC = {"easy": 6.5e-6, "realistic": 1.2e-6, "none": 0.0}
 RESPONSE_DURATION = 1.2  # s; the slowest sources have died away by then
-_SPECIFIC = {"easy": 2.5e-6, "realistic": 0.5e-6, "none": 0.0}
 
 
 def _codes_from_embeddings(
     embeddings: NDArray[np.float32], n_codes: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Map embeddings through a fixed random network with one hidden layer."""
+    """Map embeddings through a fixed random network with one hidden layer.
+
+    A hidden unit is tuned to a random mixture of concepts, and so most to what sets concepts
+    apart: units tuned to random directions of the space halve the score on concepts never
+    seen, because 200 concepts do not span 384 directions.
+    """
     centred = embeddings.astype(np.float64) - embeddings.mean(axis=0)
-    centred /= np.sqrt((centred**2).sum(axis=1).mean())
-    hidden = np.tanh(1.0 * centred @ rng.standard_normal((embeddings.shape[1], _HIDDEN)))
-    return np.asarray(hidden @ rng.standard_normal((_HIDDEN, n_codes)))
+    tuning = centred.T @ rng.standard_normal((len(centred), _HIDDEN))  # (n_dims, n_hidden)
+    drive = centred @ tuning
+    return np.asarray(np.tanh(drive / drive.std()) @ rng.standard_normal((_HIDDEN, n_codes)))
 
 
 def _own_codes(concepts: Sequence[str], n_codes: int, seed: int) -> NDArray[np.float64]:
@@ -98,12 +106,15 @@ class Participant:
         shared = _codes_from_embeddings(embeddings, n_sources, rng)
         shared *= np.sqrt(_EMBEDDING_SHARE) / shared.std(axis=0)
         own = _own_codes(concepts, n_sources, seed) * np.sqrt(1 - _EMBEDDING_SHARE)
-        size = _SPECIFIC[snr]
+        size = _SPECIFIC[snr] / np.sqrt(_DIPOLES_PER_STAGE)
         return cls(
             topographies=lead_field(dipoles, ch_names),
             latencies=np.array([s[0] for s in _STAGES])[stages] * spread,
             widths=np.array([s[1] for s in _STAGES])[stages] * spread,
-            common=_COMMON * common * rng.choice([-1, 1], n_sources),
+            common=_COMMON
+            / np.sqrt(_DIPOLES_PER_STAGE)
+            * common
+            * rng.choice([-1, 1], n_sources),
             shared=size * shared,
             own=size * own,
         )
