@@ -43,7 +43,7 @@ class Inlet:
         If the stream does not answer.
     """
 
-    def __init__(self, info: pylsl.StreamInfo, timeout: float = 5.0) -> None:
+    def __init__(self, info: pylsl.StreamInfo, timeout: float = 10.0) -> None:
         self.uid: str = info.uid()
         self.summary = summarise(info)
         self._inlet = pylsl.StreamInlet(info, recover=False)
