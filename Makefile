@@ -40,7 +40,7 @@ benchmarks: install
 	$(PY) -m benchmarks
 
 screenshot: install browser
-	$(PY) docs/screenshot.py
+	$(PY) -m docs.screenshot
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

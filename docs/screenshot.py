@@ -1,6 +1,6 @@
 """Make the pictures of the README: `python -m docs.screenshot` from the project's root.
 
-It starts `braincast demo` and takes what the page shows after thirty decodes, whatever that is:
+It starts `braincast demo` and takes what the page shows after a hundred decodes, whatever that is:
 no trial is picked. Give the address of a running demo to use that one instead.
 """
 
@@ -20,8 +20,8 @@ from playwright.sync_api import Page, sync_playwright
 from tests.e2e.browser import launch
 
 IMAGES = Path(__file__).parent / "images"
-N_DECODES = 30
-TIMEOUT = 180_000  # ms; the demo fits its decoder first, and a trial takes more than a second
+N_DECODES = 100  # fixed beforehand; with fewer the intervals are too wide to say much
+TIMEOUT = 240_000  # ms; a trial takes about a second
 MAX_BYTES = 400_000
 
 COUNTED = f"""() => [...document.querySelectorAll(".score .count")]
