@@ -1,7 +1,7 @@
 """Make the pictures of the README: `python -m docs.screenshot` from the project's root.
 
-It starts `braincast demo` and takes what the page shows after a hundred decodes, whatever that is:
-no trial is picked. Give the address of a running demo to use that one instead.
+It starts `braincast demo` and takes what the page shows after a hundred decodes, whatever that
+is: no trial is picked. Give the address of a running demo to use that one instead.
 """
 
 from __future__ import annotations
