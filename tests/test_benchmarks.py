@@ -1,0 +1,74 @@
+"""The benchmarks run; what they print is judged by people."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pylsl
+import pytest
+
+from benchmarks import __main__ as runner
+from benchmarks import latency
+from benchmarks._assembly import Decoder
+from benchmarks._rig import CHUNK, SFREQ, noise_model, send_noise, spec_of, write_arrays
+from decoder.readout import RetrievalReadout
+from streaming.signal import Chunk, SignalSpec, Window
+
+
+@pytest.mark.parametrize("name", runner.names())
+def test_each_has_a_main(name: str) -> None:
+    assert callable(importlib.import_module(f"benchmarks.{name}").main)
+
+
+def test_an_unknown_name_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert runner.main(["speed"]) == 2
+    assert "no benchmark 'speed'" in capsys.readouterr().err
+
+
+def test_ratios_are_medians_over_rounds() -> None:
+    ours = [np.full(9, 1.0), np.full(9, 2.0), np.full(9, 3.0)]
+    theirs = [np.full(9, 2.0), np.full(9, 20.0), np.full(9, 30.0)]
+    assert latency.ratios(ours, theirs) == {"p50": 0.1, "p95": 0.1, "p99": 0.1}
+
+
+def test_the_assembly_decodes_what_we_decode(tmp_path: Path) -> None:
+    model = noise_model(spec_of(64))
+    path = tmp_path / "arrays.npz"
+    write_arrays(model, path)
+    raw = np.random.default_rng(2).standard_normal((64, 1000)).astype(np.float32)
+
+    theirs = Decoder(path)(raw, 1.0)
+
+    kept = Chunk(raw[:, 9::10], SignalSpec(100.0, model.spec.ch_names))
+    readout = RetrievalReadout(model.candidates, model.centre, model.temperature)
+    ours = readout.top(readout.rank(model.encode(Window(kept, "w"))), 5)
+    assert [one["id"] for one in theirs] == [one.id for one in ours]
+    np.testing.assert_allclose([o["p"] for o in theirs], [o.p for o in ours], rtol=1e-4)
+
+
+def test_the_sender_knows_when_it_sent_a_sample() -> None:
+    spawn = multiprocessing.get_context("spawn")
+    t_first, t_pushed = spawn.Value("d", 0.0), spawn.Array("d", 2**16)
+    sender = latency.Sender(uuid4().hex, t_first, t_pushed)
+    process = spawn.Process(target=send_noise, args=(sender.name, 4, t_first, t_pushed))
+    process.start()
+    try:
+        (info,) = pylsl.resolve_byprop("name", sender.name, timeout=20)
+        inlet = pylsl.StreamInlet(info, recover=False)
+        stamps: list[float] = []
+        while len(stamps) < 5 * CHUNK:
+            stamps += inlet.pull_chunk(1.0, max_samples=CHUNK)[1]
+        arrived = pylsl.local_clock()
+    finally:
+        process.terminate()
+        process.join()
+        process.close()
+    np.testing.assert_allclose(np.diff(stamps), 1 / SFREQ, atol=1e-6)
+    newest = sender.pushed(stamps[-1])
+    # The newest sample of a chunk was taken just before it was sent.
+    assert -1e-4 <= newest - stamps[-1] < CHUNK / SFREQ
+    assert newest < arrived
