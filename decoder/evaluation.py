@@ -56,9 +56,7 @@ class Evaluation:
         What the permutation test tests: ``"auc"`` for two candidates, else ``"pairwise"``.
     p_value : float
         ``(1 + hits) / (1 + n_permutations)``; truths are shuffled within runs and nothing is
-        refitted. Predictions of runs that trained each other's models are not independent,
-        so after leave-one-run-out it is too small when it is near the threshold: with all
-        refitted, the AUC of six Muse runs scatters by 0.022 around 0.500 instead of 0.017.
+        refitted. See `decoder.resampling.permutation_p` for what makes up for that.
     n_permutations : int
         How many shuffles.
     modal_share : float
@@ -104,6 +102,7 @@ def evaluate(
     protocol: Protocol,
     trained: Sequence[bool],
     stim_files: Sequence[str] = (),
+    cross_validated: bool = True,
 ) -> Evaluation:
     """Score predictions against what was shown.
 
@@ -122,6 +121,9 @@ def evaluate(
         Which candidates were shown to the model in training.
     stim_files : sequence of str
         The file shown in each trial; empty where unknown.
+    cross_validated : bool
+        False if one model that saw none of these runs predicted all of them; True, the
+        cautious default, if the runs were left out one after the other.
 
     Raises
     ------
@@ -155,7 +157,7 @@ def evaluate(
         pairwise=mean_score(pairwise, 0.5, resamples),
         auc=auc,
         statistic="pairwise" if auc is None else "auc",
-        p_value=permutation_p(columns, truth, groups),
+        p_value=permutation_p(columns, truth, groups, cross_validated=cross_validated),
         n_permutations=N_PERMUTATIONS,
         modal_share=float(winners.max() / n),
         modal_answer=int(winners.argmax()),

@@ -164,6 +164,8 @@ def permutation_p(
     columns: NDArray[np.float64],
     truth: NDArray[np.intp],
     groups: NDArray[np.intp],
+    *,
+    cross_validated: bool,
 ) -> float:
     """Return how often shuffled truths do as well: ``(1 + hits) / (1 + N_PERMUTATIONS)``.
 
@@ -175,6 +177,12 @@ def permutation_p(
         What a trial adds to the statistic if that candidate is the truth.
     truth, groups : array of shape (n,)
         What was shown, and the run.
+    cross_validated : bool
+        Whether runs were predicted from each other. Then each pair of runs speaks twice, once
+        in either direction and with nearly the same noise, which shuffling without refitting
+        does not know of: it makes the null too narrow by up to the root of two, by which the
+        null is widened here. Measured over 8 recordings without any signal: two-way accuracy
+        scatters 1.4 times more than shuffles do, and 2 of the 8 had p < 0.02 unwidened.
     """
     rng = np.random.default_rng(_SEED)
     observed = columns[np.arange(len(truth)), truth].sum()
@@ -185,6 +193,9 @@ def permutation_p(
             stop = min(start + 1000, N_PERMUTATIONS)
             truths = rng.permuted(np.tile(truth[here], (stop - start, 1)), axis=1)
             shuffled[start:stop] += columns[here, truths].sum(axis=1)
+    if cross_validated:
+        mean = shuffled.mean()
+        shuffled = mean + np.sqrt(2) * (shuffled - mean)
     # Sums of the same numbers in another order differ in their last bits, and are ties.
     hits = int((shuffled >= observed - 1e-9 * abs(observed)).sum())
     return (1 + hits) / (1 + N_PERMUTATIONS)

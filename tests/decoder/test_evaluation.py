@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from rich.console import Console
-from scipy.stats import mannwhitneyu
+from scipy.stats import mannwhitneyu, norm
 from sklearn.metrics import roc_auc_score, top_k_accuracy_score
 
 from decoder.evaluation import as_table, evaluate, one_line
@@ -73,18 +73,31 @@ def test_drift_between_runs_counts_for_nothing() -> None:
 
 def test_the_permutation_p_is_that_of_the_rank_test() -> None:
     similarity, truth, groups = problem(60, 2, 0.15, seed=4, runs=1)
-    e = evaluate(similarity, truth, groups, protocol="closed_set", trained=[True] * 2)
+    e, cautious = (
+        evaluate(
+            similarity,
+            truth,
+            groups,
+            protocol="closed_set",
+            trained=[True] * 2,
+            cross_validated=cross_validated,
+        )
+        for cross_validated in (False, True)
+    )
     decision = similarity[:, 1] - similarity[:, 0]
     oracle = mannwhitneyu(decision[truth == 1], decision[truth == 0], alternative="greater")
     assert 0.01 < oracle.pvalue < 0.9
     assert e.p_value == pytest.approx(oracle.pvalue, abs=0.02)
+    widened = norm.sf(norm.isf(oracle.pvalue) / np.sqrt(2))
+    assert cautious.p_value == pytest.approx(widened, abs=0.02)
 
 
 def test_p_is_uniform_without_information() -> None:
     values = []
     for seed in range(40):
         similarity, truth, groups = problem(40, 3, 0.0, seed=seed)
-        values.append(permutation_p(similarity.astype(np.float64), truth, groups))
+        columns = similarity.astype(np.float64)
+        values.append(permutation_p(columns, truth, groups, cross_validated=False))
     assert 0.3 < np.mean(values) < 0.7
     assert min(values) < 0.2 < np.median(values)
 
