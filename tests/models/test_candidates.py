@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.candidates import Candidates, embed_candidates, read_candidates
+from models.candidates import Candidates, demo_concepts, embed_candidates, read_candidates
 from models.spaces import LabelSpace
 from streaming.errors import ConfigError
 
@@ -87,3 +87,10 @@ def test_columns_that_do_not_fit_are_refused() -> None:
         replace(one, texts=("x", "x"))
     with pytest.raises(ConfigError, match="at least two"):
         Candidates((), (), (), (), np.zeros((0, 2), np.float32), "labels")
+
+
+def test_the_demo_has_300_concepts_of_which_100_are_never_trained() -> None:
+    concepts = demo_concepts(SPACE)
+    assert len(concepts) == 300
+    assert sum(concepts.trained) == 200
+    assert all(concepts.glyphs)
