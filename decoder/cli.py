@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import sys
 import threading
 from contextlib import closing, nullcontext
@@ -112,6 +113,15 @@ def spread(arguments: list[str]) -> list[str]:
     return result
 
 
+def stopped_by_signals() -> threading.Event:
+    """Return an event that Ctrl-C and SIGTERM set, so that streams are closed in good order."""
+    stop = threading.Event()
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
 def progress_bar() -> Progress:
     """Make the progress bar that all long work shows."""
     return Progress(
@@ -197,6 +207,7 @@ def replay(
             name=name,
             speed=speed,
             wait_for_consumer=wait,
+            stop=stopped_by_signals(),
             progress=lambda seconds: bar.update(task, completed=seconds),
         )
 
@@ -211,6 +222,7 @@ def simulate(
     sfreq: Annotated[float, typer.Option(help="Sampling rate, in Hz.")] = 250.0,
     subject_seed: Annotated[int, typer.Option(help="Which person.")] = 1,
     session_seed: Annotated[int, typer.Option(help="Which session of that person.")] = 1,
+    soa: Annotated[float, typer.Option(help="Mean time from onset to onset [s].")] = 0.8,
     trials: Annotated[
         int, typer.Option(help="Stimuli to show; 0: live forever, 1000 saved.")
     ] = 0,
@@ -235,6 +247,7 @@ def simulate(
             session_seed=session_seed,
             n_channels=channels,
             sfreq=sfreq,
+            soa=soa,
         )
         if save is not None:
             save_calibration(settings, trials or 1000, save)
@@ -243,7 +256,7 @@ def simulate(
         source = live_participant(settings, n_trials=trials or None)
     from streaming.replay import publish
 
-    stop = threading.Event()
+    stop = stopped_by_signals()
     if with_stdin:  # whoever started us holds the other end: when it dies, we end
         threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
     else:
@@ -429,7 +442,7 @@ def demo(
             finally:
                 ended.set()
             if as_json:
-                typer.echo(json.dumps(summary(service.runtime, service.simulated), indent=2))
+                typer.echo(json.dumps(summary(service), indent=2))
 
 
 def announce_demo(service: Service, snr: str) -> None:
@@ -516,3 +529,22 @@ def doctor(
     out.print(table)
     if not good:
         raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    session: Annotated[Path, typer.Argument(help="A session's folder.")],
+) -> None:
+    """Feed a session again from its own recording and compare every decode, bit for bit.
+
+    Exits with 1 at the first difference.
+    """
+    from decoder.verify import verify_session
+
+    with err.status("feeding the session again ..."):
+        verdict = verify_session(session)
+    if verdict.difference:
+        err.print(f"[bold red]different:[/] {escape(verdict.difference)}", soft_wrap=True)
+        raise typer.Exit(1)
+    short = "; the recording ends before the log, as after a crash" if verdict.cut_short else ""
+    typer.echo(f"{verdict.n_equal} events came out again, bit for bit{short}")

@@ -16,7 +16,6 @@ from typing import Any
 from decoder.config import Config, ServerConfig, SessionConfig, SourceConfig
 from decoder.evaluation import Evaluation
 from decoder.fitting import FitSettings, fit_recordings
-from decoder.runtime import Runtime
 from decoder.server.auth import Access
 from decoder.service import Service, lsl_source
 from decoder.simulation import CANDIDATES, RECORDING, STIMULI, save_calibration
@@ -26,6 +25,10 @@ __all__ = ["Demo", "summary"]
 
 START = 60.0
 """Seconds that the participant gets to appear on LSL: it loads a sentence encoder first."""
+
+LIVE_SOA = 1.2
+"""Seconds from one stimulus to the next when somebody watches: the decode of one comes 0.8 s
+after its onset, and must be seen beside it before the next is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Demo:
             "--sfreq": s.sfreq,
             "--subject-seed": s.subject_seed,
             "--session-seed": s.session_seed,
+            "--soa": LIVE_SOA,
         }
         arguments = [str(part) for pair in options.items() for part in pair]
         # -P: a folder named models where the user stands must not shadow ours.
@@ -119,11 +123,12 @@ def stop_after(service: Service, seconds: float, ended: threading.Event) -> None
     service.stop()
 
 
-def summary(runtime: Runtime, simulated: dict[str, Any]) -> dict[str, Any]:
+def summary(service: Service) -> dict[str, Any]:
     """Return what the demo prints with ``--json``."""
-    latency = runtime.latency()
-    result: dict[str, Any] = {"simulated": simulated, "closed_set": None, "zero_shot": None}
-    for running in runtime.running:
+    latency = service.runtime.latency()
+    result: dict[str, Any] = {"simulated": service.simulated}
+    result |= {"closed_set": None, "zero_shot": None}
+    for running in service.runtime.running:
         chance = {
             "top1": 1 / running.pool,
             "top5": 5 / running.pool,

@@ -17,7 +17,7 @@ from models.checkpoint import load_model
 from models.spaces import PACKAGED_SPACE, open_space
 from streaming.errors import BraincastError
 from streaming.lsl_clock import lsl_clock
-from streaming.lsl_streams import StreamQuery, list_streams
+from streaming.lsl_streams import list_streams
 from streaming.outlet import SignalOutlet
 from streaming.signal import Chunk, SignalSpec
 from streaming.sources.lsl import LslSource
@@ -103,7 +103,7 @@ def _loopback() -> tuple[bool, str]:
     spec = SignalSpec(100.0, ("Cz",))
     name = f"doctor-{uuid.uuid4().hex[:8]}"
     outlet = SignalOutlet(spec, name)
-    source = LslSource.open(StreamQuery(name=name), markers=(), timeout=5.0)
+    source = LslSource.open(name=name, markers=(), timeout=5.0)
     took = []
     try:
         for _ in range(20):

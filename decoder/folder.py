@@ -17,6 +17,7 @@ import platform
 import secrets
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -132,13 +133,29 @@ def create_folder(root: Path, session_id: str, config: Config, model: Path) -> S
     return folder
 
 
-def write_manifest(folder: SessionFolder, spec: SignalSpec) -> None:
-    """Say what the source delivers, and with what it was decoded."""
+def write_manifest(
+    folder: SessionFolder, spec: SignalSpec, to_si: Sequence[float], freshness: float
+) -> None:
+    """Write down what else is needed to feed the session again, and on what it ran.
+
+    Parameters
+    ----------
+    folder : SessionFolder
+        Of the session.
+    spec : SignalSpec
+        What the source delivers.
+    to_si : sequence of float
+        What the recorded samples of each channel are multiplied with.
+    freshness : float
+        Age at which a decode is stale, in seconds.
+    """
     manifest = {
         "format": FORMAT,
         "session": folder.session_id,
         "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "signal": asdict(spec),
+        "to_si": list(to_si),
+        "freshness": freshness,
         "python": sys.version.split()[0],
         "packages": {name: version(name) for name in _PACKAGES},
         "machine": {"system": platform.platform(), "processor": platform.machine()},

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,9 @@ from decoder.server.hub import Hub, Message
 from decoder.server.wire import PROTOCOL
 from decoder.session import Session
 from models.checkpoint import load_model
-from streaming.errors import BraincastError, ConfigError
+from streaming.errors import ConfigError
 from streaming.ingest import FeedQueue, Ingest
 from streaming.lsl_clock import Clock, lsl_clock
-from streaming.lsl_streams import StreamQuery
 from streaming.record import XdfWriter
 from streaming.sources.lsl import LslSource
 from streaming.sources.source import Source, Tap
@@ -97,21 +96,20 @@ class Service:
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self.folder: SessionFolder | None = None
         recorder: XdfWriter | None = None
-        root = config.session.record
-        try:
+        root, freshness = config.session.record, config.session.freshness
+        with ExitStack() as undo:  # what was begun, if a later step fails
             if root is not None:
                 self.folder = create_folder(root, self.session_id, config, model)
+                undo.callback(shutil.rmtree, self.folder.path)
                 recorder = XdfWriter(self.folder.raw)
+                undo.callback(recorder.close)
             source = open_source(recorder)
-            self._spec = source.spec
-            freshness = config.session.freshness
+            undo.callback(source.close)
+            self._source_name, self._spec = source.name, source.spec
             self._session = Session(self._model, source.spec, self.session_id, freshness)
-        except BraincastError:
-            if self.folder is not None:  # nothing was recorded yet
-                shutil.rmtree(self.folder.path)
-            raise
-        if self.folder is not None:
-            write_manifest(self.folder, source.spec)
+            if self.folder is not None:
+                write_manifest(self.folder, source.spec, source.to_si, freshness)
+            undo.pop_all()
         queue = FeedQueue(source.spec.to_samples(config.session.max_lag))
         self._ingest = Ingest(source, recorder, queue, clock)
         self._hub = Hub()
@@ -218,7 +216,11 @@ class Service:
             "session": self.session_id,
             "protocol": PROTOCOL,
             "started": self._started,
-            "source": {"sfreq": self._spec.sfreq, "ch_names": list(self._spec.ch_names)},
+            "source": {
+                "name": self._source_name,
+                "sfreq": self._spec.sfreq,
+                "ch_names": list(self._spec.ch_names),
+            },
             "signal": {"sfreq": shown.sfreq, "ch_names": list(shown.ch_names), "unit": "V"},
             "simulated": self._config.simulated,
             "model": {
@@ -281,9 +283,10 @@ def listen(host: str, port: int) -> socket.socket:
 
 def lsl_source(config: SourceConfig) -> Callable[[Tap | None], Source]:
     """Return what opens the LSL streams of a configuration."""
-    query = StreamQuery(name=config.name, type=config.type, source_id=config.source_id)
     return lambda tap: LslSource.open(
-        query,
+        name=config.name,
+        type=config.type,
+        source_id=config.source_id,
         markers=config.markers or None,
         unit=config.unit,
         timeout=config.timeout,

@@ -187,9 +187,19 @@ class LslSource:
         return cls(signal, described, inlets, finder, unit=unit, clock=clock, tap=tap)
 
     @property
+    def name(self) -> str:
+        """Name of the signal's stream."""
+        return self._summary.name
+
+    @property
     def spec(self) -> SignalSpec:
         """Rate and channels of the signal."""
         return self._described.spec
+
+    @property
+    def to_si(self) -> tuple[float, ...]:
+        """What samples as they are sent are multiplied with, for each channel."""
+        return self._described.to_si
 
     def read(self, timeout: float) -> Item | None:
         """Return the next item, waiting up to `timeout` seconds, or None if there is none."""

@@ -92,9 +92,19 @@ class RecordingSource:
             tap(StreamHeader(2, marker_xml(f"{self._path.name} markers")))
 
     @property
+    def name(self) -> str:
+        """Name of the file."""
+        return self._path.name
+
+    @property
     def spec(self) -> SignalSpec:
         """Rate and channels of the recording."""
         return self._spec
+
+    @property
+    def to_si(self) -> tuple[float, ...]:
+        """Samples are in SI units already."""
+        return (1.0,) * len(self._spec.ch_names)
 
     @property
     def n_times(self) -> int:

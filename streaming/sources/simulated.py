@@ -166,9 +166,19 @@ class SimulatedSource:
         self._next: Item | None = None
 
     @property
+    def name(self) -> str:
+        """Who it is."""
+        return f"simulated participant {self.settings.subject_seed}"
+
+    @property
     def spec(self) -> SignalSpec:
         """Rate and channels of the chunks that `read` returns."""
         return self._spec
+
+    @property
+    def to_si(self) -> tuple[float, ...]:
+        """Samples are in SI units already."""
+        return (1.0,) * len(self._spec.ch_names)
 
     def read(self, timeout: float) -> Item | None:
         """Return the next item, waiting up to `timeout` seconds, or None if there is none."""

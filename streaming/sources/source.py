@@ -83,8 +83,16 @@ class Source(Protocol):
     """
 
     @property
+    def name(self) -> str:
+        """What to call it in front of a person."""
+
+    @property
     def spec(self) -> SignalSpec:
         """Rate and channels of the chunks that `read` returns."""
+
+    @property
+    def to_si(self) -> tuple[float, ...]:
+        """What the samples that the tap gets are multiplied with, for each channel."""
 
     def read(self, timeout: float) -> Item | None:
         """Return the next item, waiting up to `timeout` seconds, or None if there is none."""

@@ -21,7 +21,7 @@ class ListSource:
     """A source of prepared items."""
 
     def __init__(self, items: list[Item]) -> None:
-        self.spec = SPEC
+        self.name, self.spec, self.to_si = "list", SPEC, (1.0,)
         self._items = [*items, SourceState("ended", 0.0, "")]
 
     def read(self, timeout: float) -> Item | None:
