@@ -73,7 +73,7 @@ def _states(items: list[Item]) -> list[str]:
     return [i.state for i in items if isinstance(i, SourceState)]
 
 
-@pytest.mark.parametrize("fmt", ["float32", "double64", "int16", "int32", "int64"])
+@pytest.mark.parametrize("fmt", ["float32", "double64", "int16"])
 def test_samples_come_in_volts_as_they_were_sent(name: str, fmt: str) -> None:
     outlet = pylsl.StreamOutlet(_info(name, fmt=fmt))
     seen: list[StreamHeader | RawSamples | ClockOffset] = []
@@ -277,7 +277,7 @@ def test_what_is_published_is_received(name: str) -> None:
 
     class Made:
         def __init__(self) -> None:
-            self.spec = spec
+            self.spec, self.to_si = spec, (1.0,) * 3
             self._items: list[Item] = [
                 Marker("a", 0.3, 0, 75),
                 Chunk(data, spec),

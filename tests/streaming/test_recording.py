@@ -17,6 +17,7 @@ from streaming.sources.source import ClockOffset, Item, RawSamples, StreamHeader
 
 SFREQ = 100.0
 RNG = np.random.default_rng(0)
+DATA = Path(os.environ.get("BRAINCAST_DATA", "../shared/data"))
 DATE = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 
 
@@ -193,12 +194,30 @@ def test_a_bad_file_is_one_line_with_a_fix(
     assert "\n" not in message
 
 
+@pytest.mark.parametrize("name", ["fif", "test.edf", "test.bdf"])
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.99])
+def test_a_recording_that_was_cut_off_is_refused_or_read_as_far_as_it_goes(
+    tmp_path: Path, name: str, share: float
+) -> None:
+    path = _save(_raw(5000), tmp_path) if name == "fif" else DATA / "formats" / name
+    if not path.exists():
+        pytest.skip(f"{path} is not here")
+    content = path.read_bytes()
+    cut = tmp_path / f"cut_{path.name}"
+    cut.write_bytes(content[: round(share * len(content))])
+    try:
+        got = _samples(_read(RecordingSource(cut)))
+    except RecordingError as error:
+        assert "\n" not in str(error)
+        assert str(cut) in str(error)
+    else:
+        whole = _samples(_read(RecordingSource(path)))
+        np.testing.assert_array_equal(got, whole[:, : got.shape[1]])
+
+
 def test_a_folder_that_is_no_recording_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="does not read"):
         RecordingSource(tmp_path)
-
-
-DATA = Path(os.environ.get("BRAINCAST_DATA", "../shared/data"))
 
 
 @pytest.mark.parametrize(
