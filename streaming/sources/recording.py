@@ -184,16 +184,20 @@ def _open(path: Path) -> mne.io.BaseRaw:
         msg = f"{path} is empty (0 bytes): export or copy it again"
         raise RecordingError(msg)
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        # MNE says things twice, and prints them where our JSON goes
+        with warnings.catch_warnings(), mne.utils.catch_logging() as said:
+            warnings.simplefilter("ignore")
             raw = mne.io.read_raw(path, preload=False, verbose="WARNING")
     except _UNREADABLE as error:
         if "unsupported file type" in str(error).lower():
             msg = f"{path} has a format that MNE does not read: convert it to one {_FORMATS}"
             raise RecordingError(msg) from error
         raise _unreadable(path, error) from error
-    for warning in caught:
-        logger.info("%s: %s", path.name, " ".join(str(warning.message).split()))
+    if notes := " ".join(said.getvalue().split()):
+        logger.info("%s: %s", path.name, notes)
+    if raw.n_times == 0:
+        msg = f"{path} has no samples: it may be cut off; export or copy it again"
+        raise RecordingError(msg)
     return raw
 
 

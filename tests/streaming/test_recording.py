@@ -206,10 +206,12 @@ def test_a_recording_that_was_cut_off_is_refused_or_read_as_far_as_it_goes(
     cut = tmp_path / f"cut_{path.name}"
     cut.write_bytes(content[: round(share * len(content))])
     try:
-        got = _samples(_read(RecordingSource(cut)))
+        got, refused = _samples(_read(RecordingSource(cut))), None
     except RecordingError as error:
-        assert "\n" not in str(error)
-        assert str(cut) in str(error)
+        got, refused = np.empty((0, 0), np.float32), str(error)
+    if refused is not None:
+        assert str(cut) in refused
+        assert "\n" not in refused
     else:
         whole = _samples(_read(RecordingSource(path)))
         np.testing.assert_array_equal(got, whole[:, : got.shape[1]])
