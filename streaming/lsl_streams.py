@@ -154,6 +154,8 @@ def find_markers(names: Sequence[str] | None, timeout: float) -> list[pylsl.Stre
         If a named one does not appear.
     """
     deadline = time.monotonic() + timeout
+    if names is not None and not names:
+        return []
     while True:
         found = pylsl.resolve_bypred(marker_predicate(names), _MOST, _ROUND)
         found = [info for info in found if is_marker_stream(info)]
