@@ -21,15 +21,20 @@ _OFFSET = 8e-3
 _BLINKS_PER_MINUTE = 12.0  # Bentivoglio et al. 1997: 17 at rest, 4.5 when reading
 _EXPONENT = 1.2  # of the power, f**-x; Donoghue et al. 2020 find 0.5 to 2, mostly 1 to 1.5
 _N_BRAIN = 150
-_BURN_IN = 60.0  # s, six time constants of the slowest part (the drift)
+# Time constant of the drift, in s; two such poles are steep enough to leave 1 Hz alone.
+_DRIFT_TIME = 10.0
 
 
 class _Coloured:
-    """White noise, or impulses, through a filter that goes on from block to block."""
+    """Noise, or impulses, through a filter that goes on from block to block."""
 
     def __init__(self, sos: NDArray[np.float64], n_sources: int) -> None:
         self._sos = sos
         self._state = np.zeros((len(sos), n_sources, 2))
+
+    def burn_in(self, rng: np.random.Generator, n_times: int) -> None:
+        """Run on white noise until the start, at zero, is forgotten."""
+        self(rng.standard_normal((self._state.shape[1], n_times)))
 
     def __call__(self, drive: NDArray[np.float64]) -> NDArray[np.float64]:
         out, self._state = sosfilt(self._sos, drive, zi=self._state)
@@ -135,15 +140,15 @@ class Background:
         sos[0, :3] /= sosfilt(sos, impulse).max()
         self._blinks = _Coloured(sos, 1)
 
-        pole = np.exp(-1 / (10.0 * sfreq))  # 10 s twice: steep enough to leave 1 Hz alone
+        pole = np.exp(-1 / (_DRIFT_TIME * sfreq))
         self._drift = _Coloured(_scaled(([], [pole, pole]), sfreq, (0.0, 1.0)), n_channels)
 
         self._offset = session.normal(0, _OFFSET, (n_channels, 1))
         self._line = _LINE * np.sqrt(2) * session.lognormal(0, 0.5, (n_channels, 1))
         self._line_phase = session.uniform(0, 0.2, (n_channels, 1))
-        for _ in range(round(_BURN_IN)):
-            self(round(sfreq))
-        self._now = 0
+        self._brain.burn_in(session, round(10 * sfreq))
+        self._alpha.burn_in(session, round(10 * sfreq))
+        self._drift.burn_in(session, round(6 * _DRIFT_TIME * sfreq))
 
     def __call__(self, n_times: int) -> NDArray[np.float64]:
         """Return the next block, of shape (n_channels, n_times), in volts."""

@@ -29,9 +29,9 @@ _SOA_JITTER = 0.125  # of the SOA, to both sides: 0.7 to 0.9 s for 0.8 s
 _LAPSES = 0.05  # of trials get no response at all
 _STRETCH = 0.05  # SD of the log latency: 5 ms for P1, 25 ms at 500 ms
 _GAIN = 0.15  # SD of the log amplitude from trial to trial
-# Samples are made in blocks, so that how they are read cannot change them. Short ones, because
-# a block is made between two chunks: 306 channels at 1 kHz take BLOCK_MS ms.
-_BLOCK = 0.2
+# Samples are made in blocks of so many, so that how they are read cannot change them. Larger
+# ones make recordings faster but keep a live reader waiting: see `_make_items`.
+_BLOCK = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,9 +159,15 @@ class SimulatedSource:
         self._participant = Participant.draw(
             concepts, embeddings, self._spec.ch_names, s.snr, s.subject_seed
         )
+        self._background = Background(
+            self._spec.ch_names,
+            s.sfreq,
+            person=np.random.default_rng([s.subject_seed, 2]),
+            session=np.random.default_rng([s.subject_seed, s.session_seed, 3]),
+        )
         self._concepts = tuple(concepts)
-        pools = [[self._concepts.index(c) for c in pool] for pool in shown or [concepts]]
-        self._pools = [pool for pool in pools if pool]
+        pools = shown or [concepts]
+        self._pools = [[self._concepts.index(c) for c in pool] for pool in pools]
         self._items: Iterator[Item] | None = None
         self._next: Item | None = None
 
@@ -219,10 +225,7 @@ class SimulatedSource:
     def _blocks(self) -> Iterator[tuple[NDArray[np.float32], list[_Trial], bool]]:
         """Make the signal, the trials that begin in it, and whether it is the last block."""
         s, spec = self.settings, self._spec
-        person = np.random.default_rng([s.subject_seed, 2])
-        session = np.random.default_rng([s.subject_seed, s.session_seed, 3])
-        background = Background(spec.ch_names, s.sfreq, person, session)
-        n_times, n_response = spec.to_samples(_BLOCK), spec.to_samples(RESPONSE_DURATION)
+        n_times, n_response = _BLOCK, spec.to_samples(RESPONSE_DURATION)
         times = np.arange(n_response) / s.sfreq
         n_sources = len(self._participant.latencies)
         activity = np.zeros((n_sources, n_times + n_response))  # this block, and what follows
@@ -240,7 +243,7 @@ class SimulatedSource:
                 if n_shown == self._n_trials:
                     end = trial.onset + spec.to_samples(_TAIL)
                 trial = next(trials)
-            data = background(n_times)
+            data = self._background(n_times)
             data += self._participant.topographies @ activity[:, :n_times]
             activity[:, :-n_times] = activity[:, n_times:]
             activity[:, -n_times:] = 0
@@ -286,6 +289,12 @@ def _check(
             f"embeddings must have shape (n_concepts, n_dims) with n_concepts={len(concepts)}, "
             f"got shape {embeddings.shape}"
         )
+        raise ConfigError(msg)
+    if not np.isfinite(embeddings).all() or (embeddings == embeddings[0]).all():
+        msg = "embeddings must be finite and not all the same"
+        raise ConfigError(msg)
+    if not all(shown):
+        msg = f"shown has an empty pool among its {len(shown)}; leave it out"
         raise ConfigError(msg)
     unknown = sorted({c for pool in shown for c in pool} - set(concepts))
     if unknown:
