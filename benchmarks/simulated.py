@@ -73,6 +73,7 @@ def score_participant(
             test.groups[seen],
             protocol="closed_set",
             trained=concepts.trained,
+            cross_validated=False,
         ),
         evaluate(
             similarity[~seen],
@@ -80,6 +81,7 @@ def score_participant(
             test.groups[~seen],
             protocol="zero_shot",
             trained=concepts.trained,
+            cross_validated=False,
         ),
     )
 
