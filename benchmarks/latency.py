@@ -125,13 +125,14 @@ def _service(model: Path, name: str) -> Iterator[str]:
     root = str(Path(__file__).parents[1])
     environment = {**os.environ, "PYTHONPATH": root}
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         try:
             assert process.stdout is not None
+            assert process.stderr is not None
             url = process.stdout.readline().strip()
             if not url:
-                msg = f"the service ended with {process.wait()}: {' '.join(command)}"
+                msg = f"the service did not start: {process.stderr.read()}"
                 raise RuntimeError(msg)
             yield url
         finally:
