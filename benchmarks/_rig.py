@@ -16,7 +16,7 @@ from models.ridge import RidgeEncoder
 from models.stimuli import Stimulus, StimulusTable
 from streaming.chain import standard_chain
 from streaming.lsl_clock import lsl_clock
-from streaming.outlet import SignalOutlet
+from streaming.outlet import MarkerOutlet, SignalOutlet
 from streaming.signal import SignalSpec
 from streaming.window import SlidingWindows
 
@@ -25,6 +25,7 @@ __all__ = [
     "HOP",
     "SFREQ",
     "WINDOW",
+    "markers_of",
     "noise_model",
     "send_noise",
     "spec_of",
@@ -47,6 +48,11 @@ def spec_of(n_channels: int) -> SignalSpec:
         names = tuple(f"MEG{n:04d}" for n in range(306))
         return SignalSpec(SFREQ, names, ("grad", "grad", "mag") * 102)
     return SignalSpec(SFREQ, tuple(f"E{n}" for n in range(n_channels)))
+
+
+def markers_of(name: str) -> str:
+    """Return the name of the stream of markers beside a signal."""
+    return f"{name} markers"
 
 
 def unit_of(spec: SignalSpec) -> float:
@@ -102,7 +108,7 @@ def send_noise(
     t_first: Synchronized[float],
     t_pushed: SynchronizedArray[float],
 ) -> None:
-    """Send chunks of noise at absolute deadlines until terminated, as a process of its own.
+    """Send chunks of noise, and a marker a second, until terminated: a process of its own.
 
     Parameters
     ----------
@@ -119,6 +125,7 @@ def send_noise(
     spec = spec_of(n_channels)
     rng = np.random.default_rng(1)
     noise = (unit_of(spec) * rng.standard_normal((100, n_channels, CHUNK))).astype(np.float32)
+    markers = MarkerOutlet(markers_of(name))
     outlet = SignalOutlet(spec, name)
     start = lsl_clock() + 0.1
     t_first.value = start
@@ -127,3 +134,5 @@ def send_noise(
         time.sleep(max(float(stamps[-1]) - lsl_clock(), 0.0))
         t_pushed[n % len(t_pushed)] = lsl_clock()
         outlet.push(noise[n % len(noise)], stamps)
+        if n % 100 == 0:
+            markers.push("thing 0", float(stamps[0]))

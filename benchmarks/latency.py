@@ -38,6 +38,7 @@ from benchmarks import _assembly
 from benchmarks._rig import (
     CHUNK,
     SFREQ,
+    markers_of,
     noise_model,
     send_noise,
     spec_of,
@@ -121,7 +122,7 @@ def _sender(n_channels: int) -> Iterator[Sender]:
 def _service(model: Path, name: str) -> Iterator[str]:
     """Start our service and yield the address that it prints."""
     command = [sys.executable, "-P", "-m", "decoder", "serve", "--model", str(model)]
-    command += ["--name", name, "--port", "0", "--no-record"]
+    command += ["--name", name, "--markers", markers_of(name), "--port", "0", "--no-record"]
     root = str(Path(__file__).parents[1])
     environment = {**os.environ, "PYTHONPATH": root}
     with subprocess.Popen(
