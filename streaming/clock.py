@@ -231,8 +231,9 @@ class StreamClock:
     def _give(self, envelope: _Envelope, n_times: int, gap: Gap | None = None) -> Stretch:
         x, first = self._instants()[:n_times], self._n
         offsets = self._held[:n_times] - x
-        if not np.isnan(offsets).all():
-            lowest = int(np.nanargmin(offsets))
+        # np.nanargmin does the same in 22 us, this in 2
+        lowest = int(np.where(np.isnan(offsets), np.inf, offsets).argmin())
+        if not np.isnan(offsets[lowest]):
             envelope.add(float(x[lowest]), float(offsets[lowest]))
         slew = _SLEW if first > _FIRST * self._sfreq else _STEP
         limit = min(slew * n_times, _STEP) / self._sfreq
