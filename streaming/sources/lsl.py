@@ -134,10 +134,13 @@ class LslSource:
         self._say("live", f"{signal.summary.name}: {_what(described.spec)}")
 
     @classmethod
-    def open(
+    def open(  # noqa: PLR0913 - what the command line asks for, each with a default
         cls,
-        query: StreamQuery,
         *,
+        name: str | None = None,
+        type: str | None = None,  # noqa: A002 - LSL's own word
+        source_id: str | None = None,
+        predicate: str | None = None,
         markers: Sequence[str] | None = None,
         unit: str | None = None,
         timeout: float = 10.0,
@@ -148,8 +151,11 @@ class LslSource:
 
         Parameters
         ----------
-        query : StreamQuery
-            Which signal: of all streams of numbers at a regular rate, one must be as it says.
+        name, type, source_id : str, optional
+            What the signal's stream says of itself: of all streams of numbers at a regular
+            rate, exactly one must be as described.
+        predicate : str, optional
+            LSL's own query (XPath 1.0) beside that, such as ``"starts-with(name, 'Bio')"``.
         markers : sequence of str, optional
             Names of the streams of markers. If not given: all of type Markers, also those
             that appear later. Streams of text and of whole numbers will do.
@@ -172,6 +178,7 @@ class LslSource:
         UnitError
             If the unit of a channel is not known.
         """
+        query = StreamQuery(name=name, type=type, source_id=source_id, predicate=predicate)
         info = find_signal(query, timeout)
         # markers first: a sender may wait for somebody to take the signal and then start
         inlets = [Inlet(m) for m in find_markers(markers, timeout)]

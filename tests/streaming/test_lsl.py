@@ -11,7 +11,7 @@ import pylsl
 import pytest
 
 from streaming.errors import SourceError, StreamNotFound, UnitError
-from streaming.lsl_streams import StreamQuery, list_streams
+from streaming.lsl_streams import list_streams
 from streaming.replay import publish
 from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
 from streaming.sources.lsl import LslSource, to_si
@@ -77,7 +77,7 @@ def _states(items: list[Item]) -> list[str]:
 def test_samples_come_in_volts_as_they_were_sent(name: str, fmt: str) -> None:
     outlet = pylsl.StreamOutlet(_info(name, fmt=fmt))
     seen: list[StreamHeader | RawSamples | ClockOffset] = []
-    source = LslSource.open(StreamQuery(name=name), markers=[], tap=seen.append)
+    source = LslSource.open(name=name, markers=[], tap=seen.append)
     sent = np.arange(200).reshape(100, 2)
     t = pylsl.local_clock()
     outlet.push_chunk(sent, list(t + np.arange(100) / SFREQ))
@@ -104,7 +104,7 @@ def test_samples_come_in_volts_as_they_were_sent(name: str, fmt: str) -> None:
 @pytest.mark.parametrize("fmt", ["string", "int32"])
 def test_a_marker_is_placed_at_its_sample_when_that_has_come(name: str, fmt: str) -> None:
     signal, markers = pylsl.StreamOutlet(_info(name)), _markers(f"{name}-m", fmt)
-    source = LslSource.open(StreamQuery(name=name), markers=[f"{name}-m"])
+    source = LslSource.open(name=name, markers=[f"{name}-m"])
     t = pylsl.local_clock()
     label = "7"
     markers.push_sample([label if fmt == "string" else 7], t + 30 / SFREQ)
@@ -121,7 +121,7 @@ def test_a_marker_is_placed_at_its_sample_when_that_has_come(name: str, fmt: str
 
 def test_a_marker_does_not_wait_for_samples_for_ever(name: str) -> None:
     signal, markers = pylsl.StreamOutlet(_info(name)), _markers(f"{name}-m")
-    source = LslSource.open(StreamQuery(name=name), markers=[f"{name}-m"])
+    source = LslSource.open(name=name, markers=[f"{name}-m"])
     t = pylsl.local_clock()
     markers.push_sample(["a"], t + 1.0)
     items = _read_until(source, lambda items: len(items) == 1)
@@ -135,7 +135,7 @@ def test_a_marker_does_not_wait_for_samples_for_ever(name: str) -> None:
 
 def test_streams_of_markers_that_appear_later_are_found(name: str) -> None:
     signal = pylsl.StreamOutlet(_info(name))
-    source = LslSource.open(StreamQuery(source_id=f"id-{name}"))
+    source = LslSource.open(source_id=f"id-{name}")
     signal.push_chunk(np.zeros((20, 2)), pylsl.local_clock())
     _read_until(source, lambda items: _n_times(items) == 20)
     markers = _markers(f"{name}-m")
@@ -157,7 +157,7 @@ def test_streams_of_markers_that_appear_later_are_found(name: str) -> None:
 
 def test_a_stream_of_markers_that_is_restarted_is_taken_again(name: str) -> None:
     signal, markers = pylsl.StreamOutlet(_info(name)), _markers(f"{name}-m")
-    source = LslSource.open(StreamQuery(name=name), markers=[f"{name}-m"])
+    source = LslSource.open(name=name, markers=[f"{name}-m"])
     signal.push_chunk(np.zeros((20, 2)), pylsl.local_clock())
     _read_until(source, lambda items: _n_times(items) == 20)
     del markers
@@ -174,7 +174,7 @@ def test_a_stream_of_markers_that_is_restarted_is_taken_again(name: str) -> None
 def test_a_predicate_chooses_a_stream(name: str) -> None:
     outlets = [pylsl.StreamOutlet(_info(f"{name}-{end}")) for end in "ab"]
     predicate = f"starts-with(name,'{name}') and contains(source_id,'-b')"
-    source = LslSource.open(StreamQuery(predicate=predicate), markers=[])
+    source = LslSource.open(predicate=predicate, markers=[])
     (live,) = _read_until(source, lambda items: len(items) == 1)
     assert isinstance(live, SourceState)
     assert live.detail.startswith(f"{name}-b: 2 channels (Cz, Pz) at 250 Hz")
@@ -183,7 +183,7 @@ def test_a_predicate_chooses_a_stream(name: str) -> None:
 
 def test_a_dropout_is_a_gap(name: str) -> None:
     outlet = pylsl.StreamOutlet(_info(name))
-    source = LslSource.open(StreamQuery(name=name), markers=[])
+    source = LslSource.open(name=name, markers=[])
     stamps = pylsl.local_clock() + np.arange(500) / SFREQ
     stamps[250:] += 0.6
     outlet.push_chunk(np.zeros((500, 2)), list(stamps))
@@ -198,7 +198,7 @@ def test_a_dropout_is_a_gap(name: str) -> None:
 
 def test_a_stall_is_said_once_and_its_end(name: str) -> None:
     outlet = pylsl.StreamOutlet(_info(name))
-    source = LslSource.open(StreamQuery(name=name), markers=[])
+    source = LslSource.open(name=name, markers=[])
     outlet.push_chunk(np.zeros((20, 2)), pylsl.local_clock())
     t = pylsl.local_clock()
     items = _read_until(source, lambda items: "stalled" in _states(items))
@@ -245,7 +245,7 @@ def senders() -> Iterator[list[Sender]]:
 @pytest.mark.slow
 def test_a_sender_that_was_killed_is_taken_again(name: str, senders: list[Sender]) -> None:
     senders.append(Sender(name))
-    source = LslSource.open(StreamQuery(name=name), markers=[], timeout=20)
+    source = LslSource.open(name=name, markers=[], timeout=20)
     _read_until(source, lambda items: _n_times(items) > 100)
     senders[-1].kill()
     _read_until(source, lambda items: "lost" in _states(items), 5)
@@ -293,7 +293,7 @@ def test_what_is_published_is_received(name: str) -> None:
     options = {"name": name, "wait_for_consumer": 20}
     thread = threading.Thread(target=publish, args=[Made()], kwargs=options)
     thread.start()
-    source = LslSource.open(StreamQuery(name=name), markers=[f"{name} markers"], timeout=20)
+    source = LslSource.open(name=name, markers=[f"{name} markers"], timeout=20)
     items = _read_until(source, lambda items: _n_times(items) == 250)
     thread.join(10)
     assert source.spec == spec
@@ -307,7 +307,7 @@ def test_what_is_published_is_received(name: str) -> None:
 def test_no_stream_says_what_is_there(name: str) -> None:
     outlet = pylsl.StreamOutlet(_info(name))
     with pytest.raises(StreamNotFound) as error:
-        LslSource.open(StreamQuery(name=f"not-{name}"), timeout=0.1)
+        LslSource.open(name=f"not-{name}", timeout=0.1)
     message = str(error.value)
     assert f"not-{name}" in message
     assert f"{name!r} (EEG, 2 channels, 250 Hz" in message
@@ -318,7 +318,7 @@ def test_no_stream_says_what_is_there(name: str) -> None:
 def test_missing_markers_are_named(name: str) -> None:
     outlet = pylsl.StreamOutlet(_info(name))
     with pytest.raises(StreamNotFound, match=rf"name='{name}-m'"):
-        LslSource.open(StreamQuery(name=name), markers=[f"{name}-m"], timeout=0.1)
+        LslSource.open(name=name, markers=[f"{name}-m"], timeout=0.1)
     del outlet
 
 
@@ -326,22 +326,22 @@ def test_several_streams_ask_for_the_source_id(name: str) -> None:
     infos = [_info(name), _info(name)]
     outlets = [pylsl.StreamOutlet(info) for info in infos]
     with pytest.raises(SourceError, match=r"2 streams answer .* source_id"):
-        LslSource.open(StreamQuery(name=name), timeout=1)
+        LslSource.open(name=name, timeout=1)
     del outlets
 
 
 def test_events_are_no_signal(name: str) -> None:
     outlet = _markers(name)
     with pytest.raises(SourceError, match="no regular rate"):
-        LslSource.open(StreamQuery(name=name), timeout=0.1)
+        LslSource.open(name=name, timeout=0.1)
     del outlet
 
 
 def test_an_unknown_unit_is_refused_and_can_be_stated(name: str) -> None:
     outlet = pylsl.StreamOutlet(_info(name, unit=""))
     with pytest.raises(UnitError, match="channel Cz"):
-        LslSource.open(StreamQuery(name=name), markers=[])
-    source = LslSource.open(StreamQuery(name=name), markers=[], unit="mV")
+        LslSource.open(name=name, markers=[])
+    source = LslSource.open(name=name, markers=[], unit="mV")
     assert source.spec.ch_names == ("Cz", "Pz")
     del outlet
 
