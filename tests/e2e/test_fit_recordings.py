@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
-import pytest
 
 from decoder.evaluation import Evaluation, evaluate
 from models.candidates import embed_candidates
@@ -17,15 +14,12 @@ from models.fit import EVOKED_WINDOWS, evoked_chain, fit_model
 from models.spaces import LabelSpace
 from models.stimuli import StimulusTable
 from streaming.window import LockedWindows
-
-MUSE = Path(os.environ.get("BRAINCAST_DATA", "../shared/data")) / "muse"
+from tests.recordings import recordings
 
 
 @cache
 def read(pattern: str, labels: tuple[str, ...], windows: LockedWindows) -> Dataset:
-    paths = sorted(MUSE.glob(pattern))
-    if not paths:
-        pytest.skip(f"{MUSE / pattern} is not here; set BRAINCAST_DATA")
+    paths = recordings(f"muse/{pattern}")
     table = StimulusTable.from_labels(labels)
     return read_dataset(paths, windows, table, evoked_chain, drop=["Right AUX"])
 

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 from streaming.clock import DECISION, THRESHOLD, StreamClock, Stretch
 from streaming.errors import SourceError
 from streaming.signal import Gap
+from tests.recordings import recordings
 
 SFREQ = 250.0
 START = 1000.0
@@ -268,11 +267,7 @@ def test_a_jump_is_held_until_decided() -> None:
 
 @pytest.mark.parametrize("run", range(6))
 def test_a_real_wireless_amplifier_loses_nothing(run: int) -> None:
-    folder = Path(os.environ.get("BRAINCAST_DATA", "../shared/data")) / "muse/original"
-    paths = sorted(folder.glob("data_*.csv"))
-    if not paths:
-        pytest.skip(f"{folder} is not here")
-    with paths[run].open() as file:
+    with recordings("muse/original/data_*.csv")[run].open() as file:
         stamps = np.array([float(row["timestamps"]) for row in csv.DictReader(file)])
     found = _run(stamps, [12], sfreq=256.0)
     assert not found.gaps

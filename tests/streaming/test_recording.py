@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,10 +13,10 @@ from streaming.errors import RecordingError
 from streaming.signal import Chunk, Gap, Marker, SourceState
 from streaming.sources.recording import RecordingSource
 from streaming.sources.source import ClockOffset, Item, RawSamples, StreamHeader
+from tests.recordings import DATA
 
 SFREQ = 100.0
 RNG = np.random.default_rng(0)
-DATA = Path(os.environ.get("BRAINCAST_DATA", "../shared/data"))
 DATE = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import http.server
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +12,8 @@ import pytest
 from streaming import sample
 from streaming.errors import ConfigError, RecordingError
 from streaming.sample import fetch_sample
+from tests.recordings import DATA
 
-DATA = Path(os.environ.get("BRAINCAST_DATA", "../shared/data")).absolute()
 ORIGINAL = DATA / "muse" / "original"
 NEEDED = pytest.mark.skipif(not ORIGINAL.is_dir(), reason=f"{ORIGINAL} is not here")
 

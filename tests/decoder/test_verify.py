@@ -1,0 +1,163 @@
+"""A session is recorded without LSL or a server, then fed again, whole and after a crash."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import mne
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from decoder.config import Config
+from decoder.folder import SessionFolder, create_folder, write_manifest
+from decoder.journal import Journal
+from decoder.log import EventLog
+from decoder.runtime import Runtime
+from decoder.server.hub import Message
+from decoder.session import Session
+from decoder.verify import verify_session
+from models.checkpoint import save_model
+from streaming.errors import SessionError
+from streaming.ingest import FeedQueue, Ingest
+from streaming.lsl_clock import lsl_clock
+from streaming.record import XdfWriter
+from streaming.sources.recording import RecordingSource
+from tests.decoder.tiny import SPEC, signal, tiny_model
+
+
+def record(root: Path) -> tuple[SessionFolder, list[Message]]:
+    """Record what a service would; the recording has a gap in it."""
+    raw = mne.io.RawArray(signal(6000), SPEC.to_info(), verbose="error")
+    onsets = [*np.arange(8, 58, 0.8), 30.0]
+    labels = [("face", "house", "cough")[n % 3] for n in range(len(onsets) - 1)]
+    raw.set_annotations(mne.Annotations(onsets, 0.0, [*labels, "EDGE boundary"]))
+    raw.save(root / "one_raw.fif", verbose="error")
+    save_model(tiny_model(), root / "model")
+    folder = create_folder(root / "sessions", "S", Config(), root / "model")
+    recorder = XdfWriter(folder.raw)
+    source = RecordingSource(root / "one_raw.fif", tap=recorder)
+    write_manifest(folder, source.spec, source.to_si, 1e9)
+    queue = FeedQueue(max_times=100_000)
+    Ingest(source, recorder, queue, lsl_clock).run()
+    sent: list[Message] = []
+    Runtime(
+        Session(tiny_model(), source.spec, "S", 1e9),
+        queue,
+        Journal(folder.inputs),
+        EventLog(folder.events, sent.append, lsl_clock),
+        lambda: False,
+        lsl_clock,
+    ).run()
+    return folder, sent
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[SessionFolder, list[Message]]:
+    return record(tmp_path_factory.mktemp("verify"))
+
+
+def test_what_was_published_is_what_was_logged(
+    recorded: tuple[SessionFolder, list[Message]],
+) -> None:
+    folder, sent = recorded
+    logged = folder.events.read_text().splitlines()
+    assert [m.body for m in sent if m.stream != "latency"] == logged
+    methods = [json.loads(line)["method"] for line in logged]
+    assert methods.count("text") > 30
+    assert set(methods) == {"text", "markers", "state"}
+    assert [json.loads(line)["params"]["seq"] for line in logged] == list(
+        range(1, len(logged) + 1)
+    )
+
+
+def test_a_session_comes_out_again_bit_for_bit(
+    recorded: tuple[SessionFolder, list[Message]],
+) -> None:
+    folder, sent = recorded
+    verdict = verify_session(folder.path)
+    assert verdict.difference == ""
+    assert verdict.n_equal == sum(m.stream != "latency" for m in sent)
+    assert not verdict.cut_short
+
+
+def altered(folder: SessionFolder, to: Path, name: str, old: str, new: str) -> Path:
+    copy = to / "copy"
+    shutil.copytree(folder.path, copy)
+    path = copy / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("events.jsonl", '"n_candidates":2', '"n_candidates":3', "differs in n_candidates"),
+        ("events.jsonl", '"label":"house"', '"label":"face"', "differs in label"),
+        ("inputs.jsonl", '"house"', '"face"', "differs in label"),
+        ("manifest.json", '"to_si": [\n    1.0', '"to_si": [\n    -9.0', "differs in top"),
+    ],
+)
+def test_any_alteration_is_found_and_named(
+    recorded: tuple[SessionFolder, list[Message]],
+    tmp_path: Path,
+    name: str,
+    old: str,
+    new: str,
+    said: str,
+) -> None:
+    copy = altered(recorded[0], tmp_path, name, old, new)
+    assert said in verify_session(copy).difference
+
+
+def test_a_missing_event_is_found(
+    recorded: tuple[SessionFolder, list[Message]], tmp_path: Path
+) -> None:
+    copy = SessionFolder(tmp_path / "copy")
+    shutil.copytree(recorded[0].path, copy.path)
+    lines = copy.events.read_bytes().splitlines(keepends=True)
+    copy.events.write_bytes(b"".join(lines[:-1]))
+    assert "is not in the log" in verify_session(copy.path).difference
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(seconds=st.floats(0, 59), torn=st.integers(1, 40))
+def test_after_a_crash_what_is_there_verifies(
+    recorded: tuple[SessionFolder, list[Message]],
+    tmp_path_factory: pytest.TempPathFactory,
+    seconds: float,
+    torn: int,
+) -> None:
+    """Samples of the last second are gone, and each file ends in the middle of a line."""
+    folder = recorded[0]
+    copy = SessionFolder(tmp_path_factory.mktemp("crash") / "S")
+    shutil.copytree(folder.path, copy.path)
+    copy.raw.unlink()
+    recorder = XdfWriter(copy.raw)
+    source = RecordingSource(folder.path.parents[1] / "one_raw.fif", tap=recorder)
+    for _ in range(round(seconds)):
+        source.read()
+    source.close()
+    recorder.close()
+    copy.events.write_bytes(copy.events.read_bytes()[:-torn])
+    copy.inputs.write_bytes(copy.inputs.read_bytes()[:-torn])
+    verdict = verify_session(copy.path)
+    assert verdict.difference == ""
+    assert verdict.cut_short
+
+
+def test_a_folder_that_is_no_session_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SessionError, match="not a session folder"):
+        verify_session(tmp_path)
+    (tmp_path / "manifest.json").write_text('{"format": 99}')
+    with pytest.raises(SessionError, match="format 99"):
+        verify_session(tmp_path)
