@@ -1,0 +1,302 @@
+"""Commands around decoding: fit, serve, listen, and checks."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from decoder.console import err, out, progress_bar
+from streaming.errors import ConfigError
+
+if TYPE_CHECKING:
+    from decoder.server.auth import Access
+    from decoder.service import Service
+
+__all__ = ["demo", "doctor", "fit", "listen", "serve", "verify"]
+
+Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")]
+
+
+def fit(
+    recordings: Annotated[
+        list[Path], typer.Argument(help="Recordings of one person: any files that MNE reads.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The new model folder.")],
+    events: Annotated[
+        list[str] | None,
+        typer.Option(help="Annotations to tell apart, such as `--events face house`."),
+    ] = None,
+    stimuli: Annotated[
+        Path | None, typer.Option(help="Table of what the markers mean, instead of --events.")
+    ] = None,
+    candidates: Annotated[
+        Path | None,
+        typer.Option(help="What to choose from, if more than was shown: words or a TSV."),
+    ] = None,
+    space: Annotated[
+        str,
+        typer.Option(
+            help="Embedding space: `labels`, `sentence:NAME`, `sentence:FOLDER`. By default "
+            "`labels` for --events and the packaged sentence encoder for --stimuli."
+        ),
+    ] = "",
+    picks: Annotated[str, typer.Option(help="`eeg` or `meg`.")] = "eeg",
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(help="Channels to leave out, such as `--drop 'Right AUX'`."),
+    ] = None,
+    tmin: Annotated[float, typer.Option(help="Start of the window after a marker [s].")] = 0.0,
+    tmax: Annotated[float, typer.Option(help="End of the window after a marker [s].")] = 0.8,
+) -> None:
+    """Fit a decoder to recordings, and score it on runs that it never saw.
+
+    The recordings go through the very same causal chain as the live signal.
+    """
+    from decoder.fitting import FitSettings, fit_recordings
+
+    settings = FitSettings(
+        events=tuple(events or ()),
+        stimuli=stimuli,
+        candidates=candidates,
+        space=space,
+        picks=picks,
+        drop=tuple(drop or ()),
+        tmin=tmin,
+        tmax=tmax,
+    )
+    with progress_bar() as bar:
+        task = bar.add_task("reading and fitting", total=1.0)
+        evaluation = fit_recordings(
+            recordings, output, settings, lambda share: bar.update(task, completed=share)
+        )
+    from decoder.evaluation import as_table
+
+    out.print(as_table(evaluation))
+    typer.echo(f"{output}")
+
+
+def serve(
+    model: Annotated[
+        Path, typer.Option("--model", "-m", help="Model folder, made by `braincast fit`.")
+    ],
+    name: Annotated[str | None, typer.Option(help="Name of the signal's LSL stream.")] = None,
+    kind: Annotated[str | None, typer.Option("--type", help="Its type, such as EEG.")] = None,
+    source_id: Annotated[str | None, typer.Option(help="Its source_id.")] = None,
+    markers: Annotated[
+        list[str] | None,
+        typer.Option(help="Names of marker streams; by default all of type Markers."),
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Unit of the samples, where the stream does not say: uV.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="How long to look for streams [s].")] = 10.0,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Port = 8000,
+    record: Annotated[Path, typer.Option(help="Folder that gets the session.")] = Path(
+        "sessions"
+    ),
+    no_record: Annotated[bool, typer.Option("--no-record", help="Keep nothing.")] = False,
+    freshness: Annotated[
+        float, typer.Option(help="A decode older than this is stale [s].")
+    ] = 1.0,
+) -> None:
+    """Decode a live LSL stream and serve it to the browser and to apps."""
+    from decoder.config import Config, ServerConfig, SessionConfig, SourceConfig
+    from decoder.server.auth import Access
+    from decoder.service import Service, lsl_source
+    from decoder.service import listen as listen_on
+
+    config = Config(
+        source=SourceConfig(
+            name=name,
+            type=kind,
+            source_id=source_id,
+            markers=tuple(markers or ()),
+            unit=unit,
+            timeout=timeout,
+        ),
+        session=SessionConfig(freshness=freshness, record=None if no_record else record),
+        server=ServerConfig(host=host, port=port),
+    )
+    token = os.environ.get("BRAINCAST_TOKEN")
+    access = Access(token, host=host) if token else Access(host=host)
+    with closing(listen_on(host, port)) as sock:
+        with err.status("looking for the stream ..."):
+            service = Service(config, model, lsl_source(config.source), access, sock)
+        service.run(lambda: announce(service, access))
+
+
+def announce(service: Service, access: Access) -> None:
+    """Say where to look."""
+    # Nothing but the address goes to standard output, for whoever reads it with a program.
+    err.print("open this address; who has it can watch and control:")
+    typer.echo(f"{service.url}/#token={access.token}")
+    if service.folder is not None:
+        err.print(f"recording to {escape(str(service.folder.path))}; Ctrl-C stops")
+
+
+def demo(
+    snr: Annotated[
+        str, typer.Option(help="`easy`, `realistic`, or `none` (no information).")
+    ] = ("easy"),
+    port: Port = 8000,
+    seconds: Annotated[
+        float, typer.Option(help="Stop after so many of decoding; 0: never.")
+    ] = 0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="No page; print the scores as JSON at the end.")
+    ] = False,
+    trials: Annotated[int, typer.Option(help="Stimuli in calibration.")] = 1000,
+    subject_seed: Annotated[int, typer.Option(help="Which person.")] = 1,
+    session_seed: Annotated[int, typer.Option(help="Which session of that person.")] = 1,
+) -> None:
+    """Watch a live decode in the browser: no hardware, hub or account.
+
+    A simulated participant is calibrated and then decoded live over real LSL.
+    """
+    import tempfile
+
+    from streaming.sources.simulated import SimulatedSettings
+
+    with err.status("starting ..."):
+        from decoder.demo import Demo, stop_after, summary
+        from decoder.evaluation import one_line
+        from decoder.service import listen as listen_on
+    settings = SimulatedSettings(
+        snr=snr,  # type: ignore[arg-type]  # checked there
+        subject_seed=subject_seed,
+        session_seed=session_seed,
+    )
+    with (
+        closing(listen_on("127.0.0.1", 0 if as_json else port)) as sock,
+        tempfile.TemporaryDirectory(prefix="braincast-demo-") as folder,
+    ):
+        show = Demo(settings, trials, Path(folder))
+        with show.participant() as name:
+            with progress_bar() as bar:
+                task = bar.add_task("starting", total=1.0)
+                evaluation = show.calibrate(
+                    lambda step, share: bar.update(task, description=step, completed=share)
+                )
+            err.print(f"calibration: {one_line(evaluation)}", highlight=False)
+            with err.status("connecting to the participant over LSL ..."):
+                service = show.service(name, sock)
+            ended = threading.Event()
+            if seconds:
+                threading.Thread(target=stop_after, args=(service, seconds, ended)).start()
+            try:
+                service.run(lambda: None if as_json else announce_demo(service, snr))
+            finally:
+                ended.set()
+            if as_json:
+                typer.echo(json.dumps(summary(service), indent=2))
+
+
+def announce_demo(service: Service, snr: str) -> None:
+    """Say where to look, and at what."""
+    err.print(
+        f"[bold]Open {service.url} in a browser.[/] The participant is simulated "
+        f"(signal-to-noise: {snr}). The first decode comes after about ten seconds. "
+        "Ctrl-C ends everything."
+    )
+
+
+def listen(
+    url: Annotated[str, typer.Argument(help="The address that was printed at start.")],
+    stream: Annotated[
+        list[str] | None, typer.Option("--stream", help="text (default), markers, state ...")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a line.")
+    ] = False,
+    count: Annotated[int, typer.Option("-n", help="Stop after so many events; 0: never.")] = 0,
+) -> None:
+    """Print decodes as they come, from any running service."""
+    from websockets.exceptions import WebSocketException
+
+    from decoder.client import RequestError, connect
+
+    try:
+        with connect(url, stream or ["text"]) as events:
+            for n, event in enumerate(events, 1):
+                if as_json:
+                    line = {"stream": event.stream, **event.params}
+                    typer.echo(json.dumps(line, ensure_ascii=False))
+                else:
+                    out.print(describe(event.stream, event.params), highlight=False)
+                if n == count:
+                    break
+    except (OSError, WebSocketException) as error:
+        msg = f"cannot reach {url.split('#')[0]} ({error}); is `braincast serve` running there?"
+        raise ConfigError(msg) from error
+    except RequestError as error:
+        msg = f"{error}; copy the whole address, with what follows #, from where it was started"
+        raise ConfigError(msg) from error
+
+
+def describe(stream: str, params: dict[str, Any]) -> str:
+    """Put an event in one line for a person."""
+    if stream == "markers":
+        return f"[dim]shown[/]    {escape(params['text'] or params['label'])}"
+    if stream != "text":
+        return f"[yellow]{stream}[/]  {escape(json.dumps(params, ensure_ascii=False))}"
+    if params["abstained"]:
+        return f"[yellow]no decode[/] ({params['abstained']})"
+    top = "  ".join(f"{escape(c['text'])} {c['p']:.0%}" for c in params["top"])
+    stale = "[red]STALE[/]  " if params["stale"] else ""
+    truth = params["truth"]
+    verdict = ""
+    if truth:
+        good = truth["rank"] == 1
+        verdict = f"  [{'green' if good else 'red'}]{'right' if good else 'wrong'}[/]"
+        verdict += f" [dim](was {escape(truth['text'])}, rank {truth['rank']})[/]"
+    return f"{stale}[bold]decoded[/]  {top}{verdict}"
+
+
+def doctor(
+    model: Annotated[
+        Path | None, typer.Option("--model", "-m", help="A model folder to check as well.")
+    ] = None,
+    record: Annotated[Path, typer.Option(help="Where sessions will be kept.")] = Path(
+        "sessions"
+    ),
+) -> None:
+    """Check this machine before a participant sits down; exits with 1 if something is wrong."""
+    from decoder.doctor import checks
+
+    table = Table("", "what", "found")
+    good = True
+    with err.status("looking ..."):
+        for check in checks(model, record):
+            good &= check.ok
+            mark = "[green]ok[/]" if check.ok else "[bold red]NO[/]"
+            table.add_row(mark, check.what, escape(check.found))
+    out.print(table)
+    if not good:
+        raise typer.Exit(1)
+
+
+def verify(
+    session: Annotated[Path, typer.Argument(help="A session's folder.")],
+) -> None:
+    """Feed a session again from its own recording and compare every decode, bit for bit.
+
+    Exits with 1 at the first difference.
+    """
+    from decoder.verify import verify_session
+
+    with err.status("feeding the session again ..."):
+        verdict = verify_session(session)
+    if verdict.difference:
+        err.print(f"[bold red]different:[/] {escape(verdict.difference)}", soft_wrap=True)
+        raise typer.Exit(1)
+    short = "; the recording ends before the log, as after a crash" if verdict.cut_short else ""
+    typer.echo(f"{verdict.n_equal} events came out again, bit for bit{short}")

@@ -1,0 +1,149 @@
+"""Commands around signals: what is there, and sending some."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from decoder.console import err, out, progress_bar, stopped_by_signals
+
+__all__ = ["replay", "sample", "simulate", "streams"]
+
+
+def streams(
+    timeout: Annotated[float, typer.Option(help="How long to look, in seconds.")] = 2.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the LSL streams on the network."""
+    from streaming.lsl_streams import list_streams
+
+    found = list_streams(timeout)
+    if as_json:
+        typer.echo(json.dumps([asdict(s) for s in found], indent=2))
+        return
+    if not found:
+        err.print(
+            "No stream found. Is the amplifier's LSL app running on this network? "
+            "Try `braincast simulate` in another terminal, and `braincast doctor` here."
+        )
+        return
+    table = Table()
+    for column in ("name", "type", "channels", "rate", "host", "source_id"):
+        table.add_column(column, overflow="fold")  # a name is there to be copied
+    for s in found:
+        rate = f"{s.sfreq:g} Hz" if s.sfreq else "irregular"
+        cells = (s.name, s.type, str(s.n_channels), rate, s.hostname, s.source_id)
+        table.add_row(*(escape(cell) for cell in cells))
+    out.print(table)
+
+
+def sample(
+    name: Annotated[str, typer.Argument(help="Which recording: `muse-n170`.")],
+    folder: Annotated[Path, typer.Option("--output", "-o", help="Where to put it.")] = Path(
+        "sample"
+    ),
+) -> None:
+    """Download a public recording and write it as FIF with annotations.
+
+    `muse-n170`: one person, four electrodes, six runs of two minutes looking at faces and
+    houses (NeuroTechX, BSD-3-Clause).
+    """
+    from streaming.sample import fetch_sample
+
+    with err.status("downloading ..."):
+        paths = fetch_sample(name, folder)
+    for path in paths:
+        typer.echo(path)
+
+
+def replay(
+    recording: Annotated[Path, typer.Argument(help="Any file that MNE reads.")],
+    name: Annotated[str, typer.Option(help="Name of the LSL stream.")] = "",
+    speed: Annotated[float, typer.Option(help="1 is the pace of the recording.")] = 1.0,
+    wait: Annotated[
+        float, typer.Option(help="Seconds to wait for somebody to receive it first.")
+    ] = 0.0,
+) -> None:
+    """Send a recording over LSL as if it were live, annotations as markers."""
+    from streaming.replay import publish
+    from streaming.sources.recording import RecordingSource
+
+    source = RecordingSource(recording)
+    name = name or recording.stem
+    total = source.n_times / source.spec.sfreq
+    err.print(f"sending {escape(name)} ({total:.0f} s); Ctrl-C stops")
+    with progress_bar() as bar:
+        task = bar.add_task(escape(name), total=total)
+        publish(
+            source,
+            name=name,
+            speed=speed,
+            wait_for_consumer=wait,
+            stop=stopped_by_signals(),
+            progress=lambda seconds: bar.update(task, completed=seconds),
+        )
+
+
+def simulate(
+    name: Annotated[str, typer.Option(help="Name of the LSL stream.")] = "simulated",
+    snr: Annotated[
+        str, typer.Option(help="`easy`, `realistic`, or `none` (no information).")
+    ] = ("easy"),
+    channels: Annotated[int, typer.Option(help="Number of electrodes.")] = 32,
+    sfreq: Annotated[float, typer.Option(help="Sampling rate, in Hz.")] = 250.0,
+    subject_seed: Annotated[int, typer.Option(help="Which person.")] = 1,
+    session_seed: Annotated[int, typer.Option(help="Which session of that person.")] = 1,
+    soa: Annotated[float, typer.Option(help="Mean time from onset to onset [s].")] = 0.8,
+    trials: Annotated[
+        int, typer.Option(help="Stimuli to show; 0: live forever, 1000 saved.")
+    ] = 0,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="Record a calibration session to this folder instead of sending."),
+    ] = None,
+    with_stdin: Annotated[bool, typer.Option(hidden=True)] = False,
+) -> None:
+    """Send a simulated participant over LSL: EEG and markers, or record one with --save.
+
+    Somebody who does not exist looks at 300 things; 200 of them are shown in calibration.
+    """
+    from streaming.sources.simulated import SimulatedSettings
+
+    with nullcontext() if with_stdin else err.status("imagining a participant ..."):
+        from decoder.simulation import live_participant, save_calibration
+
+        settings = SimulatedSettings(
+            snr=snr,  # type: ignore[arg-type]  # checked there
+            subject_seed=subject_seed,
+            session_seed=session_seed,
+            n_channels=channels,
+            sfreq=sfreq,
+            soa=soa,
+        )
+        if save is not None:
+            save_calibration(settings, trials or 1000, save)
+            typer.echo(save)
+            return
+        source = live_participant(settings, n_trials=trials or None)
+    from streaming.replay import publish
+
+    stop = stopped_by_signals()
+    if with_stdin:  # whoever started us holds the other end: when it dies, we end
+        threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
+    else:
+        err.print(f"sending {escape(name)}, simulated, {snr}; Ctrl-C stops")
+    publish(source, name=name, chunk_size=10, stop=stop)
+
+
+def _stop_at_end_of_input(stop: threading.Event) -> None:
+    sys.stdin.buffer.read()
+    stop.set()
