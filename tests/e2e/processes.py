@@ -20,7 +20,7 @@ PATIENCE = 90.0
 class Process:
     """A `braincast` command whose output is read as it comes."""
 
-    def __init__(self, *arguments: str | Path, env: dict[str, str] | None = None) -> None:
+    def __init__(self, *arguments: str | Path, cwd: Path | None = None) -> None:
         command = [sys.executable, "-P", "-m", "decoder", *map(str, arguments)]
         self._child = subprocess.Popen(
             command,
@@ -28,7 +28,8 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "200", **(env or {})},
+            cwd=cwd,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "200"},
         )
         self.pid = self._child.pid
         self.errors = ""
@@ -95,8 +96,8 @@ class Process:
 
 
 @contextmanager
-def braincast(*arguments: str | Path, env: dict[str, str] | None = None) -> Iterator[Process]:
-    process = Process(*arguments, env=env)
+def braincast(*arguments: str | Path, cwd: Path | None = None) -> Iterator[Process]:
+    process = Process(*arguments, cwd=cwd)
     try:
         yield process
     finally:

@@ -10,51 +10,66 @@ import pytest
 
 from decoder.verify import verify_session
 from tests.e2e.processes import braincast
+from tests.pages import block, commands
 from tests.recordings import recordings
 
-RUNS = "muse/N170_subject1_session1_run*_raw.fif"
 N_EVENTS = 12
 
 
+def readme(label: str, folder: Path) -> list[list[str]]:
+    return commands(block("README.md", label), folder)
+
+
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("n170") / "model"
-    runs = recordings(RUNS)[:5]
-    with braincast(
-        "fit", *runs, "--events", "face", "house", "--drop", "Right AUX", "-o", output
-    ) as fit:
-        said = fit.rest()
-        assert fit.wait() == 0, fit.errors
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Do the first part: get the recording, and fit."""
+    originals = recordings("muse/original/*.csv")[0].parent
+    folder = tmp_path_factory.mktemp("readme")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BRAINCAST_DATA", str(originals))
+        sample, _ = readme("recording", folder)
+        with braincast(*sample, cwd=folder) as process:
+            process.rest()
+            assert process.wait() == 0, process.errors
+        _, fit = readme("recording", folder)  # now the pattern finds the files
+        with braincast(*fit, cwd=folder) as process:
+            said = process.rest()
+            assert process.wait() == 0, process.errors
     assert "AUC" in said
     assert "p = 0.0001" in said
-    scores = json.loads((output / "model.json").read_text())["scores"]
-    assert scores["auc"]["value"] >= 0.64
-    assert scores["p_value"] < 0.001
-    return output
+    return folder
 
 
 @pytest.mark.slow
-def test_a_replayed_run_is_decoded_live_and_the_session_verifies(
-    model: Path, tmp_path: Path
-) -> None:
+def test_fit_scores_what_it_never_saw(folder: Path) -> None:
+    scores = json.loads((folder / "model" / "model.json").read_text())["scores"]
+    assert scores["auc"]["value"] >= 0.64
+    assert scores["p_value"] < 0.001
+
+
+@pytest.mark.slow
+def test_a_replayed_run_is_decoded_live_and_the_session_verifies(folder: Path) -> None:
+    (replay,) = readme("replay", folder)
+    (serve,) = readme("serve", folder)
+    (listen,) = readme("listen", folder)
     name = f"test-{uuid4().hex}"
-    arguments = ("--name", name, "--markers", f"{name} markers", "--record", tmp_path)
+    replay += ["--name", name, "--wait", "60"]
+    serve += ["--name", name, "--markers", f"{name} markers", "--port", "0", "--timeout", "60"]
     with (
-        braincast("replay", recordings(RUNS)[5], "--name", name, "--wait", "60") as replay,
-        braincast("serve", "-m", model, *arguments, "--port", "0", "--timeout", "60") as serve,
+        braincast(*replay, cwd=folder) as replaying,
+        braincast(*serve, cwd=folder) as serving,
     ):
-        url = serve.line()
+        url = serving.line()
         assert "#token=" in url
-        with braincast("listen", url, "--json", "-n", str(N_EVENTS)) as listen:
-            live = [json.loads(listen.line()) for _ in range(N_EVENTS)]
-            assert listen.wait() == 0
-        assert serve.interrupt() == 0, serve.errors
-        assert replay.interrupt() == 0, replay.errors
-    (session,) = tmp_path.iterdir()
+        with braincast(listen[0], url, "--json", "-n", str(N_EVENTS)) as listening:
+            live = [json.loads(listening.line()) for _ in range(N_EVENTS)]
+            assert listening.wait() == 0
+        assert serving.interrupt() == 0, serving.errors
+        assert replaying.interrupt() == 0, replaying.errors
+    (session,) = (folder / "sessions").iterdir()
     logged = [json.loads(line) for line in (session / "events.jsonl").read_text().splitlines()]
     texts = [m["params"] for m in logged if m["method"] == "text"]
-    # What a client got is what was logged, bit for bit, and what comes out again.
-    assert texts[: len(live)] != []
+    # What a client got is what was logged, and comes out again, bit for bit.
     for event in live:
         assert event.pop("stream") == "text"
         assert event in texts
