@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from models.retrieval import (
     calibration_error,
@@ -51,3 +52,9 @@ def test_at_chance_probabilities_are_flat() -> None:
     assert np.abs(p - 0.2).max() < 0.05
     constant = np.zeros((10, 5), np.float32)
     assert np.isfinite(fit_temperature(constant, truth[:10]))
+
+
+def test_probabilities_are_those_of_scipy() -> None:
+    similarity = np.random.default_rng(3).standard_normal((40, 300)).astype(np.float32)
+    expected = softmax(similarity.astype(np.float64) / 0.1, axis=-1)
+    np.testing.assert_array_equal(probabilities(similarity, 0.1), expected)
