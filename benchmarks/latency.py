@@ -189,14 +189,10 @@ async def _listen(
     return [entry for entry in received if entry[0] > end - seconds]
 
 
-def _of_ours(factor: int) -> Read:
-    def read(message: dict[str, Any]) -> float | None:
-        if message.get("method") != "text" or message["params"]["abstained"]:
-            return None
-        # The window ends with a sample at the model's rate, `factor` of the stream's.
-        return float(message["params"]["t_end"]) - factor / SFREQ
-
-    return read
+def _of_ours(message: dict[str, Any]) -> float | None:
+    if message.get("method") != "text" or message["params"]["abstained"]:
+        return None
+    return float(message["params"]["t_end"])
 
 
 def _of_peers(message: dict[str, Any]) -> float:
@@ -216,7 +212,7 @@ def _measure(
     return np.array(latency), [message for _, message in received]
 
 
-def _our_turn(sender: Sender, folder: Path, factor: int, seconds: float) -> Block:
+def _our_turn(sender: Sender, folder: Path, seconds: float) -> Block:
     with _service(folder, sender.name) as url:
         address, token = split_url(url)
         calls = [
@@ -227,7 +223,7 @@ def _our_turn(sender: Sender, folder: Path, factor: int, seconds: float) -> Bloc
             json.dumps({"jsonrpc": "2.0", "id": n, "method": method, "params": params})
             for n, (method, params) in enumerate(calls)
         ]
-        latency, messages = _measure(sender, address, hello, _of_ours(factor), seconds)
+        latency, messages = _measure(sender, address, hello, _of_ours, seconds)
     said = [message["params"]["latency_ms"] for message in messages]
     return Block(latency, {stage: [one[stage] for one in said] for stage in said[0]})
 
@@ -241,11 +237,10 @@ def _compare(
     folder, arrays = work / f"{n_channels}", work / f"{n_channels}.npz"
     save_model(model, folder)
     write_arrays(model, arrays)
-    factor = round(spec.sfreq / model.chain().prepare(spec).sfreq)
     blocks = []
     with _sender(n_channels) as sender:
         for _ in range(rounds):
-            turns = {"braincast": _our_turn(sender, folder, factor, seconds)}
+            turns = {"braincast": _our_turn(sender, folder, seconds)}
             with _peers(arrays, sender.name, unit_of(spec)) as address:
                 for pace in ("polled", "timer"):
                     latency, _ = _measure(sender, f"{address}/{pace}", [], _of_peers, seconds)
