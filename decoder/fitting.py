@@ -116,11 +116,13 @@ def fit_recordings(
 
 def _score(fitted: Fitted) -> Evaluation:
     held_out = fitted.held_out
+    closed = held_out.protocol == "closed_set"
     return evaluate(
         held_out.similarity,
         held_out.truth,
         held_out.groups,
-        protocol="closed_set",
-        trained=fitted.model.candidates.trained,
+        protocol=held_out.protocol,
+        # Of the models that predicted them, one for each run: not the one that is saved.
+        trained=[closed] * held_out.similarity.shape[1],
         stim_files=held_out.stim_files,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +83,7 @@ class HeldOut:
     ----------
     protocol : str
         ``"closed_set"``: what was shown had been seen in training, in other runs.
+        ``"zero_shot"``: it had not.
     similarity : array of shape (n, n_candidates)
         How much each trial speaks for each candidate.
     truth : array of shape (n,)
@@ -96,7 +98,7 @@ class HeldOut:
         Training trials left out because they lay too close to a test trial, over all folds.
     """
 
-    protocol: str
+    protocol: Literal["closed_set", "zero_shot"]
     similarity: NDArray[np.float32]
     truth: NDArray[np.intp]
     groups: NDArray[np.intp]
@@ -144,24 +146,24 @@ def fit_model(
     targets = candidates.vectors[truth]
     groups = np.unique(dataset.groups)
     similarity = np.zeros((len(dataset), len(candidates)), np.float32)
-    scored = np.zeros(len(dataset), bool)
+    seen = np.zeros(len(dataset), bool)
     n_purged = 0
     for n, group in enumerate(groups):
         test = dataset.groups == group
         train = ~test & ~_too_close(dataset, test)
         n_purged += int((~test & ~train).sum())
-        # A concept whose only trials are in this run would be zero-shot: not this protocol.
-        test &= np.isin(truth, truth[train])
+        seen |= test & np.isin(truth, truth[train])
         fitted = _fit(dataset, targets, train, encoder)
         centre = _centre(targets[train])
         toward = directions(candidates.vectors, centre)
         for index in np.flatnonzero(test):
             vector = fitted.encode(dataset.window(int(index)))
             similarity[index] = similarities(toward, centre, vector)
-        scored |= test
         tell((n + 1) / (len(groups) + 1))
+    protocol = _protocol(seen, candidates.space)
+    scored = seen if protocol == "closed_set" else ~seen
     held_out = HeldOut(
-        protocol="closed_set",
+        protocol=protocol,
         similarity=similarity[scored],
         truth=truth[scored],
         groups=dataset.groups[scored],
@@ -215,6 +217,19 @@ def _truth(dataset: Dataset, candidates: Candidates) -> NDArray[np.intp]:
         msg = f"the recordings give {len(dataset)} trials; record at least {_MIN_TRIALS}"
         raise RecordingError(msg)
     return np.array([indices[shown] for shown in dataset.ids])
+
+
+def _protocol(seen: NDArray[np.bool_], space: str) -> Literal["closed_set", "zero_shot"]:
+    """Say which trials are scored: those of what recurs between runs, if enough does."""
+    if seen.sum() >= _MIN_TRIALS:
+        return "closed_set"
+    if space == "labels":
+        msg = (
+            f"only {int(seen.sum())} trials show what another run shows too, and a label that "
+            "was never seen cannot be decoded; show each in at least two runs"
+        )
+        raise RecordingError(msg)
+    return "zero_shot"
 
 
 def _too_close(dataset: Dataset, test: NDArray[np.bool_]) -> NDArray[np.bool_]:

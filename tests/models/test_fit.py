@@ -151,3 +151,25 @@ def test_the_defaults_fit_together() -> None:
     chain = evoked_chain(SignalSpec(250.0, ("Cz", "Pz")))
     out = chain.prepare(SignalSpec(250.0, ("Cz", "Pz")))
     assert out.to_samples(EVOKED_WINDOWS.tmax - EVOKED_WINDOWS.tmin) > 50
+
+
+def test_what_never_recurs_is_scored_as_zero_shot() -> None:
+    """Each of 120 things is shown once: by its place in the space, others predict it."""
+    data = replace(dataset(), ids=tuple(f"c{n}" for n in range(120)))
+    rng = np.random.default_rng(1)
+    vectors = (data.windows.mean(axis=2) @ rng.standard_normal((3, 8))).astype(np.float32)
+    names = data.ids
+    trained = (True,) * 120
+    candidates = Candidates(names, names, ("",) * 120, trained, vectors, "sentence:test")
+    held_out = fit_model(data, candidates).held_out
+    assert held_out.protocol == "zero_shot"
+    assert len(held_out.truth) == 120
+    better = held_out.similarity > held_out.similarity[np.arange(120), held_out.truth][:, None]
+    assert better.mean() < 0.2
+
+
+def test_a_label_that_never_recurs_is_refused() -> None:
+    data = dataset(n_concepts=4)
+    ids = tuple(f"c{group}" for group in data.groups)
+    with pytest.raises(RecordingError, match="show each in at least two runs"):
+        fit_model(replace(data, ids=ids), labels(4))

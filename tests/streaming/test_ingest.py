@@ -119,6 +119,7 @@ def test_a_full_disk_is_said_once_and_decoding_goes_on(tmp_path: Path) -> None:
 
     class FullDisk(XdfWriter):
         def flush(self) -> None:
+            self._file.close()
             msg = "no space left"
             raise SessionError(msg)
 
