@@ -55,6 +55,10 @@ def fit(
     ] = None,
     tmin: Annotated[float, typer.Option(help="Start of the window after a marker [s].")] = 0.0,
     tmax: Annotated[float, typer.Option(help="End of the window after a marker [s].")] = 0.8,
+    hop: Annotated[
+        float | None,
+        typer.Option(help="Decode every so often [s], without markers: for lasting states."),
+    ] = None,
 ) -> None:
     """Fit a decoder to recordings, and score it on runs that it never saw.
 
@@ -71,15 +75,21 @@ def fit(
         drop=tuple(drop or ()),
         tmin=tmin,
         tmax=tmax,
+        hop=hop,
     )
     with progress_bar() as bar:
         task = bar.add_task("reading and fitting", total=1.0)
-        evaluation = fit_recordings(
+        fitted, evaluation = fit_recordings(
             recordings, output, settings, lambda share: bar.update(task, completed=share)
         )
     from decoder.evaluation import as_table
 
     out.print(as_table(evaluation))
+    error = fitted.scores["calibration_error"]
+    err.print(
+        f"Expected calibration error of the best candidate's probability: {error:.3f}. "
+        f"The model:"
+    )
     typer.echo(f"{output}")
 
 

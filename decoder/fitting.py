@@ -8,13 +8,13 @@ from pathlib import Path
 
 from decoder.evaluation import Evaluation, evaluate
 from models.candidates import Candidates, embed_candidates, read_candidates
-from models.checkpoint import save_model
+from models.checkpoint import Model, save_model
 from models.dataset import read_dataset
 from models.fit import EVOKED_WINDOWS, Fitted, evoked_chain, fit_model
 from models.spaces import PACKAGED_SPACE, open_space
 from models.stimuli import StimulusTable
 from streaming.errors import ConfigError
-from streaming.window import LockedWindows
+from streaming.window import LockedWindows, SlidingWindows
 
 __all__ = ["FitSettings", "fit_recordings"]
 
@@ -40,6 +40,9 @@ class FitSettings:
         Channels to leave out.
     tmin, tmax : float
         The window after a marker, in seconds.
+    hop : float or None
+        If given, the model decodes the newest `tmax` - `tmin` seconds every `hop` seconds, and
+        waits for no marker: for states that last, such as watching a flicker.
     """
 
     events: tuple[str, ...] = ()
@@ -50,6 +53,7 @@ class FitSettings:
     drop: tuple[str, ...] = ()
     tmin: float = EVOKED_WINDOWS.tmin
     tmax: float = EVOKED_WINDOWS.tmax
+    hop: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse two accounts of what was shown, or none."""
@@ -76,7 +80,7 @@ def fit_recordings(
     output: Path,
     settings: FitSettings,
     progress: Callable[[float], None] = lambda _: None,
-) -> Evaluation:
+) -> tuple[Model, Evaluation]:
     """Fit a model to recordings, score it on runs it never saw, and save both.
 
     Parameters
@@ -92,6 +96,8 @@ def fit_recordings(
 
     Returns
     -------
+    Model
+        As it was saved.
     Evaluation
         Scores by leaving out one run after the other; also in the model folder.
     """
@@ -108,10 +114,13 @@ def fit_recordings(
     )
     fitted = fit_model(dataset, candidates, progress=lambda share: progress(0.5 + 0.4 * share))
     evaluation = _score(fitted)
-    scores = {**fitted.model.scores, **evaluation.to_json()}
-    save_model(replace(fitted.model, scores=scores), output)
+    model = replace(fitted.model, scores={**fitted.model.scores, **evaluation.to_json()})
+    if settings.hop is not None:
+        duration = settings.tmax - settings.tmin
+        model = replace(model, windowing=SlidingWindows(duration, settings.hop))
+    save_model(model, output)
     progress(1.0)
-    return evaluation
+    return model, evaluation
 
 
 def _score(fitted: Fitted) -> Evaluation:

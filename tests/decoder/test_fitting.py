@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import mne
+import numpy as np
+import pytest
+
+from decoder.fitting import FitSettings, fit_recordings
+from decoder.session import Session
+from models.checkpoint import load_model
+from streaming.errors import ConfigError
+from streaming.signal import Chunk, SignalSpec
+from streaming.window import LockedWindows, SlidingWindows
+
+SPEC = SignalSpec(128.0, ("Cz", "Pz"))
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make two kinds of responses in noise: a step up and a step down."""
+    rng = np.random.default_rng(0)
+    data = rng.standard_normal((2, 128 * 120)) * 1e-5
+    onsets = np.arange(8, 116, 1.0)
+    for n, onset in enumerate(onsets):
+        at = round(onset * 128)
+        data[:, at + 20 : at + 70] += (1 if n % 2 else -1) * 1e-5
+    raw = mne.io.RawArray(data, SPEC.to_info(), verbose="error")
+    raw.set_annotations(mne.Annotations(onsets, 0.0, ["down", "up"] * (len(onsets) // 2)))
+    path = tmp_path_factory.mktemp("fitting") / "one_raw.fif"
+    raw.save(path, verbose="error")
+    return path
+
+
+def test_what_was_fitted_is_what_is_saved(recording: Path, tmp_path: Path) -> None:
+    told: list[float] = []
+    settings = FitSettings(events=("up", "down"), tmax=0.6, drop=("Pz",))
+    model, evaluation = fit_recordings([recording], tmp_path / "m", settings, told.append)
+    assert evaluation.auc is not None
+    assert evaluation.auc.value > 0.95
+    saved = load_model(tmp_path / "m")
+    assert saved.model_id == model.model_id
+    assert saved.windowing == LockedWindows(0.0, 0.6)
+    assert saved.spec.ch_names == ("Cz",)
+    assert saved.scores["auc"]["value"] == evaluation.auc.value
+    assert 0 <= saved.scores["calibration_error"] <= 1
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+
+
+def test_with_a_hop_it_decodes_without_markers(recording: Path, tmp_path: Path) -> None:
+    settings = FitSettings(events=("up", "down"), tmax=0.6, hop=0.1)
+    fit_recordings([recording], tmp_path / "m", settings)
+    model = load_model(tmp_path / "m")
+    assert model.windowing == SlidingWindows(0.6, 0.1)
+    session = Session(model, SPEC, "S")
+    data = np.random.default_rng(1).standard_normal((2, 2560)).astype(np.float32)
+    events = session.feed(Chunk(1e-5 * data, SPEC), 20.0)
+    decoded = [e for e in events if getattr(e, "top", ())]
+    assert len(decoded) > 100
+
+
+@pytest.mark.parametrize("both", [{}, {"events": ("a",), "stimuli": Path("s.tsv")}])
+def test_one_account_of_what_was_shown_is_needed(both: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="either --events"):
+        FitSettings(**both)  # type: ignore[arg-type]
