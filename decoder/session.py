@@ -183,8 +183,9 @@ class Session:
         else:
             covers = result.chunk
             t_start, t_end = result.chunk.t0, result.chunk.t_end
-        # So far that is when the sample after the newest is due: at 125 Hz 8 ms too late.
-        t_end -= 1 / self.signal_spec.sfreq
+        # From the first raw sample to the newest, and not to the next that is due.
+        t_start -= (self._factor - 1) / self._spec.sfreq
+        t_end -= self._factor / self._spec.sfreq
         number = covers.segment
         stretch = next(
             (s for s in self._stretches if s.number == number), _Stretch(number, number, 0)

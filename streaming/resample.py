@@ -39,7 +39,9 @@ class DecimateSettings:
 class Decimate:
     """Keep every n-th sample, after a low-pass of its own.
 
-    Sample ``i`` of the output is sample ``i * n`` of the segment, however the stream is cut.
+    Sample ``i`` of the output is the last of ``n``, sample ``i * n + n - 1`` of the segment,
+    however the stream is cut. Amplifiers send blocks: of a block of ``n`` the newest sample is
+    kept, where the first would be older by all the others.
     The low-pass (Chebyshev of type II, order 8) is flat to 0.6 of the new Nyquist frequency
     and 60 dB down from 1.2 of it, so nothing folds below 0.8 of it. From 1 kHz to 125 Hz it
     delays by 12 ms; the Chebyshev of type I that `scipy.signal.decimate` takes, by 19 ms.
@@ -76,14 +78,15 @@ class Decimate:
         return self._spec
 
     def __call__(self, chunk: Chunk) -> Chunk:
-        """Return those samples of `chunk` whose index is a multiple of the factor."""
+        """Return the last of each `factor` samples."""
         if self._filter is None:
             return replace(chunk, spec=self._spec)
-        skip = -chunk.first % self._factor
+        skip = (-1 - chunk.first) % self._factor
         data = self._filter(chunk)[:, skip :: self._factor].astype(np.float32)
         first = (chunk.first + skip) // self._factor
         bad = self._keep_bad(chunk, skip, data.shape[1])
-        return replace(chunk, data=data, spec=self._spec, first=first, bad=bad)
+        t_anchor = chunk.t_anchor + (self._factor - 1) / chunk.spec.sfreq
+        return Chunk(data, self._spec, chunk.segment, first, t_anchor, bad)
 
     def _keep_bad(self, chunk: Chunk, skip: int, n_out: int) -> NDArray[np.bool_] | None:
         """Return which kept samples stand for a stretch with a bad sample in it."""

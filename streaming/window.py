@@ -232,7 +232,8 @@ class Windower:
         """
         if not isinstance(self.windowing, LockedWindows):
             return []
-        at = round(marker.sample * self._rate_ratio)
+        # Decimate keeps the last of n samples. Of two that are as near, take the later.
+        at = math.floor((marker.sample + 1) * self._rate_ratio + 0.5) - 1
         stop = at + self._spec.to_samples(self.windowing.tmin) + self.n_times
         trigger = _Trigger(marker.segment, stop, self._n_triggers, marker)
         self._n_triggers += 1

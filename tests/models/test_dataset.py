@@ -75,7 +75,7 @@ def test_windows_are_what_the_chain_gives_live(tmp_path: Path) -> None:
             dataset.windows[n], filtered[:, first : first + out.to_samples(0.4)]
         )
         assert dataset.ids[n] == label
-    np.testing.assert_allclose(dataset.t, [t for t, _ in EVENTS])
+    np.testing.assert_allclose(dataset.t, [t for t, _ in EVENTS], atol=0.51 / out.sfreq)
     assert dataset.stim_files[:2] == ("f.jpg", "")
     assert dataset.spec == spec
     assert dataset.spec_out == out

@@ -105,7 +105,7 @@ def test_the_future_does_not_change_the_past(name: str, now: int) -> None:
         for before, after in zip(past[:-1], changed[:-1], strict=True):
             after.assert_equal(before)
         spec = make().prepare(SPEC)
-        n_known = int(np.ceil((segment.first + now) * spec.sfreq / SPEC.sfreq)) - past[-1].first
+        n_known = int((segment.first + now) * spec.sfreq / SPEC.sfreq) - past[-1].first
         np.testing.assert_array_equal(changed[-1].data[:, :n_known], past[-1].data[:, :n_known])
 
 

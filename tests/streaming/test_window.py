@@ -40,9 +40,9 @@ def windower(windowing: Windowing = LOCKED, settling: float = 0.2) -> Windower:
 
 
 def marker(sample: int, segment: int = 0) -> Marker:
-    """Return a marker at a sample of the output's rate."""
+    """Return a marker at a sample of the output's rate, the last of five of the input's."""
     t_anchor = STREAM[segment].t_anchor if segment < len(STREAM) else 70.0
-    return Marker("x", t_anchor + sample / SPEC.sfreq, segment, 5 * sample)
+    return Marker("x", t_anchor + sample / SPEC.sfreq, segment, 5 * sample + 4)
 
 
 def flat(results: Sequence[Window | Withheld]) -> list[tuple[object, ...]]:
@@ -152,7 +152,7 @@ def test_the_baseline_is_the_mean_of_its_stretch() -> None:
 
 def test_a_marker_between_two_samples_takes_the_nearest() -> None:
     windows = windower(LockedWindows(0.0, 0.1))
-    for sample in (498, 502, 503):
+    for sample in (502, 506, 507):
         windows.mark(Marker("x", 0.0, 0, sample))
     firsts = [r.chunk.first for r in windows.feed(STREAM[0]) if isinstance(r, Window)]
     assert firsts == [100, 100, 101]
