@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -74,6 +74,7 @@ def replay(
     ] = 0.0,
 ) -> None:
     """Send a recording over LSL as if it were live, annotations as markers."""
+    from streaming.outlet import LslOutput
     from streaming.replay import publish
     from streaming.sources.recording import RecordingSource
 
@@ -81,11 +82,11 @@ def replay(
     name = name or recording.stem
     total = source.n_times / source.spec.sfreq
     err.print(f"sending {escape(name)} ({total:.0f} s); Ctrl-C stops")
-    with progress_bar() as bar:
+    with closing(LslOutput(source.spec, name)) as output, progress_bar() as bar:
         task = bar.add_task(escape(name), total=total)
         publish(
             source,
-            name=name,
+            output,
             speed=speed,
             wait_for_consumer=wait,
             stop=stopped_by_signals(),
@@ -134,6 +135,7 @@ def simulate(
             typer.echo(save)
             return
         source = live_participant(settings, n_trials=trials or None)
+    from streaming.outlet import LslOutput
     from streaming.replay import publish
 
     stop = stopped_by_signals()
@@ -141,7 +143,8 @@ def simulate(
         threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
     else:
         err.print(f"sending {escape(name)}, simulated, {snr}; Ctrl-C stops")
-    publish(source, name=name, chunk_size=10, stop=stop)
+    with closing(LslOutput(source.spec, name)) as output:
+        publish(source, output, chunk_size=10, stop=stop)
 
 
 def _stop_at_end_of_input(stop: threading.Event) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
+from streaming.errors import SourceError
 from streaming.signal import SignalSpec
 
 __all__ = [
+    "LslOutput",
     "MarkerOutlet",
+    "Output",
     "SignalOutlet",
     "is_published",
     "marker_xml",
@@ -122,3 +126,64 @@ class MarkerOutlet:
 def is_published(source_ids: Sequence[str], wait: float = 0.3) -> bool:
     """Return whether a stream with one of these ids is there already."""
     return any(s.source_id() in source_ids for s in pylsl.resolve_streams(wait))
+
+
+class Output(Protocol):
+    """Where a signal and its markers are sent: LSL, or a FieldTrip buffer."""
+
+    def push(self, data: NDArray[np.float32], timestamps: NDArray[np.float64]) -> None:
+        """Send samples of shape (n_channels, n_times), and when each was taken [s]."""
+
+    def push_marker(self, label: str, t: float) -> None:
+        """Send a marker for the instant `t` [s]; it comes before the samples of its instant."""
+
+    def wait_for_consumer(self, timeout: float) -> bool:
+        """Wait until somebody receives the signal and return whether anybody does."""
+
+    def close(self) -> None:
+        """Stop sending; more than once is fine."""
+
+
+class LslOutput:
+    """A signal and its markers as two LSL streams: `name`, and ``NAME markers``.
+
+    Parameters
+    ----------
+    spec : SignalSpec
+        What is sent.
+    name : str
+        Name of the signal's stream.
+
+    Raises
+    ------
+    SourceError
+        If this machine sends a stream of that name already.
+    """
+
+    def __init__(self, spec: SignalSpec, name: str) -> None:
+        markers = f"{name} markers"
+        if is_published([source_id_for(name, "signal"), source_id_for(markers, "markers")]):
+            msg = (
+                f"a stream {name!r} is already sent from this machine: stop it or choose a name"
+            )
+            raise SourceError(msg)
+        self._signal: SignalOutlet | None = SignalOutlet(spec, name)
+        self._markers: MarkerOutlet | None = MarkerOutlet(markers)
+
+    def push(self, data: NDArray[np.float32], timestamps: NDArray[np.float64]) -> None:
+        """Send samples; see `SignalOutlet.push`."""
+        if self._signal is not None:
+            self._signal.push(data, timestamps)
+
+    def push_marker(self, label: str, t: float) -> None:
+        """Send a marker; see `MarkerOutlet.push`."""
+        if self._markers is not None:
+            self._markers.push(label, t)
+
+    def wait_for_consumer(self, timeout: float) -> bool:
+        """Wait until somebody receives the signal and return whether anybody does."""
+        return self._signal is not None and self._signal.wait_for_consumer(timeout)
+
+    def close(self) -> None:
+        """Take the streams off the network, which is what dropping an outlet does."""
+        self._signal = self._markers = None

@@ -1,4 +1,4 @@
-"""Publish any source over LSL, at the pace at which it was recorded or at another."""
+"""Send any source as if it were live, at the pace at which it was recorded or at another."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from streaming.errors import ConfigError, SourceError
+from streaming.errors import ConfigError
 from streaming.lsl_clock import Clock, lsl_clock
-from streaming.outlet import MarkerOutlet, SignalOutlet, is_published, source_id_for
+from streaming.outlet import Output
 from streaming.signal import Chunk, Gap, Marker, SourceState
 from streaming.sources.source import Source
 
@@ -28,8 +28,8 @@ _POLL = 0.1
 
 def publish(
     source: Source,
+    output: Output,
     *,
-    name: str,
     speed: float = 1.0,
     chunk_size: int = 16,
     wait_for_consumer: float = 0.0,
@@ -37,12 +37,11 @@ def publish(
     clock: Clock = lsl_clock,
     progress: Callable[[float], None] = lambda _: None,
 ) -> int:
-    """Send a source as two LSL streams and return the number of samples that were sent.
+    """Send a source and return the number of samples that were sent.
 
-    The signal is called `name` and the markers ``NAME markers`` (type ``Markers``). Every
-    sample and marker carries its own timestamp: the instant in the source, moved so that the
-    first sample is now, and a marker's timestamp is exactly that of its sample. At a `speed`
-    other than 1 the samples leave faster or slower, while rate and timestamps stay those of
+    Every sample and marker carries its own timestamp: the instant in the source, moved so that
+    the first sample is now, and a marker's timestamp is exactly that of its sample. At a
+    `speed` other than 1 the samples leave faster or slower, while rate and timestamps stay those of
     the source: the stream is the same one, sample for sample, only its timestamps run ahead
     of the clock or behind it, so latencies mean nothing then. Each sample leaves when it
     would have been taken, by deadlines that do not depend on each other, so nothing drifts.
@@ -51,9 +50,8 @@ def publish(
     ----------
     source : Source
         What to send. It is read to its end and not closed.
-    name : str
-        Name of the signal's stream. The id is the same each time the name is sent from a
-        machine, so that receivers come back after a restart.
+    output : Output
+        Where to, such as `streaming.outlet.LslOutput`. It is not closed.
     speed : float
         Seconds of the source for each second of the clock.
     chunk_size : int
@@ -66,23 +64,13 @@ def publish(
         The LSL clock.
     progress : callable
         Told how many seconds of the source were sent; 0.0 as soon as the streams are there.
-
-    Raises
-    ------
-    SourceError
-        If this machine sends a stream of that name already.
     """
     if not (speed > 0 and chunk_size > 0):
         msg = f"speed and chunk_size must be positive, got {speed} and {chunk_size}"
         raise ConfigError(msg)
-    markers_name = f"{name} markers"
-    if is_published([source_id_for(name, "signal"), source_id_for(markers_name, "markers")]):
-        msg = f"a stream {name!r} is already sent from this machine: stop it or choose a name"
-        raise SourceError(msg)
     stop = stop or threading.Event()
-    signal, markers = SignalOutlet(source.spec, name), MarkerOutlet(markers_name)
     progress(0.0)
-    _wait_for_consumer(signal, wait_for_consumer, stop, clock)
+    _wait_for_consumer(output, wait_for_consumer, stop, clock)
     start: float | None = None
     n_sent = 0
     for t, item in _due(source, chunk_size, stop):
@@ -91,9 +79,9 @@ def publish(
         if _wait_until(start + end / speed, stop, clock):
             break
         if isinstance(item, Marker):
-            markers.push(item.label, start + t)
+            output.push_marker(item.label, start + t)
         else:
-            signal.push(item.data, start + t + np.arange(item.n_times) / item.spec.sfreq)
+            output.push(item.data, start + t + np.arange(item.n_times) / item.spec.sfreq)
             n_sent += item.n_times
             progress(n_sent / source.spec.sfreq)
     stop.wait(_LINGER)
@@ -143,8 +131,8 @@ def _wait_until(t: float, stop: threading.Event, clock: Clock) -> bool:
 
 
 def _wait_for_consumer(
-    signal: SignalOutlet, timeout: float, stop: threading.Event, clock: Clock
+    output: Output, timeout: float, stop: threading.Event, clock: Clock
 ) -> None:
     deadline = clock() + timeout
-    while not stop.is_set() and clock() < deadline and not signal.wait_for_consumer(_POLL):
+    while not stop.is_set() and clock() < deadline and not output.wait_for_consumer(_POLL):
         pass

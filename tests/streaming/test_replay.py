@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from streaming.errors import ConfigError, SourceError
+from streaming.outlet import LslOutput
 from streaming.replay import publish
 from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
 from streaming.sources.source import Item
@@ -26,6 +27,22 @@ class ListSource:
 
     def read(self, timeout: float) -> Item | None:
         return self._items.pop(0)
+
+    def close(self) -> None:
+        pass
+
+
+class Nowhere:
+    """An output that sends nothing."""
+
+    def push(self, data: NDArray[np.float32], timestamps: NDArray[np.float64]) -> None:
+        pass
+
+    def push_marker(self, label: str, t: float) -> None:
+        pass
+
+    def wait_for_consumer(self, timeout: float) -> bool:
+        return True
 
     def close(self) -> None:
         pass
@@ -51,7 +68,7 @@ class Receiver:
     def _publish(self, source: ListSource) -> None:
         self.n_sent = publish(
             source,
-            name=self.name,
+            LslOutput(source.spec, self.name),
             wait_for_consumer=20,
             stop=self.stop,
             progress=self._progress,
@@ -160,7 +177,7 @@ def test_the_description_names_channels_types_and_units() -> None:
 def test_a_name_that_is_taken_is_refused() -> None:
     receiver = Receiver([_chunk(0, 16)])
     with pytest.raises(SourceError, match="already sent"):
-        publish(ListSource([]), name=receiver.name)
+        LslOutput(SPEC, receiver.name)
     receiver.stop.set()
     receiver._thread.join(10)
 
@@ -176,4 +193,4 @@ def test_a_stop_ends_a_wait_at_once() -> None:
 @pytest.mark.parametrize("options", [{"speed": 0.0}, {"chunk_size": 0}])
 def test_a_speed_or_size_of_nothing_is_refused(options: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match="must be positive"):
-        publish(ListSource([]), name="x", **options)  # type: ignore[arg-type]
+        publish(ListSource([]), Nowhere(), **options)  # type: ignore[arg-type]
