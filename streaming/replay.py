@@ -41,9 +41,9 @@ def publish(
 
     Every sample and marker carries its own timestamp: the instant in the source, moved so that
     the first sample is now, and a marker's timestamp is exactly that of its sample. At a
-    `speed` other than 1 the samples leave faster or slower, while rate and timestamps stay those of
-    the source: the stream is the same one, sample for sample, only its timestamps run ahead
-    of the clock or behind it, so latencies mean nothing then. Each sample leaves when it
+    `speed` other than 1 the samples leave faster or slower, while rate and timestamps stay
+    those of the source: the stream is the same one, sample for sample, only its timestamps run
+    ahead of the clock or behind it, so latencies mean nothing then. Each sample leaves when it
     would have been taken, by deadlines that do not depend on each other, so nothing drifts.
 
     Parameters
