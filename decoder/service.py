@@ -42,6 +42,9 @@ SEND_BUFFER = 65536
 SHUTDOWN = 5
 """Seconds that threads and clients get to end."""
 
+HANG_UP = 50
+"""How often, 20 ms apart, it is looked whether all clients took what was sent to them."""
+
 
 class _Server(uvicorn.Server):
     """Uvicorn without its handling of signals, which would end us before the recording is."""
@@ -50,6 +53,21 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave signals alone."""
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say goodbye to all clients, and hang up on those that take nothing."""
+        connections = self.server_state.connections
+        for connection in list(connections):
+            connection.shutdown()
+        for _ in range(HANG_UP):
+            if not connections:
+                break
+            await asyncio.sleep(0.02)
+        for connection in list(connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await asyncio.sleep(0)  # in which they are gone
+        await super().shutdown(sockets)
 
 
 class Service:

@@ -83,18 +83,33 @@ class Connection:
 
     async def _send_events(self) -> None:
         while (message := await self._client.next()) is not None:
-            with anyio.move_on_after(SEND_TIMEOUT) as patience:
-                if isinstance(message.body, str):
-                    await self._ws.send_text(message.body)
-                else:
-                    await self._ws.send_bytes(message.body)
-            if patience.cancelled_caught:
-                break
+            await self._send(message.body)
         await self._close(1013, "too slow: subscribe with policy latest, or read faster")
+
+    async def _send(self, body: str | bytes) -> None:
+        """Send a frame.
+
+        Raises
+        ------
+        WebSocketDisconnect
+            If the client is gone, or takes nothing.
+        """
+        try:
+            with anyio.fail_after(SEND_TIMEOUT):
+                if isinstance(body, str):
+                    await self._ws.send_text(body)
+                else:
+                    await self._ws.send_bytes(body)
+        except (RuntimeError, TimeoutError) as error:
+            # The server closed the connection before we heard of it: a RuntimeError there.
+            raise WebSocketDisconnect from error
 
     async def _close(self, code: int, reason: str) -> None:
         if self._ws.application_state is WebSocketState.CONNECTED:
-            await self._ws.close(code, reason)
+            with anyio.move_on_after(SEND_TIMEOUT) as patience:
+                await self._ws.close(code, reason)
+            if patience.cancelled_caught:
+                raise WebSocketDisconnect
 
     async def _answer_requests(self) -> None:
         while self._n_wrong < MAX_WRONG_TOKENS:
@@ -104,7 +119,7 @@ class Connection:
             try:
                 await self._answer(frame.get("text"))
             except wire.RpcError as error:
-                await self._ws.send_text(wire.error_reply(error))
+                await self._send(wire.error_reply(error))
         await self._close(1008, "too many wrong tokens")
 
     async def _answer(self, text: str | None) -> None:
@@ -123,7 +138,7 @@ class Connection:
             raise wire.RpcError(wire.UNAUTHORIZED, message, request.id)
         result, after = method(self, request)
         if request.id is not None:
-            await self._ws.send_text(wire.reply(request.id, result))
+            await self._send(wire.reply(request.id, result))
         if after is not None:  # so that the answer comes before the first event
             after()
 

@@ -144,13 +144,18 @@ def _first_problem(error: ValidationError) -> str:
 
 def reply(request_id: int | str, result: object) -> str:
     """Make the answer to a request."""
-    return _dumps({"jsonrpc": "2.0", "id": request_id, "result": result})
+    return _answer({"jsonrpc": "2.0", "id": request_id, "result": result})
 
 
 def error_reply(error: RpcError) -> str:
     """Make the answer to a request that failed."""
     body = {"code": error.code, "message": error.message}
-    return _dumps({"jsonrpc": "2.0", "id": error.request_id, "error": body})
+    return _answer({"jsonrpc": "2.0", "id": error.request_id, "error": body})
+
+
+def _answer(message: dict[str, Any]) -> str:
+    # In ASCII, because it repeats what was asked: half of a surrogate pair is no UTF-8.
+    return json.dumps(message, separators=(",", ":"), allow_nan=False)
 
 
 def stream_of(event: Event) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -109,6 +111,40 @@ def test_garbage_gets_an_error_and_the_connection_stays(
         while (answer := json.loads(ws.recv(5)))["id"] != "last":
             assert "error" in answer or "result" in answer
         assert "t_lsl" in answer["result"]
+
+
+@pytest.mark.parametrize(
+    ("message", "answer"),
+    [
+        (r'{"jsonrpc":"2.0","id":"\ud800","method":"time"}', "result"),
+        (r'{"jsonrpc":"2.0","id":"\ud800","method":"none"}', "error"),
+        (
+            r'{"jsonrpc":"2.0","id":1,"method":"subscribe","params":{"streams":["\ud800"]}}',
+            "result",
+        ),
+    ],
+)
+def test_half_a_surrogate_pair_is_answered(server: Serving, message: str, answer: str) -> None:
+    with connect(server.ws_url) as ws:
+        ask(ws, "authorize", token=TOKEN)
+        ws.send(message)
+        assert answer in json.loads(ws.recv(5))
+
+
+def test_clients_that_leave_while_they_are_answered_are_no_error(
+    server: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(5):
+        with connect(server.ws_url) as ws:
+            ask(ws, "authorize", token=TOKEN)
+            for _ in range(200):
+                ws.send('{"jsonrpc":"2.0","id":1,"method":"time"}')
+            ws.socket.shutdown(socket.SHUT_RDWR)
+    deadline = time.monotonic() + 30
+    while server.hub.clients and time.monotonic() < deadline:
+        httpx.get(f"http://127.0.0.1:{server.port}/healthz")  # a round on the event loop
+    assert not server.hub.clients
+    assert "Exception in ASGI application" not in caplog.text
 
 
 def test_a_request_without_an_id_gets_no_answer(server: Serving) -> None:
