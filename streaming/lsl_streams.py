@@ -133,9 +133,8 @@ def marker_predicate(names: Sequence[str] | None) -> str:
 
 
 def is_marker_stream(info: pylsl.StreamInfo) -> bool:
-    """Return whether a stream carries events: irregular, strings or whole numbers."""
-    formats = {pylsl.cf_string, pylsl.cf_int8, pylsl.cf_int16, pylsl.cf_int32, pylsl.cf_int64}
-    return bool(info.nominal_srate() == 0 and info.channel_format() in formats)
+    """Return whether a stream carries events, which come at no regular rate."""
+    return bool(info.nominal_srate() == 0)
 
 
 def find_markers(names: Sequence[str] | None, timeout: float) -> list[pylsl.StreamInfo]:
@@ -164,7 +163,7 @@ def find_markers(names: Sequence[str] | None, timeout: float) -> list[pylsl.Stre
             return found
         if time.monotonic() >= deadline:
             wanted = marker_predicate(sorted(missing))
-            wanted += " that is irregular and sends text or whole numbers"
+            wanted += " that is irregular"
             raise _not_found(wanted, [])
 
 

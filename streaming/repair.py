@@ -1,4 +1,4 @@
-"""Samples that are no numbers."""
+"""Samples that were not measured."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from streaming.signal import Chunk, SignalSpec
 
 __all__ = ["Repair", "RepairSettings"]
 
+_IMPOSSIBLE = 1e6
+"""What no amplifier delivers, in SI units, not even one whose microvolts are taken for volts.
+A million volts ring through a high-pass for a minute, and 1e38 overflow what comes after."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairSettings:
@@ -18,7 +22,7 @@ class RepairSettings:
 
 
 class Repair:
-    """Bridge samples that are NaN or infinite, and mark them as bad.
+    """Bridge samples that are NaN, infinite or impossible, and mark them as bad.
 
     One such sample would poison the state of every filter after it for good. So a channel
     holds its last finite value (0 at the start of a segment), and when finite values return
@@ -50,7 +54,7 @@ class Repair:
             self._last = np.zeros(len(chunk.data))
             self._finite = np.ones(len(chunk.data), bool)
             self._offset = np.zeros(len(chunk.data))
-        finite = np.isfinite(chunk.data)
+        finite = np.abs(chunk.data) < _IMPOSSIBLE  # and no NaN
         if finite.all() and self._finite.all() and not self._offset.any():
             self._last = chunk.data[:, -1].astype(np.float64)
             return chunk

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -62,7 +63,8 @@ def to_si(rows: NDArray[np.generic], factors: Sequence[float]) -> NDArray[np.flo
         In SI units; rounded to float32 once.
     """
     data = np.empty(rows.shape[::-1], np.float32)
-    np.multiply(rows.T, np.asarray(factors)[:, None], out=data, casting="same_kind")
+    with np.errstate(over="ignore"):  # a double may be too much for float32: infinite
+        np.multiply(rows.T, np.asarray(factors)[:, None], out=data, casting="same_kind")
     return data
 
 
@@ -158,7 +160,7 @@ class LslSource:
             LSL's own query (XPath 1.0) beside that, such as ``"starts-with(name, 'Bio')"``.
         markers : sequence of str, optional
             Names of the streams of markers. If not given: all of type Markers, also those
-            that appear later. Streams of text and of whole numbers will do.
+            that appear later. Streams of text and of numbers will do; 1.0 is the label 1.
         unit : str, optional
             The unit of the signal, such as ``"uV"``, where the description has none or a
             wrong one.
@@ -345,11 +347,15 @@ class LslSource:
             labels = text[:: rows.shape[1]]
             self._send(RawSamples(stream_id, stamps, text))
         else:
-            labels = [str(value) for value in rows[:, 0].tolist()]
+            labels = [_as_text(value) for value in rows[:, 0].tolist()]
             self._send(RawSamples(stream_id, stamps, rows.copy()))
         now = self._clock()
         instants = (stamps + inlet.offset).tolist()
-        self._waiting += [(t, s, now) for t, s in zip(instants, labels, strict=True)]
+        for t, label in zip(instants, labels, strict=True):
+            if math.isfinite(t):
+                self._waiting.append((t, label, now))
+            else:
+                logger.warning("marker %r has the timestamp %s: passed over", label, t)
 
     def _place_markers(self) -> None:
         if not self._samples.started:
@@ -389,6 +395,11 @@ class LslSource:
             except LostError:
                 continue  # the next pull says so
             self._send(ClockOffset(stream_id, self._clock(), offset))
+
+
+def _as_text(value: float) -> str:
+    """Return a number as a table of stimuli writes it: 1 for 1.0."""
+    return str(int(value)) if value == math.floor(value) else str(value)
 
 
 def _what(spec: SignalSpec) -> str:

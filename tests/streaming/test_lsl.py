@@ -102,7 +102,27 @@ def test_samples_come_in_volts_as_they_were_sent(name: str, fmt: str) -> None:
     source.close()
 
 
-@pytest.mark.parametrize("fmt", ["string", "int32"])
+@pytest.mark.filterwarnings("error")
+def test_a_double_that_is_too_much_for_float32_is_infinite() -> None:
+    assert to_si(np.array([[1e300, -1e300]]), (1.0, 1.0)).tolist() == [[np.inf], [-np.inf]]
+
+
+@pytest.mark.parametrize("t", [np.nan, np.inf])
+def test_a_marker_without_an_instant_is_passed_over(
+    name: str, t: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    signal, markers = pylsl.StreamOutlet(_info(name)), _markers(f"{name}-m")
+    source = LslSource.open(name=name, markers=[f"{name}-m"])
+    markers.push_sample(["nowhere"], t)
+    markers.push_sample(["here"], pylsl.local_clock())
+    signal.push_chunk(np.zeros((50, 2)), list(pylsl.local_clock() + np.arange(50) / SFREQ))
+    items = _read_until(source, lambda items: bool(_of(Marker, items)))
+    assert [i.label for i in items if isinstance(i, Marker)] == ["here"]
+    assert "'nowhere' has the timestamp" in caplog.text
+    source.close()
+
+
+@pytest.mark.parametrize("fmt", ["string", "int32", "float32", "double64"])
 def test_a_marker_is_placed_at_its_sample_when_that_has_come(name: str, fmt: str) -> None:
     signal, markers = pylsl.StreamOutlet(_info(name)), _markers(f"{name}-m", fmt)
     source = LslSource.open(name=name, markers=[f"{name}-m"])

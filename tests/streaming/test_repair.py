@@ -24,7 +24,7 @@ def test_finite_samples_stay_as_they_are() -> None:
     assert not out.bad.any()
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38, -1e6])
 def test_a_bad_stretch_is_held_marked_and_left_without_a_step(value: float) -> None:
     data = noise(2, 100)
     data[1, 40:50] = value
