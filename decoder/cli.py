@@ -11,7 +11,7 @@ import typer
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from decoder import commands_decode, commands_signal
+from decoder import commands_decode, commands_signal, commands_tools
 from decoder.console import err
 from streaming.errors import BraincastError
 
@@ -36,8 +36,9 @@ for command in (
     commands_decode.fit,
     commands_decode.serve,
     commands_decode.listen,
-    commands_decode.verify,
-    commands_decode.doctor,
+    commands_tools.verify,
+    commands_tools.export,
+    commands_tools.doctor,
 ):
     app.command()(command)
 

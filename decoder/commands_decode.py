@@ -1,4 +1,4 @@
-"""Commands around decoding: fit, serve, listen, and checks."""
+"""Commands around decoding: fit, serve, listen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from decoder.console import err, out, progress_bar
 from streaming.errors import ConfigError
@@ -20,8 +19,12 @@ if TYPE_CHECKING:
     from decoder.server.auth import Access
     from decoder.service import Service
 
-__all__ = ["demo", "doctor", "fit", "listen", "serve", "verify"]
+__all__ = ["Run", "Subject", "Task", "Visit", "demo", "fit", "listen", "serve"]
 
+Subject = Annotated[str | None, typer.Option(help="Who: a BIDS label, such as 01.")]
+Visit = Annotated[str | None, typer.Option(help="Which visit: a BIDS label, such as 01.")]
+Task = Annotated[str | None, typer.Option(help="What is done: a BIDS label; `decoding`.")]
+Run = Annotated[str | None, typer.Option(help="Which recording of the visit: digits.")]
 Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")]
 
 
@@ -114,12 +117,16 @@ def serve(
         "sessions"
     ),
     no_record: Annotated[bool, typer.Option("--no-record", help="Keep nothing.")] = False,
+    subject: Subject = None,
+    session: Visit = None,
+    task: Task = None,
+    run: Run = None,
     freshness: Annotated[
         float, typer.Option(help="A decode older than this is stale [s].")
     ] = 1.0,
 ) -> None:
     """Decode a live LSL stream and serve it to the browser and to apps."""
-    from decoder.config import Config, ServerConfig, SessionConfig, SourceConfig
+    from decoder.config import BidsConfig, Config, ServerConfig, SessionConfig, SourceConfig
     from decoder.server.auth import Access
     from decoder.service import Service, lsl_source
     from decoder.service import listen as listen_on
@@ -134,6 +141,7 @@ def serve(
             timeout=timeout,
         ),
         session=SessionConfig(freshness=freshness, record=None if no_record else record),
+        bids=BidsConfig.of(subject=subject, session=session, task=task, run=run),
         server=ServerConfig(host=host, port=port),
     )
     token = os.environ.get("BRAINCAST_TOKEN")
@@ -269,44 +277,3 @@ def describe(stream: str, params: dict[str, Any]) -> str:
         verdict = f"  [{'green' if good else 'red'}]{'right' if good else 'wrong'}[/]"
         verdict += f" [dim](was {escape(truth['text'])}, rank {truth['rank']})[/]"
     return f"{stale}[bold]decoded[/]  {top}{verdict}"
-
-
-def doctor(
-    model: Annotated[
-        Path | None, typer.Option("--model", "-m", help="A model folder to check as well.")
-    ] = None,
-    record: Annotated[Path, typer.Option(help="Where sessions will be kept.")] = Path(
-        "sessions"
-    ),
-) -> None:
-    """Check this machine before a participant sits down; exits with 1 if something is wrong."""
-    from decoder.doctor import checks
-
-    table = Table("", "what", "found")
-    good = True
-    with err.status("looking ..."):
-        for check in checks(model, record):
-            good &= check.ok
-            mark = "[green]ok[/]" if check.ok else "[bold red]NO[/]"
-            table.add_row(mark, check.what, escape(check.found))
-    out.print(table)
-    if not good:
-        raise typer.Exit(1)
-
-
-def verify(
-    session: Annotated[Path, typer.Argument(help="A session's folder.")],
-) -> None:
-    """Feed a session again from its own recording and compare every decode, bit for bit.
-
-    Exits with 1 at the first difference.
-    """
-    from decoder.verify import verify_session
-
-    with err.status("feeding the session again ..."):
-        verdict = verify_session(session)
-    if verdict.difference:
-        err.print(f"[bold red]different:[/] {escape(verdict.difference)}", soft_wrap=True)
-        raise typer.Exit(1)
-    short = "; the recording ends before the log, as after a crash" if verdict.cut_short else ""
-    typer.echo(f"{verdict.n_equal} events came out again, bit for bit{short}")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-__all__ = ["Config", "ServerConfig", "SessionConfig", "SourceConfig"]
+from streaming.errors import ConfigError
+
+__all__ = ["BidsConfig", "Config", "ServerConfig", "SessionConfig", "SourceConfig"]
 
 
 class _Section(BaseModel):
@@ -35,6 +38,47 @@ class SourceConfig(_Section):
     markers: tuple[str, ...] = ()
     unit: str | None = None
     timeout: float = Field(default=10.0, gt=0)
+
+
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9]+$")]
+"""A label as BIDS has it."""
+
+
+class BidsConfig(_Section):
+    """What the recording will be called in a BIDS dataset; letters and digits only.
+
+    Parameters
+    ----------
+    subject, session : str or None
+        Who, and which visit.
+    task : str
+        What the participant does.
+    run : str or None
+        Which recording of the visit; digits.
+    """
+
+    subject: Label | None = None
+    session: Label | None = None
+    task: Label = "decoding"
+    run: Annotated[str, Field(pattern=r"^[0-9]+$")] | None = None
+
+    @classmethod
+    def of(cls, **labels: str | None) -> BidsConfig:
+        """Make it of what was said; what is None was not.
+
+        Raises
+        ------
+        ConfigError
+            If a label is not one.
+        """
+        try:
+            return cls.model_validate({k: v for k, v in labels.items() if v is not None})
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            what, said = problem["loc"][0], problem["input"]
+            allowed = "digits" if what == "run" else "letters and digits"
+            msg = f"--{what} {said!r} is no BIDS label: use {allowed} only, such as 01"
+            raise ConfigError(msg) from None
 
 
 class SessionConfig(_Section):
@@ -78,6 +122,7 @@ class Config(_Section):
 
     source: SourceConfig = SourceConfig()
     session: SessionConfig = SessionConfig()
+    bids: BidsConfig = BidsConfig()
     server: ServerConfig = ServerConfig()
     simulated: dict[str, str | int] | None = None
 

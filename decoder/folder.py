@@ -134,7 +134,7 @@ def create_folder(root: Path, session_id: str, config: Config, model: Path) -> S
 
 
 def write_manifest(
-    folder: SessionFolder, spec: SignalSpec, to_si: Sequence[float], freshness: float
+    folder: SessionFolder, spec: SignalSpec, to_si: Sequence[float], config: Config
 ) -> None:
     """Write down what else is needed to feed the session again, and on what it ran.
 
@@ -146,8 +146,8 @@ def write_manifest(
         What the source delivers.
     to_si : sequence of float
         What the recorded samples of each channel are multiplied with.
-    freshness : float
-        Age at which a decode is stale, in seconds.
+    config : Config
+        The settings.
     """
     manifest = {
         "format": FORMAT,
@@ -155,7 +155,8 @@ def write_manifest(
         "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "signal": asdict(spec),
         "to_si": list(to_si),
-        "freshness": freshness,
+        "freshness": config.session.freshness,
+        "bids": config.bids.model_dump(),
         "python": sys.version.split()[0],
         "packages": {name: version(name) for name in _PACKAGES},
         "machine": {"system": platform.platform(), "processor": platform.machine()},

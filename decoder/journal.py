@@ -18,7 +18,7 @@ from streaming.errors import SessionError
 from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
 from streaming.sources.source import Item
 
-__all__ = ["Journal", "read_journal"]
+__all__ = ["Journal", "read_entries", "read_journal"]
 
 
 class Journal:
@@ -90,17 +90,39 @@ def read_journal(
     SessionError
         If a line other than a torn last one cannot be read.
     """
-    lines = path.read_bytes().split(b"\n")
-    for number, line in enumerate(lines[:-1], 1):  # what follows the last newline is torn
+    for number, (kind, t, *rest) in enumerate(read_entries(path), 1):
         try:
-            kind, t, *rest = json.loads(line)
             item = _item(kind, rest, spec, data)
-        except (ValueError, TypeError, KeyError) as error:
-            msg = f"{path}: line {number} is not an input of a session ({error})"
-            raise SessionError(msg) from None
+        except (ValueError, TypeError) as error:
+            raise _no_input(path, number, error) from None
         if isinstance(item, Chunk) and item.n_times < rest[2]:
             return
         yield item, t
+
+
+def read_entries(path: Path) -> Iterator[list[Any]]:
+    """Yield the lines of a journal as `Journal.write` made them, up to a torn last one.
+
+    Raises
+    ------
+    SessionError
+        If there is no journal, or a line cannot be read.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        msg = f"{path.parent} has no {path.name}: it is not known where its samples belong"
+        raise SessionError(msg) from None
+    for number, line in enumerate(lines[:-1], 1):  # what follows the last newline is torn
+        try:
+            kind, t, *rest = json.loads(line)
+        except (ValueError, TypeError) as error:
+            raise _no_input(path, number, error) from None
+        yield [kind, t, *rest]
+
+
+def _no_input(path: Path, number: int, error: Exception) -> SessionError:
+    return SessionError(f"{path}: line {number} is not an input of a session ({error})")
 
 
 def _item(kind: str, rest: list[Any], spec: SignalSpec, data: NDArray[np.float32]) -> Item:

@@ -126,7 +126,7 @@ class Service:
             self._source_name, self._spec = source.name, source.spec
             self._session = Session(self._model, source.spec, self.session_id, freshness)
             if self.folder is not None:
-                write_manifest(self.folder, source.spec, source.to_si, freshness)
+                write_manifest(self.folder, source.spec, source.to_si, config)
             undo.pop_all()
         queue = FeedQueue(source.spec.to_samples(config.session.max_lag))
         self._ingest = Ingest(source, recorder, queue, clock)

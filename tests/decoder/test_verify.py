@@ -6,53 +6,17 @@ import json
 import shutil
 from pathlib import Path
 
-import mne
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from decoder.config import Config
-from decoder.folder import SessionFolder, create_folder, write_manifest
-from decoder.journal import Journal
-from decoder.log import EventLog
-from decoder.runtime import Runtime
+from decoder.folder import SessionFolder
 from decoder.server.hub import Message
-from decoder.session import Session
 from decoder.verify import verify_session
-from models.checkpoint import save_model
 from streaming.errors import SessionError
-from streaming.ingest import FeedQueue, Ingest
-from streaming.lsl_clock import lsl_clock
 from streaming.record import XdfWriter
 from streaming.sources.recording import RecordingSource
-from tests.decoder.tiny import SPEC, signal, tiny_model
-
-
-def record(root: Path) -> tuple[SessionFolder, list[Message]]:
-    """Record what a service would; the recording has a gap in it."""
-    raw = mne.io.RawArray(signal(6000), SPEC.to_info(), verbose="error")
-    onsets = [*np.arange(8, 58, 0.8), 30.0]
-    labels = [("face", "house", "cough")[n % 3] for n in range(len(onsets) - 1)]
-    raw.set_annotations(mne.Annotations(onsets, 0.0, [*labels, "EDGE boundary"]))
-    raw.save(root / "one_raw.fif", verbose="error")
-    save_model(tiny_model(), root / "model")
-    folder = create_folder(root / "sessions", "S", Config(), root / "model")
-    recorder = XdfWriter(folder.raw)
-    source = RecordingSource(root / "one_raw.fif", tap=recorder)
-    write_manifest(folder, source.spec, source.to_si, 1e9)
-    queue = FeedQueue(max_times=100_000)
-    Ingest(source, recorder, queue, lsl_clock).run()
-    sent: list[Message] = []
-    Runtime(
-        Session(tiny_model(), source.spec, "S", 1e9),
-        queue,
-        Journal(folder.inputs),
-        EventLog(folder.events, sent.append, lsl_clock),
-        lambda: False,
-        lsl_clock,
-    ).run()
-    return folder, sent
+from tests.decoder.sessions import record
 
 
 @pytest.fixture(scope="module")

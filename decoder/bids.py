@@ -1,0 +1,304 @@
+"""Write a session as a dataset that other people's tools read: BIDS, by mne-bids."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from decoder.config import BidsConfig
+from decoder.folder import SessionFolder, open_folder
+from decoder.journal import read_entries
+from decoder.reading import read_log, read_samples, signal_of
+from decoder.session import N_TOP
+from decoder.timeline import Timeline
+from decoder.xdf import copy_anonymised
+from streaming.errors import SessionError
+
+if TYPE_CHECKING:
+    import mne
+    from mne_bids import BIDSPath
+
+__all__ = ["Exported", "export_bids"]
+
+_MEG = {"mag", "grad", "ref_meg"}
+
+_TRIAL_TYPE = (
+    "What the experiment sent as marker; BAD_ACQ_SKIP: samples were lost here, and the file "
+    "holds zeros; EDGE boundary: samples on both sides are not neighbours; BAD_unplaced: "
+    "recorded, but never decoded, so that losses in it were not looked for"
+)
+
+_DECODES = {
+    "onset": ("Start of the window that was decoded, from the start of the recording", "s"),
+    "duration": ("Length of that window", "s"),
+    "sample": ("Index of its first sample in the recording", ""),
+    "decode_id": ("Name of the decode, the same in every replay", ""),
+    "abstained": ("Why there is no decode; n/a if there is one", ""),
+    "stale": ("Whether it came later than the freshness deadline", ""),
+    "truth": ("What was really shown, told after the decode", ""),
+    "truth_rank": ("Place of the truth in the ranking of all candidates, from 1", ""),
+    "latency": ("From the newest sample's timestamp to the decode", "s"),
+    "calibrated": ("Whether the probabilities were fitted for this model and candidates", ""),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written.
+
+    Parameters
+    ----------
+    path : Path
+        The recording in the dataset.
+    n_times, n_events, n_decodes : int
+        Samples (with the gaps), events and decodes.
+    n_outside : int
+        Markers that lie outside the recording, and so are in no table.
+    n_gaps : int
+        Gaps that were put back in their places.
+    """
+
+    path: Path
+    n_times: int
+    n_events: int
+    n_decodes: int
+    n_outside: int
+    n_gaps: int
+
+
+def export_bids(
+    session: Path, root: Path, labels: Mapping[str, str | None], *, anonymise: bool = False
+) -> Exported:
+    """Add a session to a BIDS dataset.
+
+    EEG is written as BrainVision and MEG as FIF, both float32. Lost samples are zeros of the
+    length of the loss, annotated ``BAD_ACQ_SKIP``, so that onsets are true times; nothing is
+    glued.
+
+    Parameters
+    ----------
+    session : Path
+        The session's folder; also one that was cut short.
+    root : Path
+        The dataset; made if it is not there.
+    labels : mapping
+        ``subject``, ``session``, ``task`` and ``run``, each in place of what was said to
+        ``serve`` unless it is None.
+    anonymise : bool
+        Move the date before 1925, as BIDS has it, and leave out of XDF and decodes whatever
+        names a machine, a person or a day.
+
+    Raises
+    ------
+    ConfigError
+        If a label is not one.
+    SessionError
+        If the session holds no samples or has no subject, or the dataset holds it already.
+    """
+    folder = open_folder(session)
+    manifest = folder.manifest()
+    given = {k: v for k, v in labels.items() if v is not None}
+    called = BidsConfig.of(**(manifest["bids"] | given))
+    rows = read_samples(folder)
+    if not rows.shape[1]:
+        msg = f"{folder.raw} holds no samples: there is nothing to export"
+        raise SessionError(msg)
+    sfreq = manifest["signal"]["sfreq"]
+    timeline = Timeline.of(read_entries(folder.inputs), rows.shape[1], sfreq)
+    markers, n_outside = timeline.markers(read_entries(folder.inputs))
+    notes = [(at, 0.0, marker.label) for at, marker in markers]
+    notes += [(m.start, m.n_times / sfreq, m.label) for m in timeline.missing]
+    raw = _raw(manifest, timeline.lay(rows), sorted(notes))
+    path = _path(root, called, folder, raw)
+    _write(raw, path, anonymise=anonymise)
+    decodes = list(_decodes(folder, timeline, path if anonymise else None))
+    _write_decodes(path, decodes, manifest)
+    _write_source(folder, path, anonymise=anonymise)
+    n_gaps = sum(m.label != "BAD_unplaced" for m in timeline.missing)
+    return Exported(
+        Path(path.fpath), timeline.n_times, len(notes), len(decodes), n_outside, n_gaps
+    )
+
+
+def _raw(
+    manifest: dict[str, Any], data: Any, notes: list[tuple[int, float, str]]
+) -> mne.io.RawArray:
+    import mne
+
+    spec = signal_of(manifest)
+    raw = mne.io.RawArray(data, spec.to_info(), verbose="error")
+    onsets, durations, texts = zip(*notes, strict=True) if notes else ((), (), ())
+    raw.set_annotations(mne.Annotations([n / spec.sfreq for n in onsets], durations, texts))
+    raw.set_meas_date(datetime.fromisoformat(manifest["started"]))
+    return raw
+
+
+def _path(
+    root: Path, labels: BidsConfig, folder: SessionFolder, raw: mne.io.RawArray
+) -> BIDSPath:
+    from mne_bids import BIDSPath
+
+    if labels.subject is None:
+        msg = f"{folder.path} does not say whose it is: name the subject, as in --subject 01"
+        raise SessionError(msg)
+    kind = "meg" if _MEG & set(raw.get_channel_types()) else "eeg"
+    path = BIDSPath(
+        **labels.model_dump(),
+        root=root,
+        datatype=kind,
+        suffix=kind,
+        extension=".fif" if kind == "meg" else ".vhdr",
+    )
+    if path.fpath.exists():
+        msg = f"{path.fpath} exists, and is never overwritten: choose another --run"
+        raise SessionError(msg)
+    return path
+
+
+def _write(raw: mne.io.RawArray, path: BIDSPath, *, anonymise: bool) -> None:
+    import mne_bids
+
+    days = None
+    if anonymise:
+        days = {"daysback": mne_bids.get_anonymization_daysback(raw, verbose="error")[0]}
+    try:
+        with warnings.catch_warnings():
+            # mne-bids says that it converts, which is what it is asked to do
+            warnings.simplefilter("ignore", RuntimeWarning)
+            if not (Path(path.root) / "dataset_description.json").exists():
+                name = "Sessions of braincast"
+                mne_bids.make_dataset_description(path=path.root, name=name, verbose="error")
+            mne_bids.write_raw_bids(
+                raw,
+                path,
+                format="FIF" if path.datatype == "meg" else "BrainVision",
+                allow_preload=True,
+                anonymize=days,
+                verbose="error",
+            )
+    except OSError as error:
+        msg = f"cannot write to {path.root} ({error}); name another folder with --bids"
+        raise SessionError(msg) from error
+    skipped = any(raw.annotations.description == "BAD_ACQ_SKIP")
+    said = {
+        "Manufacturer": "n/a",  # mne-bids concludes it from the file's format
+        "RecordingType": "discontinuous" if skipped else "continuous",
+    }
+    _update_json(path.copy().update(extension=".json"), said)
+    events = path.copy().update(suffix="events", extension=".json")
+    if events.fpath.exists():
+        _update_json(events, {"trial_type": {"Description": _TRIAL_TYPE}})
+
+
+def _decodes(
+    folder: SessionFolder, timeline: Timeline, hide: BIDSPath | None
+) -> Iterator[dict[str, Any]]:
+    """Yield a row for each decode whose samples were recorded."""
+    sfreq = folder.manifest()["signal"]["sfreq"]
+    for message in read_log(folder):
+        said = message["params"]
+        if message["method"] != "text":
+            continue
+        at = timeline.locate(said["segment"], said["first"])
+        if at is None:
+            continue
+        name = said["decode_id"]
+        truth = said["truth"] or {}
+        row = {
+            "onset": at / sfreq,
+            "duration": said["n_times"] / sfreq,
+            "sample": at,
+            "decode_id": f"{hide.basename}/{name.split('/', 1)[1]}" if hide else name,
+            "abstained": said["abstained"] or None,
+            "stale": said["stale"],
+            "truth": truth.get("id"),
+            "truth_rank": truth.get("rank"),
+            "latency": _seconds(said.get("latency_ms", {}).get("total")),
+            "calibrated": said["calibrated"],
+        }
+        for n in range(N_TOP):
+            ranked = said["top"][n] if n < len(said["top"]) else {}
+            row[f"top_{n + 1}"], row[f"p_{n + 1}"] = ranked.get("id"), ranked.get("p")
+        yield row
+
+
+def _write_decodes(
+    path: BIDSPath, rows: list[dict[str, Any]], manifest: dict[str, Any]
+) -> None:
+    root = Path(path.root) / "derivatives" / "braincast"
+    target = _beside(path, root, "desc-decodes_events")
+    columns = [
+        *_DECODES,
+        *(f"{what}_{n}" for n in range(1, N_TOP + 1) for what in ("top", "p")),
+    ]
+    lines = ["\t".join(columns)]
+    lines += ["\t".join(_cell(row[name]) for name in columns) for row in rows]
+    target.with_suffix(".tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    described: dict[str, Any] = {
+        name: {"Description": text} | ({"Units": unit} if unit else {})
+        for name, (text, unit) in _DECODES.items()
+    }
+    for n in range(1, N_TOP + 1):
+        described[f"top_{n}"] = {"Description": f"Candidate {n}, best first"}
+        described[f"p_{n}"] = {"Description": "Its probability among all candidates"}
+    _write_json(target.with_suffix(".json"), described)
+    _write_json(
+        root / "dataset_description.json",
+        {
+            "Name": "What braincast decoded live",
+            "BIDSVersion": _bids_version(Path(path.root)),
+            "DatasetType": "derivative",
+            "GeneratedBy": [
+                {"Name": "braincast", "Version": manifest["packages"]["braincast"]},
+            ],
+            "SourceDatasets": [{"URL": "../.."}],
+        },
+    )
+
+
+def _write_source(folder: SessionFolder, path: BIDSPath, *, anonymise: bool) -> None:
+    target = _beside(path, Path(path.root) / "sourcedata", str(path.suffix)).with_suffix(".xdf")
+    if anonymise:
+        copy_anonymised(folder.raw, target)
+    else:
+        target.write_bytes(folder.raw.read_bytes())
+
+
+def _beside(path: BIDSPath, root: Path, ending: str) -> Path:
+    """Return where something about a recording goes under another root, without an ending."""
+    folder = root / Path(path.directory).relative_to(path.root)
+    folder.mkdir(parents=True, exist_ok=True)
+    entities = path.basename.rsplit("_", 1)[0]
+    return folder / f"{entities}_{ending}"
+
+
+def _bids_version(root: Path) -> str:
+    said: str = json.loads((root / "dataset_description.json").read_bytes())["BIDSVersion"]
+    return said
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "n/a"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return " ".join(str(value).split()) or "n/a"
+
+
+def _seconds(ms: float | None) -> float | None:
+    return None if ms is None else ms / 1000
+
+
+def _update_json(path: BIDSPath, said: dict[str, Any]) -> None:
+    file = Path(path.fpath)
+    _write_json(file, json.loads(file.read_bytes()) | said)
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")

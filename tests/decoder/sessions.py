@@ -1,0 +1,77 @@
+"""Session folders: one recorded through the real parts, and ones laid out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import mne
+import numpy as np
+from numpy.typing import NDArray
+
+from decoder.config import BidsConfig, Config, SessionConfig
+from decoder.folder import SessionFolder, create_folder, write_manifest
+from decoder.journal import Journal
+from decoder.log import EventLog
+from decoder.runtime import Runtime
+from decoder.server.hub import Message
+from decoder.session import Session
+from models.checkpoint import save_model
+from streaming.ingest import FeedQueue, Ingest
+from streaming.lsl_clock import lsl_clock
+from streaming.outlet import signal_xml
+from streaming.record import XdfWriter
+from streaming.signal import Chunk, Gap, Marker, SignalSpec
+from streaming.sources.recording import RecordingSource
+from streaming.sources.source import RawSamples, StreamHeader
+from tests.decoder.tiny import SPEC, signal, tiny_model
+
+CONFIG = Config(session=SessionConfig(freshness=1e9), bids=BidsConfig(subject="01"))
+
+
+def record(root: Path) -> tuple[SessionFolder, list[Message]]:
+    """Record what a service would; the recording has a gap in it."""
+    raw = mne.io.RawArray(signal(6000), SPEC.to_info(), verbose="error")
+    onsets = [*np.arange(8, 58, 0.8), 30.0]
+    labels = [("face", "house", "cough")[n % 3] for n in range(len(onsets) - 1)]
+    raw.set_annotations(mne.Annotations(onsets, 0.0, [*labels, "EDGE boundary"]))
+    raw.save(root / "one_raw.fif", verbose="error")
+    save_model(tiny_model(), root / "model")
+    folder = create_folder(root / "sessions", "S", CONFIG, root / "model")
+    recorder = XdfWriter(folder.raw)
+    source = RecordingSource(root / "one_raw.fif", tap=recorder)
+    write_manifest(folder, source.spec, source.to_si, CONFIG)
+    queue = FeedQueue(max_times=100_000)
+    Ingest(source, recorder, queue, lsl_clock).run()
+    sent: list[Message] = []
+    Runtime(
+        Session(tiny_model(), source.spec, "S", 1e9),
+        queue,
+        Journal(folder.inputs),
+        EventLog(folder.events, sent.append, lsl_clock),
+        lambda: False,
+        lsl_clock,
+    ).run()
+    return folder, sent
+
+
+def lay_out(
+    path: Path,
+    spec: SignalSpec,
+    rows: NDArray[np.float32],
+    inputs: Sequence[tuple[Chunk | Gap | Marker, int]],
+) -> SessionFolder:
+    """Write a session of `rows` (n_channels, n_rows) that decoded nothing."""
+    path.mkdir(parents=True)
+    folder = SessionFolder(path)
+    with_header = XdfWriter(folder.raw)
+    with_header(StreamHeader(1, signal_xml(spec, "amplifier of Ada Lovelace")))
+    with_header(RawSamples(1, np.arange(rows.shape[1]) / spec.sfreq, rows.T.copy()))
+    with_header.close()
+    write_manifest(folder, spec, [1.0] * len(rows), CONFIG)
+    journal = Journal(folder.inputs)
+    for item, row in inputs:
+        journal.write(item, row, 0.0)
+    journal.close()
+    folder.events.touch()
+    return folder

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from decoder.timeline import Missing, Stretch, Timeline
+
+SFREQ = 100.0
+
+
+def chunk(segment: int, first: int, n_times: int, row: int) -> list[Any]:
+    return ["chunk", 0.0, segment, first, n_times, 0.0, row]
+
+
+def gap(samples: int) -> list[Any]:
+    return ["gap", 0.0, 0.0, samples / SFREQ, "lost"]
+
+
+@given(
+    segments=st.lists(st.tuples(st.integers(1, 40), st.integers(0, 30)), min_size=1),
+    size=st.integers(1, 17),
+    data=st.data(),
+)
+def test_every_sample_is_where_it_was_taken_also_if_the_decoder_dropped_some(
+    segments: list[tuple[int, int]], size: int, data: st.DataObject
+) -> None:
+    """Gaps of known length; any chunks are dropped, but no segment as a whole."""
+    entries: list[list[Any]] = []
+    truth: list[int] = []
+    row = at = 0
+    for number, (n_times, lost) in enumerate(segments):
+        if number:
+            entries.append(gap(lost))
+            at += lost
+        firsts = list(range(0, n_times, size))
+        kept = data.draw(st.sets(st.sampled_from(firsts), min_size=1))
+        entries += [
+            chunk(number, first, min(size, n_times - first), row + first)
+            for first in firsts
+            if first in kept
+        ]
+        truth += range(at, at + n_times)
+        row, at = row + n_times, at + n_times
+    timeline = Timeline.of(entries, row, SFREQ)
+    laid = timeline.lay(np.arange(1, row + 1, dtype=np.float32)[None])[0]
+    assert np.flatnonzero(laid).tolist() == truth
+    assert laid[truth].tolist() == list(range(1, row + 1))
+    skipped = [m.n_times for m in timeline.missing if m.label != "BAD_unplaced"]
+    assert skipped == [lost for _, lost in segments[1:]]
+
+
+def test_a_gap_of_no_length_is_an_edge() -> None:
+    timeline = Timeline.of([chunk(0, 0, 5, 0), gap(0), chunk(1, 0, 5, 5)], 10, SFREQ)
+    assert timeline.missing == (Missing(5, 0, "EDGE boundary"),)
+
+
+def test_a_segment_that_was_never_decoded_is_said_to_be_unplaced() -> None:
+    entries = [chunk(0, 0, 5, 0), gap(3), gap(4), chunk(2, 0, 5, 8)]
+    timeline = Timeline.of(entries, 13, SFREQ)
+    assert timeline.missing == (
+        Missing(5, 3, "BAD_unplaced"),
+        Missing(8, 7, "BAD_ACQ_SKIP"),
+    )
+    assert timeline.n_times == 20
+
+
+def test_what_was_recorded_after_the_last_input_is_unplaced() -> None:
+    timeline = Timeline.of([chunk(0, 0, 5, 0)], 9, SFREQ)
+    assert timeline.missing == (Missing(5, 4, "BAD_unplaced"),)
+
+
+def test_a_recording_that_ends_before_the_journal() -> None:
+    entries = [chunk(0, 0, 5, 0), gap(2), chunk(1, 0, 5, 5), gap(2), chunk(2, 0, 5, 10)]
+    timeline = Timeline.of(entries, 7, SFREQ)
+    assert timeline.stretches == (Stretch(0, 0, 5, 0), Stretch(1, 5, 2, 7))
+    assert timeline.n_times == 9
+    assert Timeline.of(entries, 0, SFREQ).n_times == 0
+
+
+@pytest.mark.parametrize(
+    ("segment", "sample", "at"),
+    [(0, 0, 0), (0, 6, 6), (1, 0, 8), (1, -1, 7), (1, 5, None), (0, -1, None), (2, 0, None)],
+)
+def test_a_place_on_it(segment: int, sample: int, at: int | None) -> None:
+    timeline = Timeline.of([chunk(0, 0, 5, 0), gap(3), chunk(1, 0, 5, 5)], 10, SFREQ)
+    assert timeline.locate(segment, sample) == at
+
+
+def test_markers_are_in_the_order_of_time() -> None:
+    entries = [
+        chunk(0, 0, 5, 0),
+        ["marker", 0.0, "later", 0.04, 0, 4],
+        ["marker", 0.0, "sooner", 0.02, 0, 2],
+        ["marker", 0.0, "before", -1.0, 0, -100],
+    ]
+    found, n_outside = Timeline.of(entries, 5, SFREQ).markers(entries)
+    assert [(at, m.label) for at, m in found] == [(2, "sooner"), (4, "later")]
+    assert n_outside == 1
