@@ -171,7 +171,10 @@ class Session:
     def _place(self, marker: Marker) -> Marker:
         """Say where a marker is in the stretches that were fed."""
         for stretch in reversed(self._stretches):
-            if stretch.segment == marker.segment and marker.sample >= stretch.base:
+            before_segment = stretch.base == 0  # and so is a marker that fell into a gap
+            if stretch.segment == marker.segment and (
+                marker.sample >= stretch.base or before_segment
+            ):
                 sample = marker.sample - stretch.base
                 return replace(marker, segment=stretch.number, sample=sample)
         return replace(marker, segment=-1)

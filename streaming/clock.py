@@ -17,6 +17,10 @@ timestamps at most 0.15 ms. Losses of 0.2 to 30 s are each found, at the right s
 length is as uncertain as the delivery (10 ms, at most 20), and exact with exact timestamps.
 Losses shorter than `THRESHOLD` are not found: until the envelope has followed, after 10 s,
 instants are early by their length. A call takes 0.07 ms.
+
+An amplifier whose rate is 0.4 % from what it says is followed to 25 ms in its first 30 s and to
+4 ms then. One that is further off, so that instants would be wrong by more than `THRESHOLD`,
+gets a new segment each time they are.
 """
 
 from __future__ import annotations
@@ -49,7 +53,8 @@ _FIRST = 1.0
 block is only known to have been taken before it came: it moves fast, and early is no error."""
 
 _SLEW = 0.02
-"""How fast the anchor may move after that: by no more than this share of a chunk's length..."""
+"""How fast the anchor may move after that, beside the slope, which it follows: by no more than
+this share of a chunk's length..."""
 
 _STEP = 0.5
 """...and of a sample, so that instants always increase."""
@@ -237,8 +242,12 @@ class StreamClock:
             envelope.add(float(x[lowest]), float(offsets[lowest]))
         slew = _SLEW if first > _FIRST * self._sfreq else _STEP
         limit = min(slew * n_times, _STEP) / self._sfreq
+        drift = envelope.slope * n_times / self._sfreq
         step = float(envelope.at(x[-1:])[0]) - self._anchor
-        self._anchor += min(max(step, -limit), limit)
+        correction = min(max(step - drift, -limit), limit)
+        self._anchor += drift + correction
+        if abs(step - drift - correction) > THRESHOLD:
+            self._leave("lost")
         self._held, self._n = self._held[n_times:], self._n + n_times
         return Stretch(n_times, self._segment, first, self._anchor, gap)
 

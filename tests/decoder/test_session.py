@@ -172,3 +172,10 @@ def test_a_rate_within_a_thousandth_keeps_time() -> None:
         events = session.feed(Chunk(DATA[:, :100], spec, 0, at * 100, 100.0), 130.0)
     (frame,) = [e for e in events if isinstance(e, Signal)]
     assert frame.t0 == pytest.approx(100.0 + 100_002 * 100 / 100.05, abs=0.02)
+
+
+def test_a_marker_that_fell_into_a_gap_says_so() -> None:
+    lost = marker(-20, segment=1)
+    events = run([*stream([1500], []), chunk(DATA, 0, 500, segment=1), lost])
+    (decode,) = decodes(events)
+    assert (decode.abstained, decode.segment, decode.first) == ("gap", 1, -20)

@@ -272,3 +272,25 @@ def test_a_real_wireless_amplifier_loses_nothing(run: int) -> None:
     found = _run(stamps, [12], sfreq=256.0)
     assert not found.gaps
     assert len(found.t) == len(stamps)
+
+
+@pytest.mark.parametrize("block", [10, 250])
+@pytest.mark.parametrize("ppm", [-4000, 4000])
+def test_a_rate_that_is_not_as_said_is_followed_also_in_long_blocks(
+    block: int, ppm: float
+) -> None:
+    truth = _truth(60, ppm)
+    run = _run(truth, [block])
+    error = np.abs(np.array(run.t) - truth)
+    assert error.max() < 0.03
+    assert error[truth > START + 30].max() < 0.005
+    assert not run.gaps
+
+
+@pytest.mark.parametrize("block", [10, 250])
+@pytest.mark.parametrize("ppm", [-24000, 24000])
+def test_a_rate_that_cannot_be_followed_is_never_passed_over(block: int, ppm: float) -> None:
+    truth = _truth(60, ppm)
+    run = _run(truth, [block])
+    assert np.abs(np.array(run.t) - truth).max() < THRESHOLD + abs(ppm) * 1e-6 * block / SFREQ
+    assert run.gaps
