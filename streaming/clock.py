@@ -240,13 +240,14 @@ class StreamClock:
         lowest = int(np.where(np.isnan(offsets), np.inf, offsets).argmin())
         if not np.isnan(offsets[lowest]):
             envelope.add(float(x[lowest]), float(offsets[lowest]))
-        slew = _SLEW if first > _FIRST * self._sfreq else _STEP
+        sure = first > _FIRST * self._sfreq
+        slew = _SLEW if sure else _STEP
         limit = min(slew * n_times, _STEP) / self._sfreq
         drift = envelope.slope * n_times / self._sfreq
         step = float(envelope.at(x[-1:])[0]) - self._anchor
         correction = min(max(step - drift, -limit), limit)
         self._anchor += drift + correction
-        if abs(step - drift - correction) > THRESHOLD:
+        if sure and abs(step - drift - correction) > THRESHOLD:
             self._leave("lost")
         self._held, self._n = self._held[n_times:], self._n + n_times
         return Stretch(n_times, self._segment, first, self._anchor, gap)
