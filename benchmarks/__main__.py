@@ -1,4 +1,4 @@
-"""Run all benchmarks, or those that are named: ``python -m benchmarks latency --quick``."""
+"""Run all benchmarks, or one with its own options: ``python -m benchmarks latency --quick``."""
 
 from __future__ import annotations
 
@@ -16,23 +16,20 @@ def names() -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Run benchmarks one after another; options go to each of them.
+    """Run benchmarks one after another.
 
     Parameters
     ----------
     arguments : list of str
-        Names of benchmarks, none for all, then options.
+        Name of a benchmark and its options; none for all benchmarks.
     """
     known = names()
-    wanted = [a for a in arguments if not a.startswith("-")]
-    unknown = [name for name in wanted if name not in known]
-    if unknown:
-        print(f"no benchmark {unknown[0]!r}; there are {', '.join(known)}", file=sys.stderr)
+    if arguments and arguments[0] not in known:
+        print(f"no benchmark {arguments[0]!r}; there are {', '.join(known)}", file=sys.stderr)
         return 2
-    options = [a for a in arguments if a.startswith("-")]
-    for name in wanted or known:
+    for name in arguments[:1] or known:
         print(f"\n# {name}\n", flush=True)
-        sys.argv = [name, *options]
+        sys.argv = [name, *arguments[1:]]
         importlib.import_module(f"benchmarks.{name}").main()
     return 0
 

@@ -1,8 +1,9 @@
-"""What a competent user puts together today: MNE-LSL, NumPy and FastAPI, in 100 lines.
+"""What a competent user puts together today of MNE-LSL, NumPy and FastAPI.
 
-Band, window, model and candidates are those of our service; in its favour, the scale of the
-channels is fixed beforehand. Decoding in the websocket's own task saves a hand-over between
-threads, and the default `acquisition_delay` of 1 ms is the best of 0, 1, 2 and 5 ms.
+Band, window, model and candidates are those of our service. In its favour: the scale of the
+channels is fixed beforehand, every tenth sample is taken without a low-pass of its own, the
+buffer holds no more than two windows, MNE-LSL looks for samples each millisecond, and decoding
+in the websocket's own task saves a hand-over between threads.
 """
 
 from __future__ import annotations

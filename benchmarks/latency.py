@@ -310,10 +310,10 @@ def _tables(results: dict[int, dict[str, Any]]) -> list[Table]:
 
 def main() -> None:
     """Print a table for 64 and 306 channels."""
-    parser = argparse.ArgumentParser(prog="latency", description=__doc__)
+    parser = argparse.ArgumentParser(prog="latency", description="From sample to client.")
     parser.add_argument("--quick", action="store_true", help="64 channels, one short round")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options, _ = parser.parse_known_args()
+    options = parser.parse_args()
     rounds, seconds = (1, 3.0) if options.quick else (3, 7.0)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
