@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
 import typer
@@ -12,7 +14,7 @@ from rich.logging import RichHandler
 from rich.markup import escape
 
 from decoder import commands_decode, commands_signal, commands_tools
-from decoder.console import err
+from decoder.console import err, stop_signals
 from streaming.errors import BraincastError
 
 __all__ = ["app", "main"]
@@ -56,6 +58,9 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=err)]
     )
+    if threading.current_thread() is threading.main_thread():
+        for number in stop_signals():  # so that what was begun is undone
+            signal.signal(number, signal.default_int_handler)
     arguments = spread(sys.argv[1:] if argv is None else argv)
     try:
         app(arguments, prog_name="braincast")

@@ -19,11 +19,14 @@ from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import parse_qs, urlsplit
 
-from websockets.exceptions import ConnectionClosedOK
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as open_websocket
 
 __all__ = ["Client", "Event", "RequestError", "connect", "split_url"]
+
+
+_ENDED = (1000, 1001, 1012)  # done, going away, and how uvicorn says that it is stopped
 
 
 class Event(NamedTuple):
@@ -103,8 +106,10 @@ class Client:
                 yield self._waiting.pop(0)
             try:
                 frame = self._ws.recv()
-            except ConnectionClosedOK:
-                return
+            except ConnectionClosed as closed:
+                if closed.rcvd is not None and closed.rcvd.code in _ENDED:
+                    return
+                raise
             yield _event(frame)
 
 

@@ -15,17 +15,29 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["err", "out", "progress_bar", "stopped_by_signals"]
+__all__ = ["err", "out", "progress_bar", "stop_signals", "stopped_by_signals"]
 
 out = Console()
 err = Console(stderr=True)
 
 
+def stop_signals() -> list[signal.Signals]:
+    """Return the signals that end a command: Ctrl-C, SIGTERM, and a terminal that is closed.
+
+    The last is left out where it is ignored, as ``nohup`` asks for.
+    """
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    hangup = getattr(signal, "SIGHUP", None)  # there is none on Windows
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        numbers.append(hangup)
+    return numbers
+
+
 def stopped_by_signals() -> threading.Event:
-    """Return an event that Ctrl-C and SIGTERM set, so that streams are closed in good order."""
+    """Return an event that `stop_signals` set, so that streams are closed in good order."""
     stop = threading.Event()
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in stop_signals():
             signal.signal(number, lambda *_: stop.set())
     return stop
 

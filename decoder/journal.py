@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decoder.lines import LineFile
 from streaming.errors import SessionError
 from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
 from streaming.sources.source import Item
@@ -31,7 +32,7 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("xb", buffering=0)
+        self._file = LineFile(path)
 
     def write(self, item: Item, row: int, t: float) -> None:
         """Add one input.
@@ -44,6 +45,11 @@ class Journal:
             For a chunk, how many rows the recording has before it.
         t : float
             When it was fed, in seconds on the LSL clock.
+
+        Raises
+        ------
+        SessionError
+            If the disk fails, once.
         """
         match item:
             case Chunk():
@@ -55,7 +61,7 @@ class Journal:
                 line = ["gap", t, item.t, item.duration, item.reason]
             case SourceState():
                 line = ["state", t, item.state, item.t, item.detail, item.what]
-        self._file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        self._file.write(json.dumps(line, ensure_ascii=False))
 
     def close(self) -> None:
         """Close the file."""

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from decoder.events import Event, Latency, Signal, State
+from decoder.lines import LineFile
 from decoder.server.hub import Message
 from decoder.server.wire import encode, encode_signal, stream_of
+from streaming.errors import SessionError
 from streaming.lsl_clock import Clock
 
 __all__ = ["EventLog"]
@@ -24,12 +26,18 @@ class EventLog:
         Takes each `Message`; must not wait.
     clock : Clock
         Says when an event is emitted.
+
+    Attributes
+    ----------
+    failure : str
+        Why nothing more is written; empty while all is.
     """
 
     def __init__(
         self, path: Path | None, publish: Callable[[Message], None], clock: Clock
     ) -> None:
-        self._file = None if path is None else path.open("xb", buffering=0)
+        self._file = None if path is None else LineFile(path)
+        self.failure = ""
         self._publish = publish
         self._clock = clock
         self._seq = 0
@@ -47,7 +55,10 @@ class EventLog:
         self._seq += 1
         body = encode(event, self._seq, now)
         if self._file is not None:
-            self._file.write(body.encode() + b"\n")
+            try:
+                self._file.write(body)
+            except SessionError as error:
+                self.failure = str(error)
         retain = event.what if isinstance(event, State) else ""
         self._publish(Message(stream, body, now, retain))
 

@@ -12,6 +12,7 @@ from decoder.events import GapFound, Latency, Running, Signal, State, TextDecode
 from decoder.journal import Journal
 from decoder.log import EventLog
 from decoder.session import Session
+from streaming.errors import SessionError
 from streaming.ingest import Fed, FeedQueue
 from streaming.lsl_clock import Clock
 
@@ -120,8 +121,7 @@ class Runtime:
 
     def _feed(self, fed: Fed) -> None:
         t_fed = self._clock()
-        if self._journal is not None:
-            self._journal.write(fed.item, fed.row, t_fed)
+        self._record(fed, t_fed)
         events = self._session.feed(fed.item, t_fed)
         t_decoded = self._clock()
         for event in events:
@@ -136,6 +136,22 @@ class Runtime:
                 elif isinstance(event, State):
                     self.states[event.what] = event
                 self._log.emit(event)
+
+    def _record(self, fed: Fed, t_fed: float) -> None:
+        """Write an input down; if the disk fails, say so once and go on without a record."""
+        if self._journal is None:
+            return
+        failure = self._log.failure  # a session without its log needs no journal
+        try:
+            if not failure:
+                self._journal.write(fed.item, fed.row, t_fed)
+        except SessionError as error:
+            failure = str(error)
+        if failure:
+            self._journal.close()
+            self._journal = None
+            self.states["recorder"] = State("recorder", "failed", t_fed, failure)
+            self._log.emit(self.states["recorder"])
 
     def _timed(
         self, event: TextDecoded, t_received: float, t_fed: float, t_decoded: float

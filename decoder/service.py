@@ -16,6 +16,7 @@ from typing import Any
 import uvicorn
 
 from decoder.config import Config, SourceConfig
+from decoder.console import stop_signals
 from decoder.folder import SessionFolder, create_folder, new_session_id, write_manifest
 from decoder.journal import Journal
 from decoder.log import EventLog
@@ -144,7 +145,7 @@ class Service:
         )
 
     def run(self, on_start: Callable[[], None] = lambda: None) -> None:
-        """Serve until stopped, by `stop`, Ctrl-C or SIGTERM.
+        """Serve until stopped, by `stop`, Ctrl-C, SIGTERM or SIGHUP.
 
         Parameters
         ----------
@@ -165,7 +166,7 @@ class Service:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        numbers = (signal.SIGINT, signal.SIGTERM)
+        numbers = stop_signals()
         before = [signal.signal(number, lambda *_: self.stop()) for number in numbers]
         try:
             yield

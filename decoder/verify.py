@@ -32,7 +32,8 @@ class Verdict:
     difference : str
         The first that did not, and how; empty if all did.
     cut_short : bool
-        The recording ends before the log, as after a crash; what it holds was compared.
+        The recording ends before the log, or the log within the last input, as after a crash;
+        what they hold was compared.
     """
 
     n_equal: int
@@ -56,19 +57,24 @@ def verify_session(path: Path) -> Verdict:
     folder = open_folder(path)
     logged = (_comparable(message) for message in read_log(folder))
     n_equal = 0
-    for message in _repeated(folder):
-        said = next(logged, None)
-        if said is None:
-            missing = f"event {n_equal + 1} is not in the log: {json.dumps(message)[:200]}"
-            return Verdict(n_equal, missing, cut_short=False)
-        if said != message:
-            return Verdict(n_equal, _difference(n_equal + 1, said, message), cut_short=False)
-        n_equal += 1
+    repeated = _repeated(folder)
+    for messages in repeated:
+        for message in messages:
+            said = next(logged, None)
+            if said is None and next(repeated, None) is None:
+                return Verdict(n_equal, "", cut_short=True)
+            if said is None:
+                missing = f"event {n_equal + 1} is not in the log: {json.dumps(message)[:200]}"
+                return Verdict(n_equal, missing, cut_short=False)
+            if said != message:
+                difference = _difference(n_equal + 1, said, message)
+                return Verdict(n_equal, difference, cut_short=False)
+            n_equal += 1
     return Verdict(n_equal, "", cut_short=next(logged, None) is not None)
 
 
-def _repeated(folder: SessionFolder) -> Iterator[dict[str, Any]]:
-    """Yield what the session says when it is fed again."""
+def _repeated(folder: SessionFolder) -> Iterator[list[dict[str, Any]]]:
+    """Yield what the session says to each input when it is fed again."""
     manifest = folder.manifest()
     session = Session(
         load_model(folder.model),
@@ -77,9 +83,11 @@ def _repeated(folder: SessionFolder) -> Iterator[dict[str, Any]]:
         manifest["freshness"],
     )
     for item, t in read_inputs(folder):
-        for event in session.feed(item, t):
-            if not isinstance(event, Signal | Latency):
-                yield _comparable(json.loads(encode(event, None, 0.0)))
+        yield [
+            _comparable(json.loads(encode(event, None, 0.0)))
+            for event in session.feed(item, t)
+            if not isinstance(event, Signal | Latency)
+        ]
 
 
 def _comparable(message: dict[str, Any]) -> dict[str, Any]:

@@ -213,6 +213,12 @@ def test_our_client_says_what_is_wrong(
         pass
 
 
+def test_our_client_ends_when_the_service_does() -> None:
+    with serving() as running, client.connect(running.url) as events:
+        running.server.should_exit = True
+        assert list(events) == []
+
+
 def test_our_client_raises_where_nothing_listens() -> None:
     with pytest.raises(ConnectionRefusedError), client.connect("http://127.0.0.1:1"):
         pass

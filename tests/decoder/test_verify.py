@@ -85,8 +85,10 @@ def test_a_missing_event_is_found(
     copy = SessionFolder(tmp_path / "copy")
     shutil.copytree(recorded[0].path, copy.path)
     lines = copy.events.read_bytes().splitlines(keepends=True)
-    copy.events.write_bytes(b"".join(lines[:-1]))
+    copy.events.write_bytes(b"".join(lines[:-9]))
     assert "is not in the log" in verify_session(copy.path).difference
+    copy.events.write_bytes(b"".join(lines[:-1]))  # killed between an input and its event
+    assert verify_session(copy.path).cut_short
 
 
 @settings(
