@@ -40,6 +40,7 @@ for command in (
     commands_decode.listen,
     commands_tools.verify,
     commands_tools.export,
+    commands_tools.timing,
     commands_tools.doctor,
 ):
     app.command()(command)

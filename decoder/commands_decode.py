@@ -25,6 +25,10 @@ Subject = Annotated[str | None, typer.Option(help="Who: a BIDS label, such as 01
 Visit = Annotated[str | None, typer.Option(help="Which visit: a BIDS label, such as 01.")]
 Task = Annotated[str | None, typer.Option(help="What is done: a BIDS label; `decoding`.")]
 Run = Annotated[str | None, typer.Option(help="Which recording of the visit: digits.")]
+Onsets = Annotated[
+    str,
+    typer.Option(help="`markers`, or `trigger`: onsets from the channel that was measured."),
+]
 Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")]
 
 
@@ -58,6 +62,10 @@ def fit(
     ] = None,
     tmin: Annotated[float, typer.Option(help="Start of the window after a marker [s].")] = 0.0,
     tmax: Annotated[float, typer.Option(help="End of the window after a marker [s].")] = 0.8,
+    timing: Annotated[
+        Path | None, typer.Option(help="What `braincast timing` measured; moves markers.")
+    ] = None,
+    onsets: Onsets = "markers",
     hop: Annotated[
         float | None,
         typer.Option(help="Decode every so often [s], without markers: for lasting states."),
@@ -68,6 +76,7 @@ def fit(
     The recordings go through the very same causal chain as the live signal.
     """
     from decoder.fitting import FitSettings, fit_recordings
+    from streaming.timing import choose_timing
 
     settings = FitSettings(
         events=tuple(events or ()),
@@ -79,6 +88,7 @@ def fit(
         tmin=tmin,
         tmax=tmax,
         hop=hop,
+        timing=choose_timing(timing, onsets),
     )
     with progress_bar() as bar:
         task = bar.add_task("reading and fitting", total=1.0)
@@ -121,6 +131,14 @@ def serve(
     session: Visit = None,
     task: Task = None,
     run: Run = None,
+    timing: Annotated[
+        Path | None, typer.Option(help="What `braincast timing` measured; moves markers.")
+    ] = None,
+    onsets: Onsets = "markers",
+    device_delay: Annotated[
+        float | None,
+        typer.Option(help="From the electrode to the LSL timestamp, if it is known [s]."),
+    ] = None,
     freshness: Annotated[
         float, typer.Option(help="A decode older than this is stale [s].")
     ] = 1.0,
@@ -130,6 +148,7 @@ def serve(
     from decoder.server.auth import Access
     from decoder.service import Service, lsl_source
     from decoder.service import listen as listen_on
+    from streaming.timing import choose_timing
 
     config = Config(
         source=SourceConfig(
@@ -142,6 +161,7 @@ def serve(
         ),
         session=SessionConfig(freshness=freshness, record=None if no_record else record),
         bids=BidsConfig.of(subject=subject, session=session, task=task, run=run),
+        timing=choose_timing(timing, onsets, device_delay),
         server=ServerConfig(host=host, port=port),
     )
     token = os.environ.get("BRAINCAST_TOKEN")

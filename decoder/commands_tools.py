@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from rich.table import Table
 from decoder.commands_decode import Run, Subject, Task
 from decoder.console import err, out
 
-__all__ = ["doctor", "export", "verify"]
+__all__ = ["doctor", "export", "timing", "verify"]
 
 
 def doctor(
@@ -84,3 +85,70 @@ def export(
         f"{done.n_decodes} decodes; {done.n_outside} markers lie outside the recording"
     )
     typer.echo(done.path)
+
+
+def timing(
+    recording: Annotated[
+        Path | None,
+        typer.Argument(help="A session's folder or a recording; without, a live stream."),
+    ] = None,
+    channel: Annotated[
+        str, typer.Option(help="Channel of the photodiode, TTL line or trigger.")
+    ] = "",
+    events: Annotated[
+        list[str] | None,
+        typer.Option(help="Markers that have a pulse, such as `--events face house`; all."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the signal's LSL stream.")] = None,
+    markers: Annotated[
+        list[str] | None, typer.Option(help="Names of marker streams; all of type Markers.")
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Unit of the samples, where the stream does not say.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="How long to look at a stream [s].")] = 60.0,
+    loop: Annotated[
+        bool,
+        typer.Option(
+            "--loop", help="The pulse is sent with the marker: this is the device's delay."
+        ),
+    ] = False,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Timing file; the plot gets its name.")
+    ] = Path("timing.json"),
+) -> None:
+    """Measure when stimuli really begin, against a photodiode, TTL line or trigger channel.
+
+    Saves what `serve --timing` and `fit --timing` take. Exits with 1 if the offset varies by
+    more than 5 ms (SD): then there is nothing to correct with.
+    """
+    from decoder.timing import collect, live, measure, plot, recorded
+    from streaming.lsl_clock import lsl_clock
+    from streaming.sources.lsl import LslSource
+    from streaming.timing import Timing, write_timing
+
+    if recording is not None:
+        spec, items = recorded(recording)
+        held = collect(items, spec, channel, events or ())
+    else:
+        with err.status("looking for the stream ..."):
+            source = LslSource.open(name=name, markers=markers or None, unit=unit)
+        with closing(source), err.status(f"measuring for {seconds:g} s ..."):
+            held = collect(live(source, seconds, lsl_clock), source.spec, channel, events or ())
+    measured = measure(held)
+    plot(held, measured, output.with_suffix(".png"))
+    found = measured.summary()
+    table = Table("what", "found")
+    for what, value in found.items():
+        table.add_row(what.replace("_", " "), f"{value:g}")
+    out.print(table)
+    if not measured.good:
+        err.print(
+            f"[bold red]no go:[/] the offset varies by {1000 * measured.jitter:.1f} ms (SD), "
+            "more than 5 ms; send markers with the time of the screen's flip, and look at "
+            f"{escape(str(output.with_suffix('.png')))}"
+        )
+        raise typer.Exit(1)
+    delay = measured.offset if loop else None
+    write_timing(output, Timing(measured.offset, delay, measured.trigger), found)
+    typer.echo(output)

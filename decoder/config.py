@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from streaming.errors import ConfigError
+from streaming.timing import Timing
 
 __all__ = ["BidsConfig", "Config", "ServerConfig", "SessionConfig", "SourceConfig"]
 
@@ -118,11 +119,22 @@ class ServerConfig(_Section):
 
 
 class Config(_Section):
-    """All settings of a service."""
+    """All settings of a service.
+
+    Parameters
+    ----------
+    source, session, bids, server
+        Sections.
+    timing : Timing or None
+        What is applied to markers and latency.
+    simulated : dict or None
+        Who is simulated; None for a real participant.
+    """
 
     source: SourceConfig = SourceConfig()
     session: SessionConfig = SessionConfig()
     bids: BidsConfig = BidsConfig()
+    timing: Timing | None = None
     server: ServerConfig = ServerConfig()
     simulated: dict[str, str | int] | None = None
 

@@ -130,7 +130,8 @@ class TextDecoded:
     running : tuple of Running
         The score so far, this decode included, for each protocol that has any.
     latency_ms : dict of str to float
-        How long each stage took: ``acquire`` from the newest sample to our receiving it,
+        How long each stage took: ``device`` from the electrode to the sample's timestamp
+        where that was measured, ``acquire`` from the newest sample to our receiving it,
         ``queue`` to feeding it, ``decode`` to the decode, and ``total``. The one field that
         feeding the session again does not reproduce.
     """

@@ -14,6 +14,7 @@ from models.fit import EVOKED_WINDOWS, Fitted, evoked_chain, fit_model
 from models.spaces import PACKAGED_SPACE, open_space
 from models.stimuli import StimulusTable
 from streaming.errors import ConfigError
+from streaming.timing import Timing
 from streaming.window import LockedWindows, SlidingWindows
 
 __all__ = ["FitSettings", "fit_recordings"]
@@ -43,6 +44,8 @@ class FitSettings:
     hop : float or None
         If given, the model decodes the newest `tmax` - `tmin` seconds every `hop` seconds, and
         waits for no marker: for states that last, such as watching a flicker.
+    timing : Timing or None
+        What is applied to the markers.
     """
 
     events: tuple[str, ...] = ()
@@ -54,6 +57,7 @@ class FitSettings:
     tmin: float = EVOKED_WINDOWS.tmin
     tmax: float = EVOKED_WINDOWS.tmax
     hop: float | None = None
+    timing: Timing | None = None
 
     def __post_init__(self) -> None:
         """Refuse two accounts of what was shown, or none."""
@@ -110,6 +114,7 @@ def fit_recordings(
         evoked_chain,
         picks=settings.picks,
         drop=settings.drop,
+        timing=settings.timing,
         progress=lambda share: progress(0.5 * share),
     )
     fitted = fit_model(dataset, candidates, progress=lambda share: progress(0.5 + 0.4 * share))

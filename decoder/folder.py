@@ -157,6 +157,7 @@ def write_manifest(
         "to_si": list(to_si),
         "freshness": config.session.freshness,
         "bids": config.bids.model_dump(),
+        "timing": asdict(config.timing) if config.timing else None,
         "python": sys.version.split()[0],
         "packages": {name: version(name) for name in _PACKAGES},
         "machine": {"system": platform.platform(), "processor": platform.machine()},

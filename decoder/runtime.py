@@ -66,6 +66,9 @@ class Runtime:
         Whether anybody looks at the signal just now.
     clock : Clock
         LSL's.
+    device_delay : float or None
+        From the electrode to a sample's timestamp, in seconds; it is part of the latency
+        where it is known.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Runtime:
         log: EventLog,
         wants_signal: Callable[[], bool],
         clock: Clock,
+        device_delay: float | None = None,
     ) -> None:
         self.meter = LatencyMeter()
         self.counts: Counter[str] = Counter()
@@ -87,6 +91,7 @@ class Runtime:
         self._log = log
         self._wants_signal = wants_signal
         self._clock = clock
+        self._device_delay = device_delay
         self._signal: list[Signal] = []
 
     def run(self) -> None:
@@ -162,6 +167,9 @@ class Runtime:
             "decode": t_decoded - t_fed,
             "total": self._clock() - event.t_end,
         }
+        if self._device_delay is not None:
+            stages = {"device": self._device_delay, **stages}
+            stages["total"] += self._device_delay
         latency_ms = {stage: round(1000 * value, 3) for stage, value in stages.items()}
         if not event.abstained:
             self.meter.add(latency_ms)

@@ -34,6 +34,7 @@ from streaming.lsl_clock import Clock, lsl_clock
 from streaming.record import XdfWriter
 from streaming.sources.lsl import LslSource
 from streaming.sources.source import Source, Tap
+from streaming.timing import TimedSource
 
 __all__ = ["Service", "listen", "lsl_source"]
 
@@ -106,6 +107,7 @@ class Service:
     ) -> None:
         self.session_id = new_session_id()
         self._config = config
+        self._device_delay = config.timing.device_delay if config.timing else None
         self._access = access
         self._clock = clock
         self._started = time.time()
@@ -124,6 +126,8 @@ class Service:
                 undo.callback(recorder.close)
             source = open_source(recorder)
             undo.callback(source.close)
+            if config.timing is not None:
+                source = TimedSource(source, config.timing)
             self._source_name, self._spec = source.name, source.spec
             self._session = Session(self._model, source.spec, self.session_id, freshness)
             if self.folder is not None:
@@ -142,6 +146,7 @@ class Service:
             EventLog(self.folder.events if self.folder else None, self._publish, clock),
             lambda: self._hub.wants("signal"),
             clock,
+            self._device_delay,
         )
 
     def run(self, on_start: Callable[[], None] = lambda: None) -> None:
@@ -242,6 +247,7 @@ class Service:
             },
             "signal": {"sfreq": shown.sfreq, "ch_names": list(shown.ch_names), "unit": "V"},
             "simulated": self._config.simulated,
+            "latency_from": "LSL timestamp" if self._device_delay is None else "electrode",
             "model": {
                 "id": model.model_id,
                 "space": model.space,

@@ -22,6 +22,8 @@ from streaming.chain import Chain
 from streaming.errors import RecordingError
 from streaming.signal import Chunk, Marker, SignalSpec, Window
 from streaming.sources.recording import RecordingSource
+from streaming.sources.source import Source
+from streaming.timing import TimedSource, Timing
 from streaming.window import LockedWindows, Windower
 
 __all__ = ["Dataset", "MakeChain", "Progress", "find_dead_channels", "read_dataset"]
@@ -109,6 +111,7 @@ def read_dataset(
     *,
     picks: str = "eeg",
     drop: Sequence[str] = (),
+    timing: Timing | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
     """Cut recordings into the windows that a model would have seen live.
@@ -128,6 +131,8 @@ def read_dataset(
         ``"eeg"`` or ``"meg"``.
     drop : sequence of str
         Channels to leave out, besides those that are flat or copies of another.
+    timing : Timing, optional
+        What is applied to the markers.
     progress : callable, optional
         Told the share that is done.
 
@@ -160,7 +165,8 @@ def read_dataset(
     parts = []
     for n, path in enumerate(paths):
         source = RecordingSource(path)
-        parts.append(_collect(path, source, chain, windowing, table))
+        timed = TimedSource(source, timing) if timing else source
+        parts.append(_collect(path, timed, chain, windowing, table))
         source.close()
         tell(0.3 + 0.7 * (n + 1) / len(paths))
     return _join(parts, spec, chain, windowing, table, dropped)
@@ -218,7 +224,7 @@ class _Part:
 
 def _collect(
     path: Path,
-    source: RecordingSource,
+    source: Source,
     chain: Chain,
     windowing: LockedWindows,
     table: StimulusTable,

@@ -24,12 +24,13 @@ from streaming.record import XdfWriter
 from streaming.signal import Chunk, Gap, Marker, SignalSpec
 from streaming.sources.recording import RecordingSource
 from streaming.sources.source import RawSamples, StreamHeader
+from streaming.timing import TimedSource, Timing
 from tests.decoder.tiny import SPEC, signal, tiny_model
 
 CONFIG = Config(session=SessionConfig(freshness=1e9), bids=BidsConfig(subject="01"))
 
 
-def record(root: Path) -> tuple[SessionFolder, list[Message]]:
+def record(root: Path, timing: Timing | None = None) -> tuple[SessionFolder, list[Message]]:
     """Record what a service would; the recording has a gap in it."""
     raw = mne.io.RawArray(signal(6000), SPEC.to_info(), verbose="error")
     onsets = [*np.arange(8, 58, 0.8), 30.0]
@@ -41,8 +42,9 @@ def record(root: Path) -> tuple[SessionFolder, list[Message]]:
     recorder = XdfWriter(folder.raw)
     source = RecordingSource(root / "one_raw.fif", tap=recorder)
     write_manifest(folder, source.spec, source.to_si, CONFIG)
+    timed = TimedSource(source, timing or Timing())
     queue = FeedQueue(max_times=100_000)
-    Ingest(source, recorder, queue, lsl_clock).run()
+    Ingest(timed, recorder, queue, lsl_clock).run()
     sent: list[Message] = []
     Runtime(
         Session(tiny_model(), source.spec, "S", 1e9),
@@ -51,6 +53,7 @@ def record(root: Path) -> tuple[SessionFolder, list[Message]]:
         EventLog(folder.events, sent.append, lsl_clock),
         lambda: False,
         lsl_clock,
+        timing.device_delay if timing else None,
     ).run()
     return folder, sent
 

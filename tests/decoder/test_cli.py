@@ -199,7 +199,7 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     names = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     assert set(names) >= {
         *("demo", "simulate", "sample", "streams", "replay"),
-        *("fit", "serve", "listen", "doctor", "verify", "export"),
+        *("fit", "serve", "listen", "doctor", "verify", "export", "timing"),
     }
     for name in names:
         assert main([name, "--help"]) == 0

@@ -86,6 +86,7 @@ class PageMock:
             "source": {"sfreq": 250.0, "ch_names": names},
             "signal": {"sfreq": SFREQ, "ch_names": names, "unit": "V"},
             "simulated": {"snr": "easy", "subject_seed": 1},
+            "latency_from": "LSL timestamp",
             "candidates": {"n": POOL, "hash": "c"},
         }
 

@@ -2,7 +2,7 @@
 
 import { byId, make, say } from "./dom.js";
 
-const STAGES = ["acquire", "queue", "decode", "emit"]; // in the order of time
+const STAGES = ["device", "acquire", "queue", "decode", "emit"]; // in the order of time
 const QUANTILES = ["p50", "p95", "p99"];
 
 const ms = (value) => (value < 9.95 ? value.toFixed(1) : value.toFixed(0));

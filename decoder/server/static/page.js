@@ -66,6 +66,7 @@ async function describe() {
   const parts = [source.name, `${source.ch_names.length} channels`, `${rate} Hz`];
   say(byId("source"), parts.filter(Boolean).join(" · "));
   say(byId("pool"), `among ${about.candidates.n}`);
+  say(byId("latency-from"), `from ${about.latency_from}`);
 }
 
 client
