@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import logging
+import re
 import struct
 import warnings
 from collections import deque
@@ -33,6 +34,9 @@ _SIGNAL_TYPES = {"eeg", "mag", "grad", "seeg", "ecog", "dbs", "csd", "hbo", "hbr
 _BOUNDARIES = {"BAD boundary", "EDGE boundary", "BAD_ACQ_SKIP"}
 """Annotations with which MNE says that the samples on both sides are not neighbours."""
 
+_NO_MARKER = re.compile(r"(BAD|EDGE)(?![a-z])", re.IGNORECASE)
+"""Not a badger: the word ends there."""
+
 _UNREADABLE = (
     ArithmeticError,
     AssertionError,
@@ -55,7 +59,7 @@ class RecordingSource:
     """A recording that MNE reads, as fast as it is asked for.
 
     Annotations are its markers: the label is the description and the sample is the nearest to
-    the onset. Annotations that begin with ``BAD`` or ``EDGE`` mark bad data by MNE's
+    the onset. Annotations that begin with the word ``BAD`` or ``EDGE`` mark bad data by MNE's
     convention and are no markers; where they say that data are missing (``BAD boundary``,
     ``EDGE boundary``, ``BAD_ACQ_SKIP``) the segment ends. A marker comes before the chunk
     with its sample. Instants count from the first sample, in seconds.
@@ -234,7 +238,7 @@ def _timeline(raw: mne.io.BaseRaw) -> tuple[list[tuple[int, int]], deque[Marker]
     markers: deque[Marker] = deque()
     for n in order:
         label, sample = str(notes.description[n]), int(at[n])
-        if not label.upper().startswith(("BAD", "EDGE")):
+        if not _NO_MARKER.match(label):
             segment = sum(stop <= sample for _, stop in stretches[:-1])
             begin = stretches[segment][0] if stretches else 0
             markers.append(Marker(label, sample / sfreq, segment, sample - begin))

@@ -98,6 +98,11 @@ def test_a_marker_comes_before_the_chunk_with_its_sample(tmp_path: Path) -> None
     assert seen == ["a", "b", "c"]
 
 
+def test_only_the_words_bad_and_edge_are_no_markers(tmp_path: Path) -> None:
+    notes = {1.0: "badger", 2.0: "BAD", 3.0: "bad_muscle", 4.0: "Edgeware", 5.0: "EDGE 1"}
+    assert RecordingSource(_save(_raw(notes=notes), tmp_path)).labels == ("badger", "Edgeware")
+
+
 def test_a_boundary_ends_the_segment_and_is_no_marker(tmp_path: Path) -> None:
     raw = _raw(300, {1.0: "a", 2.0: "BAD_blink"})
     raw.append(_raw(300, {1.0: "b", 1.5: "bad blink"}))
