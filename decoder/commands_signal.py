@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import threading
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from decoder.console import err, out, progress_bar, stopped_by_signals
+from streaming.errors import ConfigError
 
 __all__ = ["replay", "sample", "simulate", "streams"]
 
@@ -65,33 +67,80 @@ def sample(
         typer.echo(path)
 
 
+FaultOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Inject a fault, such as `drop@10:2s`; may be repeated.", metavar="FAULT"
+    ),
+]
+FaultsOption = Annotated[Path | None, typer.Option(help="YAML with a list of faults.")]
+FaultLogOption = Annotated[
+    Path | None, typer.Option(help="Write what the faults did, as JSON lines.")
+]
+
+
 def replay(
-    recording: Annotated[Path, typer.Argument(help="Any file that MNE reads.")],
+    recordings: Annotated[
+        list[Path],
+        typer.Argument(help="XDF, or any file that MNE reads; several are sent at once."),
+    ],
     name: Annotated[str, typer.Option(help="Name of the LSL stream.")] = "",
-    speed: Annotated[float, typer.Option(help="1 is the pace of the recording.")] = 1.0,
+    speed: Annotated[
+        str, typer.Option(help="1 is the pace of the recording; `max`: as fast as can be.")
+    ] = "1",
+    loop: Annotated[bool, typer.Option("--loop", help="Begin again at the end.")] = False,
+    start: Annotated[float, typer.Option(help="Where to begin, in seconds.")] = 0.0,
+    stop: Annotated[float, typer.Option(help="Where to stop, in seconds.")] = math.inf,
     wait: Annotated[
         float, typer.Option(help="Seconds to wait for somebody to receive it first.")
     ] = 0.0,
+    fault: FaultOption = None,
+    faults: FaultsOption = None,
+    fault_log: FaultLogOption = None,
 ) -> None:
-    """Send a recording over LSL as if it were live, annotations as markers."""
-    from streaming.outlet import LslOutput
-    from streaming.replay import publish
-    from streaming.sources.recording import RecordingSource
+    """Send recordings over LSL as if they were live, annotations as markers.
 
-    source = RecordingSource(recording)
-    name = name or recording.stem
-    total = source.n_times / source.spec.sfreq
-    err.print(f"sending {escape(name)} ({total:.0f} s); Ctrl-C stops")
-    with closing(LslOutput(source.spec, name)) as output, progress_bar() as bar:
-        task = bar.add_task(escape(name), total=total)
-        publish(
-            source,
-            output,
-            speed=speed,
+    Streams of XDF keep their names, types, formats and descriptions. The kinds of faults:
+    drop, stall, jitter, bunch, step, drift, disconnect, nan, flat, saturate, line.
+    """
+    from streaming.replay import play
+    from streaming.sources.faults import read_schedule
+    from streaming.sources.opening import open_playable
+
+    if name and len(recordings) > 1:
+        msg = (
+            f"--name names one stream, but there are {len(recordings)} recordings: leave it out"
+        )
+        raise ConfigError(msg)
+    schedule = read_schedule(faults, fault or ())
+    playables = [open_playable(r, name=name, start=start, stop=stop) for r in recordings]
+    total = max(playable.duration for playable in playables)
+    what = ", ".join(stream.name for playable in playables for stream in playable.streams)
+    err.print(f"sending {escape(what)} ({total:.0f} s); Ctrl-C stops")
+    with progress_bar() as bar:
+        task = bar.add_task("sending", total=None if loop else total)
+        n_sent = play(
+            playables,
+            speed=_speed(speed),
+            loop=loop,
             wait_for_consumer=wait,
+            schedule=schedule,
+            truth=fault_log,
             stop=stopped_by_signals(),
             progress=lambda seconds: bar.update(task, completed=seconds),
         )
+    err.print(f"{n_sent} samples were sent")
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = math.inf if text == "max" else float(text)
+    except ValueError:
+        speed = 0.0
+    if not speed > 0:
+        msg = f"--speed must be a positive number or max, got {text!r}"
+        raise ConfigError(msg)
+    return speed
 
 
 def simulate(
@@ -111,6 +160,9 @@ def simulate(
         Path | None,
         typer.Option(help="Record a calibration session to this folder instead of sending."),
     ] = None,
+    fault: FaultOption = None,
+    faults: FaultsOption = None,
+    fault_log: FaultLogOption = None,
     with_stdin: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Send a simulated participant over LSL: EEG and markers, or record one with --save.
@@ -135,16 +187,16 @@ def simulate(
             typer.echo(save)
             return
         source = live_participant(settings, n_trials=trials or None)
-    from streaming.outlet import LslOutput
     from streaming.replay import publish
+    from streaming.sources.faults import read_schedule
 
     stop = stopped_by_signals()
     if with_stdin:  # whoever started us holds the other end: when it dies, we end
         threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
     else:
         err.print(f"sending {escape(name)}, simulated, {snr}; Ctrl-C stops")
-    with closing(LslOutput(source.spec, name)) as output:
-        publish(source, output, chunk_size=10, stop=stop)
+    schedule = read_schedule(faults, fault or ())
+    publish(source, name=name, chunk_size=10, schedule=schedule, truth=fault_log, stop=stop)
 
 
 def _stop_at_end_of_input(stop: threading.Event) -> None:

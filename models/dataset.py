@@ -21,7 +21,7 @@ from models.stimuli import Stimulus, StimulusTable
 from streaming.chain import Chain
 from streaming.errors import RecordingError
 from streaming.signal import Chunk, Marker, SignalSpec, Window
-from streaming.sources.recording import RecordingSource
+from streaming.sources.opening import open_recording
 from streaming.sources.source import Source
 from streaming.timing import TimedSource, Timing
 from streaming.window import LockedWindows, Windower
@@ -151,7 +151,7 @@ def read_dataset(
         _check_alike(paths[0], specs[0], path, spec)
     dropped = dict.fromkeys(drop, "named by the user")
     for n, path in enumerate(paths):
-        source = RecordingSource(path)
+        source = open_recording(path)
         dropped.update(find_dead_channels(source, specs[n].ch_names))
         source.close()
         tell(0.3 * (n + 1) / len(paths))
@@ -164,7 +164,7 @@ def read_dataset(
     chain = make_chain(spec)
     parts = []
     for n, path in enumerate(paths):
-        source = RecordingSource(path)
+        source = open_recording(path)
         timed = TimedSource(source, timing) if timing else source
         parts.append(_collect(path, timed, chain, windowing, table))
         source.close()
@@ -172,12 +172,12 @@ def read_dataset(
     return _join(parts, spec, chain, windowing, table, dropped)
 
 
-def find_dead_channels(source: RecordingSource, ch_names: Sequence[str]) -> dict[str, str]:
+def find_dead_channels(source: Source, ch_names: Sequence[str]) -> dict[str, str]:
     """Find channels that carry nothing of their own, and say why.
 
     Parameters
     ----------
-    source : RecordingSource
+    source : Source
         Is read to its end.
     ch_names : sequence of str
         Channels to look at.
@@ -313,7 +313,7 @@ def _join(
 
 def _picked(path: Path, picks: str, drop: Sequence[str]) -> SignalSpec:
     """Return the spec of a recording's channels of one type, without those to leave out."""
-    source = RecordingSource(path)
+    source = open_recording(path)
     spec = source.spec
     source.close()
     if picks not in _PICKS:

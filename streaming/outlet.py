@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
-from streaming.errors import SourceError
 from streaming.signal import SignalSpec
 
 __all__ = [
-    "LslOutput",
+    "Desc",
     "MarkerOutlet",
+    "Outlet",
     "Output",
     "SignalOutlet",
+    "StreamDescription",
+    "describe_markers",
+    "describe_signal",
     "is_published",
     "marker_xml",
     "signal_xml",
@@ -43,93 +47,163 @@ def source_id_for(name: str, kind: str) -> str:
     return f"braincast-{kind}-{name}@{socket.gethostname()}"
 
 
-def _signal_info(spec: SignalSpec, name: str) -> pylsl.StreamInfo:
-    kind = "MEG" if _MEG_TYPES & set(spec.ch_types) else "EEG"
-    info = pylsl.StreamInfo(
-        name, kind, len(spec.ch_names), spec.sfreq, "float32", source_id_for(name, "signal")
-    )
-    info.desc().append_child_value("manufacturer", "braincast")
-    channels = info.desc().append_child("channels")
-    for label, ch_type, unit in zip(spec.ch_names, spec.ch_types, spec.units, strict=True):
-        channel = channels.append_child("channel")
-        channel.append_child_value("label", label)
-        channel.append_child_value("unit", unit or "none")
-        channel.append_child_value("type", ch_type.upper())
-    return info
+Desc: TypeAlias = tuple[tuple[str, "str | Desc"], ...]
+"""A description as LSL nests it: pairs of a tag and its text, or the pairs below it."""
 
 
-def _marker_info(name: str) -> pylsl.StreamInfo:
-    source_id = source_id_for(name, "markers")
-    info = pylsl.StreamInfo(name, "Markers", 1, pylsl.IRREGULAR_RATE, "string", source_id)
-    info.desc().append_child_value("manufacturer", "braincast")
-    return info
+@dataclass(frozen=True, slots=True)
+class StreamDescription:
+    """What a stream says of itself.
+
+    Parameters
+    ----------
+    name, type : str
+        What it is called, and what it carries.
+    n_channels : int
+        Number of channels.
+    sfreq : float
+        Nominal rate in Hz; 0 for a stream of events.
+    channel_format : str
+        LSL's word: ``"float32"``, ``"double64"``, ``"int8"`` to ``"int64"``, ``"string"``.
+    source_id : str
+        By which receivers find it again after a restart.
+    desc : tuple
+        Everything else, such as the channels' labels; see `Desc`.
+    """
+
+    name: str
+    type: str
+    n_channels: int
+    sfreq: float
+    channel_format: str
+    source_id: str
+    desc: Desc = ()
+
+    @property
+    def is_signal(self) -> bool:
+        """Whether it carries numbers at a regular rate."""
+        return self.sfreq > 0 and self.channel_format != "string"
+
+    def channels(self) -> list[tuple[str, str, str]]:
+        """Return label, type and unit of each channel; empty where nothing is said."""
+        below = _below(self.desc, "channels")
+        said = [dict(d) for _, d in below if not isinstance(d, str)]
+        rows = [tuple(str(d.get(key, "")) for key in ("label", "type", "unit")) for d in said]
+        if len(rows) != self.n_channels:
+            rows = [("", "", "")] * self.n_channels
+        return rows  # type: ignore[return-value]  # three each
+
+    def first_channels(self, n_channels: int) -> StreamDescription:
+        """Return the description of the first channels alone."""
+        rows = _below(self.desc, "channels")
+        desc = tuple(
+            (tag, rows[:n_channels]) if tag == "channels" else (tag, d) for tag, d in self.desc
+        )
+        return replace(self, n_channels=n_channels, desc=desc)
 
 
-def signal_xml(spec: SignalSpec, name: str) -> str:
-    """Return LSL's description of a signal, for a recorder."""
-    return str(_signal_info(spec, name).as_xml())
+def _below(desc: Desc, tag: str) -> Desc:
+    found = dict(desc).get(tag, ())
+    return () if isinstance(found, str) else found
 
 
-def marker_xml(name: str) -> str:
-    """Return LSL's description of a stream of markers, for a recorder."""
-    return str(_marker_info(name).as_xml())
-
-
-class SignalOutlet:
-    """A signal on LSL: float32 in SI units, with names, types and units of the channels.
+def describe_signal(spec: SignalSpec, name: str) -> StreamDescription:
+    """Describe a signal of ours: float32 in SI units.
 
     Parameters
     ----------
     spec : SignalSpec
-        What is sent. The stream's type is MEG if there is a MEG channel, else EEG.
+        Its channels. The stream's type is MEG if there is a MEG channel, else EEG.
     name : str
         Name of the stream.
     """
+    channels = tuple(
+        ("channel", (("label", label), ("unit", unit or "none"), ("type", kind.upper())))
+        for label, kind, unit in zip(spec.ch_names, spec.ch_types, spec.units, strict=True)
+    )
+    return StreamDescription(
+        name,
+        "MEG" if _MEG_TYPES & set(spec.ch_types) else "EEG",
+        len(spec.ch_names),
+        spec.sfreq,
+        "float32",
+        source_id_for(name, "signal"),
+        (("manufacturer", "braincast"), ("channels", channels)),
+    )
 
-    def __init__(self, spec: SignalSpec, name: str) -> None:
-        self._outlet = pylsl.StreamOutlet(_signal_info(spec, name))
 
-    def push(self, data: NDArray[np.float32], timestamps: NDArray[np.float64]) -> None:
+def describe_markers(name: str) -> StreamDescription:
+    """Describe a stream of markers of ours: strings."""
+    made_by = (("manufacturer", "braincast"),)
+    return StreamDescription(
+        name, "Markers", 1, 0.0, "string", source_id_for(name, "markers"), made_by
+    )
+
+
+def _info(d: StreamDescription) -> pylsl.StreamInfo:
+    info = pylsl.StreamInfo(
+        d.name, d.type, d.n_channels, d.sfreq, d.channel_format, d.source_id
+    )
+    _append(info.desc(), d.desc)
+    return info
+
+
+def _append(element: pylsl.XMLElement, desc: Desc) -> None:
+    for tag, content in desc:
+        if isinstance(content, str):
+            element.append_child_value(tag, content)
+        else:
+            _append(element.append_child(tag), content)
+
+
+def signal_xml(spec: SignalSpec, name: str) -> str:
+    """Return LSL's description of a signal, for a recorder."""
+    return str(_info(describe_signal(spec, name)).as_xml())
+
+
+def marker_xml(name: str) -> str:
+    """Return LSL's description of a stream of markers, for a recorder."""
+    return str(_info(describe_markers(name)).as_xml())
+
+
+class Outlet:
+    """Any stream on LSL.
+
+    Parameters
+    ----------
+    description : StreamDescription
+        What the stream says of itself.
+    """
+
+    def __init__(self, description: StreamDescription) -> None:
+        self._outlet: pylsl.StreamOutlet | None = pylsl.StreamOutlet(_info(description))
+
+    def push(
+        self, rows: NDArray[np.generic] | list[list[str]], timestamps: NDArray[np.float64]
+    ) -> None:
         """Send samples.
 
         Parameters
         ----------
-        data : array of shape (n_channels, n_times)
-            Samples, in SI units.
+        rows : array of shape (n_times, n_channels) or list of lists of str
+            Samples, in the stream's format and units.
         timestamps : array of shape (n_times,)
             When each was taken, in seconds on the LSL clock.
         """
-        self._outlet.push_chunk(data.T, timestamps)
+        if self._outlet is not None and len(rows):
+            self._outlet.push_chunk(rows, timestamps)
 
     def wait_for_consumer(self, timeout: float) -> bool:
         """Wait until somebody receives the stream and return whether anybody does."""
-        return bool(self._outlet.wait_for_consumers(timeout))
+        return self._outlet is not None and bool(self._outlet.wait_for_consumers(timeout))
 
-
-class MarkerOutlet:
-    """A stream of markers on LSL, as strings.
-
-    Parameters
-    ----------
-    name : str
-        Name of the stream.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._outlet = pylsl.StreamOutlet(_marker_info(name))
-
-    def push(self, label: str, t: float) -> None:
-        """Send a marker for the instant `t`, in seconds on the LSL clock."""
-        self._outlet.push_sample([label], t)
-
-
-def is_published(source_ids: Sequence[str], wait: float = 0.3) -> bool:
-    """Return whether a stream with one of these ids is there already."""
-    return any(s.source_id() in source_ids for s in pylsl.resolve_streams(wait))
+    def close(self) -> None:
+        """Take the stream off the network; what is still on its way is lost."""
+        self._outlet = None  # which is how pylsl does it
 
 
 class Output(Protocol):
-    """Where a signal and its markers are sent: LSL, or a FieldTrip buffer."""
+    """Where a signal and its markers are sent, other than to LSL: a FieldTrip buffer."""
 
     def push(self, data: NDArray[np.float32], timestamps: NDArray[np.float64]) -> None:
         """Send samples of shape (n_channels, n_times), and when each was taken [s]."""
@@ -144,46 +218,54 @@ class Output(Protocol):
         """Stop sending; more than once is fine."""
 
 
-class LslOutput:
-    """A signal and its markers as two LSL streams: `name`, and ``NAME markers``.
+class SignalOutlet:
+    """A signal on LSL: float32 in SI units, with names, types and units of the channels.
 
     Parameters
     ----------
     spec : SignalSpec
-        What is sent.
+        What is sent. The stream's type is MEG if there is a MEG channel, else EEG.
     name : str
-        Name of the signal's stream.
-
-    Raises
-    ------
-    SourceError
-        If this machine sends a stream of that name already.
+        Name of the stream.
     """
 
     def __init__(self, spec: SignalSpec, name: str) -> None:
-        markers = f"{name} markers"
-        if is_published([source_id_for(name, "signal"), source_id_for(markers, "markers")]):
-            msg = (
-                f"a stream {name!r} is already sent from this machine: stop it or choose a name"
-            )
-            raise SourceError(msg)
-        self._signal: SignalOutlet | None = SignalOutlet(spec, name)
-        self._markers: MarkerOutlet | None = MarkerOutlet(markers)
+        self._outlet = Outlet(describe_signal(spec, name))
 
     def push(self, data: NDArray[np.float32], timestamps: NDArray[np.float64]) -> None:
-        """Send samples; see `SignalOutlet.push`."""
-        if self._signal is not None:
-            self._signal.push(data, timestamps)
+        """Send samples.
 
-    def push_marker(self, label: str, t: float) -> None:
-        """Send a marker; see `MarkerOutlet.push`."""
-        if self._markers is not None:
-            self._markers.push(label, t)
+        Parameters
+        ----------
+        data : array of shape (n_channels, n_times)
+            Samples, in SI units.
+        timestamps : array of shape (n_times,)
+            When each was taken, in seconds on the LSL clock.
+        """
+        self._outlet.push(data.T, timestamps)
 
     def wait_for_consumer(self, timeout: float) -> bool:
-        """Wait until somebody receives the signal and return whether anybody does."""
-        return self._signal is not None and self._signal.wait_for_consumer(timeout)
+        """Wait until somebody receives the stream and return whether anybody does."""
+        return self._outlet.wait_for_consumer(timeout)
 
-    def close(self) -> None:
-        """Take the streams off the network, which is what dropping an outlet does."""
-        self._signal = self._markers = None
+
+class MarkerOutlet:
+    """A stream of markers on LSL, as strings.
+
+    Parameters
+    ----------
+    name : str
+        Name of the stream.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._outlet = Outlet(describe_markers(name))
+
+    def push(self, label: str, t: float) -> None:
+        """Send a marker for the instant `t`, in seconds on the LSL clock."""
+        self._outlet.push([[label]], np.array([t]))
+
+
+def is_published(source_ids: Sequence[str], wait: float = 0.3) -> bool:
+    """Return whether a stream with one of these ids is there already."""
+    return any(s.source_id() in source_ids for s in pylsl.resolve_streams(wait))

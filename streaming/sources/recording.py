@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import configparser
 import logging
+import math
 import re
-import struct
 import warnings
 from collections import deque
 from itertools import pairwise
@@ -17,6 +16,7 @@ import numpy as np
 from streaming.errors import RecordingError
 from streaming.outlet import marker_xml, signal_xml
 from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
+from streaming.sources.files import UNREADABLE, check_file, unreadable
 from streaming.sources.source import Item, RawSamples, StreamHeader, Tap
 
 if TYPE_CHECKING:
@@ -37,21 +37,6 @@ _BOUNDARIES = {"BAD boundary", "EDGE boundary", "BAD_ACQ_SKIP"}
 _NO_MARKER = re.compile(r"(BAD|EDGE)(?![a-z])", re.IGNORECASE)
 """Not a badger: the word ends there."""
 
-_UNREADABLE = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    configparser.Error,
-    struct.error,
-)
-"""What MNE's forty readers raise for a damaged file; they have no error of their own."""
-
 _FORMATS = "such as .fif, .edf, .bdf, .vhdr, .set, .cnt, .mff or a CTF .ds folder"
 
 
@@ -70,6 +55,8 @@ class RecordingSource:
         The file, or the folder for formats that are folders.
     tap : callable, optional
         Where everything goes that is read (a recorder).
+    start, stop : float
+        Which part of it, in seconds since its first sample.
 
     Raises
     ------
@@ -77,9 +64,16 @@ class RecordingSource:
         If there is no such file, it cannot be read, or it holds no signal.
     """
 
-    def __init__(self, path: str | Path, *, tap: Tap | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        tap: Tap | None = None,
+        start: float = 0.0,
+        stop: float = math.inf,
+    ) -> None:
         self._path = Path(path)
-        self._raw = _open(self._path)
+        self._raw = _cropped(_open(self._path), self._path, start, stop)
         self._spec = _spec_of(self._raw, self._path)
         self._tap = tap
         stretches, self._markers = _timeline(self._raw)
@@ -151,8 +145,8 @@ class RecordingSource:
     def _chunk(self, start: int, stop: int) -> Chunk:
         try:
             data = self._raw[:, start:stop][0].astype(np.float32)
-        except _UNREADABLE as error:
-            raise _unreadable(self._path, error) from error
+        except UNREADABLE as error:
+            raise unreadable(self._path, error) from error
         begin, sfreq = self._starts[self._segment], self._spec.sfreq
         chunk = Chunk(data, self._spec, self._segment, start - begin, begin / sfreq)
         if self._tap is not None:
@@ -167,41 +161,41 @@ class RecordingSource:
         return SourceState("ended", t, f"{self._path.name} is over after {t:.1f} s")
 
 
-def _unreadable(path: Path, error: Exception) -> RecordingError:
-    said = " ".join(str(error).split()) or type(error).__name__
-    return RecordingError(
-        f"{path} cannot be read ({said[:200]}): it may be damaged or cut off; "
-        f"export or copy it again"
-    )
-
-
 def _open(path: Path) -> mne.io.BaseRaw:
     import mne
 
-    if not path.exists():
-        msg = f"there is no recording {path} (from {Path.cwd()}): check the path"
-        raise RecordingError(msg)
-    if path.suffix.lower() in {".xdf", ".xdfz"}:
-        msg = f"{path} is XDF, which MNE does not read: convert it to FIF (MNELAB does)"
-        raise RecordingError(msg)
-    if path.is_file() and path.stat().st_size == 0:
-        msg = f"{path} is empty (0 bytes): export or copy it again"
-        raise RecordingError(msg)
+    check_file(path)
     try:
         # MNE says things twice, and prints them where our JSON goes
         with warnings.catch_warnings(), mne.utils.catch_logging() as said:
             warnings.simplefilter("ignore")
             raw = mne.io.read_raw(path, preload=False, verbose="WARNING")
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         if "unsupported file type" in str(error).lower():
             msg = f"{path} has a format that MNE does not read: convert it to one {_FORMATS}"
             raise RecordingError(msg) from error
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if notes := " ".join(said.getvalue().split()):
         logger.info("%s: %s", path.name, notes)
     if raw.n_times == 0:
         msg = f"{path} has no samples: it may be cut off; export or copy it again"
         raise RecordingError(msg)
+    return raw
+
+
+def _cropped(raw: mne.io.BaseRaw, path: Path, start: float, stop: float) -> mne.io.BaseRaw:
+    sfreq, n_times = float(raw.info["sfreq"]), int(raw.n_times)
+    first, last = round(start * sfreq), n_times
+    if stop * sfreq < n_times:
+        last = round(stop * sfreq)
+    if not 0 <= first < last:
+        msg = (
+            f"{path} has no sample from {start:g} to {stop:g} s: it is "
+            f"{n_times / sfreq:.1f} s long"
+        )
+        raise RecordingError(msg)
+    if (first, last) != (0, n_times):
+        raw.crop(first / sfreq, (last - 1) / sfreq)
     return raw
 
 

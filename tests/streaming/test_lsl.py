@@ -12,7 +12,6 @@ import pytest
 
 from streaming.errors import SourceError, StreamNotFound, UnitError
 from streaming.lsl_streams import list_streams
-from streaming.outlet import LslOutput
 from streaming.replay import publish
 from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
 from streaming.sources.lsl import LslSource, to_si
@@ -311,14 +310,12 @@ def test_what_is_published_is_received(name: str) -> None:
         def close(self) -> None:
             pass
 
-    output = LslOutput(spec, name)
-    options = {"wait_for_consumer": 20}
-    thread = threading.Thread(target=publish, args=[Made(), output], kwargs=options)
+    options = {"name": name, "wait_for_consumer": 20}
+    thread = threading.Thread(target=publish, args=[Made()], kwargs=options)
     thread.start()
     source = LslSource.open(name=name, markers=[f"{name} markers"], timeout=20)
     items = _read_until(source, lambda items: _n_times(items) == 250)
     thread.join(10)
-    output.close()
     assert source.spec == spec
     received = np.concatenate([i.data for i in items if isinstance(i, Chunk)], axis=-1)
     np.testing.assert_array_equal(received, data)

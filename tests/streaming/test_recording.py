@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from streaming.errors import RecordingError
 from streaming.signal import Chunk, Gap, Marker, SourceState
+from streaming.sources.opening import open_recording
 from streaming.sources.recording import RecordingSource
 from streaming.sources.source import ClockOffset, Item, RawSamples, StreamHeader
 from tests.recordings import DATA
@@ -182,7 +183,7 @@ def _no_signal(folder: Path) -> Path:
         (_noise(".sqd"), "cannot be read"),
         (_noise(".foo"), "a format that MNE does not read"),
         (_noise(""), "a format that MNE does not read"),
-        (_noise(".xdf"), "XDF"),
+        (_noise(".xdf"), "cannot be read"),
         (_no_signal, "no signal"),
     ],
 )
@@ -191,7 +192,7 @@ def test_a_bad_file_is_one_line_with_a_fix(
 ) -> None:
     path = make(tmp_path)
     with pytest.raises(RecordingError) as error:
-        RecordingSource(path)
+        open_recording(path)
     message = str(error.value)
     assert said in message
     assert str(path) in message

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import json
+import math
 import threading
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -9,10 +14,14 @@ import pytest
 from numpy.typing import NDArray
 
 from streaming.errors import ConfigError, SourceError
-from streaming.outlet import LslOutput
-from streaming.replay import publish
+from streaming.outlet import StreamDescription, source_id_for
+from streaming.replay import play, publish
 from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
+from streaming.sources.faults import Schedule, parse_fault
+from streaming.sources.playable import Block, SourcePlayable
 from streaming.sources.source import Item
+from tests.streaming.loopback import Received as Stream
+from tests.streaming.loopback import receive
 
 SPEC = SignalSpec(200.0, ("Cz", "VEOG", "TRIG"), ("eeg", "eog", "stim"))
 DATA = np.random.default_rng(0).standard_normal((3, 100)).astype(np.float32)
@@ -33,13 +42,16 @@ class ListSource:
 
 
 class Nowhere:
-    """An output that sends nothing."""
+    """An output that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.got: list[Any] = []
 
     def push(self, data: NDArray[np.float32], timestamps: NDArray[np.float64]) -> None:
-        pass
+        self.got.append((data, timestamps))
 
     def push_marker(self, label: str, t: float) -> None:
-        pass
+        self.got.append((label, t))
 
     def wait_for_consumer(self, timeout: float) -> bool:
         return True
@@ -68,7 +80,7 @@ class Receiver:
     def _publish(self, source: ListSource) -> None:
         self.n_sent = publish(
             source,
-            LslOutput(source.spec, self.name),
+            name=self.name,
             wait_for_consumer=20,
             stop=self.stop,
             progress=self._progress,
@@ -177,7 +189,7 @@ def test_the_description_names_channels_types_and_units() -> None:
 def test_a_name_that_is_taken_is_refused() -> None:
     receiver = Receiver([_chunk(0, 16)])
     with pytest.raises(SourceError, match="already sent"):
-        LslOutput(SPEC, receiver.name)
+        publish(ListSource([]), name=receiver.name)
     receiver.stop.set()
     receiver._thread.join(10)
 
@@ -193,4 +205,280 @@ def test_a_stop_ends_a_wait_at_once() -> None:
 @pytest.mark.parametrize("options", [{"speed": 0.0}, {"chunk_size": 0}])
 def test_a_speed_or_size_of_nothing_is_refused(options: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match="must be positive"):
-        publish(ListSource([]), Nowhere(), **options)  # type: ignore[arg-type]
+        publish(ListSource([]), name="x", **options)  # type: ignore[arg-type]
+
+
+# -- faults, and several at once: what a receiver gets is what the log of the truth says --
+
+LONG = np.random.default_rng(1).standard_normal((3, 1600)).astype(np.float32)
+LONG[2] = np.arange(1600)  # a counter: which sample it was
+
+
+def _long(name: str) -> SourcePlayable:
+    chunks: list[Item] = [
+        Chunk(LONG[:, n : n + 100], SPEC, 0, n, 3.0) for n in range(0, 1600, 100)
+    ]
+    markers: list[Item] = [Marker(f"m{n}", 3.0 + n / 200.0, 0, n) for n in range(5, 1600, 200)]
+    items = sorted(
+        [*chunks, *markers], key=lambda i: i.t0 if isinstance(i, Chunk) else i.t - 0.5
+    )
+    return SourcePlayable(SPEC, lambda: ListSource(items), name, 8.0)
+
+
+def _schedule(*texts: str) -> Schedule:
+    return Schedule(tuple(parse_fault(text) for text in texts), seed=5)
+
+
+def _truth(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def _range(line: dict[str, Any]) -> slice:
+    return slice(line["first"], line["first"] + line["n_samples"])
+
+
+def test_what_is_received_is_what_the_log_says(  # noqa: C901 - a case for each kind
+    tmp_path: Path,
+) -> None:
+    name = uuid4().hex
+    schedule = _schedule(
+        *(
+            "drop@1:300ms",
+            "drop@7:50ms",
+            "nan@1.5:0.5s:channels=Cz",
+            "flat@2.5:200ms:channels=VEOG",
+        ),
+        *("saturate@3:200ms:5mV:channels=Cz", "line@3.5:1s:2V:hz=60:channels=VEOG"),
+        *("jitter@4:1s:40ms", "bunch@5:0.6s:12", "step@5.7:-0.5s", "drift@6:1s:2000ppm"),
+        "stall@6.2:0.4s",
+    )
+    ids = source_id_for(name, "signal"), source_id_for(f"{name} markers", "markers")
+    got = receive(
+        lambda: play(
+            [_long(name)],
+            speed=4.0,
+            schedule=schedule,
+            truth=tmp_path / "truth.jsonl",
+            wait_for_consumer=20,
+        ),
+        {ids[0]: 1600 - 60 - 10, ids[1]: 8},
+    )
+    signal, markers = got[ids[0]], got[ids[1]]
+    lines = _truth(tmp_path / "truth.jsonl")
+    total = lines[-1]
+    assert total["kind"] == "total"
+    t_0 = total["t_0"]
+    # the expected stream, from the log alone
+    rows, stamps = LONG.T.astype(np.float32).copy(), t_0 + np.arange(1600) / 200.0
+    kept = np.ones(1600, bool)
+    for line in lines[:-1]:
+        at = _range(line)
+        t = np.arange(1600)[at] / 200.0
+        columns = [SPEC.ch_names.index(c) for c in line.get("channels", [])]
+        assert line["t_first"] == pytest.approx(t_0 + t[0], abs=1e-6)
+        assert line["t_last"] == pytest.approx(t_0 + t[-1], abs=1e-6)
+        match line["kind"]:
+            case "drop":
+                kept[at] = False
+            case "nan":
+                rows[at, columns] = np.nan
+            case "flat":
+                rows[at, columns] = 0
+            case "saturate":
+                rows[at, columns] = line["levels"]
+            case "line":
+                wave = line["levels"][0] * np.sin(2 * np.pi * line["hz"] * t)
+                rows[at, columns[0]] = rows[at, columns[0]].astype(float) + wave
+            case "jitter":
+                firsts = [first for first, _ in line["delays"]] + [at.stop]
+                for (_, delay), (start, stop) in zip(
+                    line["delays"], pairwise(firsts), strict=True
+                ):
+                    stamps[start:stop] += delay
+            case "bunch":
+                n = np.arange(1600)[at]
+                last = n + line["n_bunch"] - 1 - n % line["n_bunch"]
+                stamps[at] = t_0 + np.minimum(last, at.stop) / 200.0
+            case "step":
+                stamps[at] += line["step"]
+            case "drift":
+                begun = np.arange(1600)[at] / 200.0 - 6.0
+                stamps[at] += np.minimum(begun, 1.0) * line["ppm"] * 1e-6
+                assert line["shift"] == pytest.approx(2e-3)
+            case "stall":
+                held = (signal.data[:, 2] >= at.start) & (signal.data[:, 2] < at.stop)
+                arrived = np.array(signal.arrived)[held]
+                assert arrived.min() >= t_0 + (line["t_sent"] - t_0) / 4 - 1e-3
+                assert np.ptp(arrived) < 0.05  # 0.1 s at this speed
+    assert {line["kind"] for line in lines} == {f.kind for f in schedule.faults} | {"total"}
+    assert [total["n_taken"], total["n_sent"]] == [1600, kept.sum()]
+    np.testing.assert_array_equal(signal.data, rows[kept].astype(float))
+    np.testing.assert_allclose(signal.stamps, stamps[kept], atol=1e-9)
+    np.testing.assert_allclose(markers.stamps, t_0 + np.arange(5, 1600, 200) / 200.0, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_a_stream_goes_and_comes_back_under_its_id(tmp_path: Path) -> None:
+    name = uuid4().hex
+    source_id = source_id_for(name, "signal")
+    after: list[Stream] = []
+
+    def come_back() -> None:
+        play(
+            [_long(name)],
+            schedule=_schedule("disconnect@1:2s", "disconnect@4:2s:rate=100:n_channels=2"),
+            truth=tmp_path / "truth.jsonl",
+            wait_for_consumer=20,
+        )
+
+    def follow() -> None:  # receives all that comes under the id, one stream after the other
+        known: set[str] = set()
+        while len(after) < 3:
+            for info in pylsl.resolve_byprop("source_id", source_id, timeout=1):
+                if info.uid() not in known:
+                    known.add(info.uid())
+                    after.append(Stream(info, 10**6))
+                    after[-1].start()
+                    if len(after) < 3:
+                        after[-1].join()
+
+    threads = [threading.Thread(target=target) for target in (come_back, follow)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(40)
+    after[-1].inlet.close_stream()
+    lines = _truth(tmp_path / "truth.jsonl")
+    t_0 = lines[-1]["t_0"]
+    outages = [line for line in lines if line["kind"] == "disconnect"]
+    assert [(line["first"], line["n_samples"]) for line in outages] == [(200, 400), (800, 400)]
+    assert [line["t_back"] - t_0 for line in outages] == pytest.approx([3.0, 6.0])
+    assert [(s.info.nominal_srate(), s.info.channel_count()) for s in after] == [
+        *((200.0, 3), (200.0, 3), (100.0, 2))
+    ]
+    first, second, third = (s.data.astype(np.float32) for s in after)
+    np.testing.assert_array_equal(first, LONG.T[:200])  # none is lost before an outage
+    n = int(second[0, 2])
+    assert n >= 600
+    np.testing.assert_array_equal(second, LONG.T[n:800])
+    assert second.shape[0] > 0
+    k = round((after[2].stamps[0] - t_0) * 200)
+    assert k % 2 == 0
+    np.testing.assert_array_equal(third, LONG.T[k::2, :2][: len(third)])
+    assert len(third) >= 100
+    assert lines[-1]["n_sent"] == 200 + 200 + 200
+
+
+class Made:
+    """Two streams of different rates, formats and beginnings, and one without samples."""
+
+    def __init__(self) -> None:
+        tag, desc = uuid4().hex, (("cap", (("name", "some"), ("size", "54"))),)
+        self.streams = (
+            StreamDescription("fast", "EEG", 2, 100.0, "double64", f"fast-{tag}", desc),
+            StreamDescription("slow", "Gaze", 1, 10.0, "int16", f"slow-{tag}"),
+            StreamDescription("words", "Markers", 2, 0.0, "string", f"words-{tag}"),
+            StreamDescription("empty", "Audio", 1, 50.0, "float32", f"empty-{tag}"),
+        )
+        self.duration = 2.0
+        self.fast = np.random.default_rng(2).standard_normal((200, 2))
+        self.slow = np.arange(-10, 10, dtype=np.int16)[:, None]
+
+    def blocks(self) -> Any:
+        for n in range(2):
+            yield Block(0, n + np.arange(100) / 100, self.fast[100 * n : 100 * n + 100])
+            yield Block(1, n + 0.03 + np.arange(10) / 10, self.slow[10 * n : 10 * n + 10])
+            yield Block(2, np.array([n + 0.5]), [["go", f"é{n}"]])
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_several_streams_keep_names_formats_descriptions_and_relative_timing(
+    loop: bool,
+) -> None:
+    made, other, stop = Made(), Made(), threading.Event()
+    ids = [d.source_id for d in [*made.streams[:3], *other.streams[:1]]]
+    others = [d.source_id for d in [*made.streams, *other.streams] if d.source_id not in ids]
+    times = 2 if loop else 1
+
+    def progress(seconds: float) -> None:
+        if seconds > 4.4:
+            stop.set()
+
+    got = receive(
+        lambda: play(
+            [made, other],
+            speed=4.0,
+            loop=loop,
+            wait_for_consumer=20,
+            stop=stop,
+            progress=progress,
+        ),
+        dict(zip(ids, [200 * times, 20 * times, 2 * times, 200 * times], strict=True))
+        | dict.fromkeys(others, 0),
+    )
+    fast, slow, words, same = (got[source_id] for source_id in ids)
+    np.testing.assert_array_equal(fast.data[: 200 * times], np.tile(made.fast, (times, 1)))
+    np.testing.assert_array_equal(slow.data[: 20 * times], np.tile(made.slow, (times, 1)))
+    assert words.rows[:2] == [["go", "é0"], ["go", "é1"]]
+    t_0, period = fast.stamps[0], 2.03
+    t_fast = np.concatenate([n * period + np.arange(200) / 100 for n in range(times)])
+    t_slow = np.concatenate([n * period + 0.03 + np.arange(20) / 10 for n in range(times)])
+    np.testing.assert_allclose(fast.stamps[: 200 * times] - t_0, t_fast, atol=1e-9)
+    np.testing.assert_allclose(slow.stamps[: 20 * times] - t_0, t_slow, atol=1e-9)
+    np.testing.assert_allclose(words.stamps[:2] - t_0, [0.5, 1.5], atol=1e-9)
+    np.testing.assert_allclose(same.stamps[0], t_0, atol=1e-9)
+    info = fast.info
+    assert (info.name(), info.type(), info.channel_format()) == (
+        "fast",
+        "EEG",
+        pylsl.cf_double64,
+    )
+    assert slow.info.channel_format() == pylsl.cf_int16
+    assert info.desc().child("cap").child_value("size") == "54"
+    assert words.info.channel_count() == 2
+
+
+def test_another_output_gets_the_signal_and_its_markers_in_order(tmp_path: Path) -> None:
+    output = Nowhere()
+    faults = _schedule("drop@1:1s")
+    assert play([_long("a")], output, speed=math.inf, schedule=faults) == 1400
+    signals = [got for got in output.got if not isinstance(got[0], str)]
+    data = np.concatenate([data for data, _ in signals], axis=1)
+    np.testing.assert_array_equal(data, np.delete(LONG, np.s_[200:400], axis=1))
+    n_seen = 0.0
+    for what, t in output.got:
+        if isinstance(what, str):  # comes before the samples of its instant
+            assert n_seen <= int(what[1:])
+        else:
+            n_seen = what[2, -1]
+            assert len(t) == what.shape[1]
+    assert len(output.got) - len(signals) == 8
+    with pytest.raises(SourceError, match="2 signals"):
+        play([_long("a"), _long("b")], output)
+    with pytest.raises(ConfigError, match="disconnect"):
+        play([_long("a")], output, schedule=_schedule("disconnect@1:2s"))
+
+
+def test_at_full_speed_a_recording_arrives_whole_and_sooner() -> None:
+    name = uuid4().hex
+    source_id = source_id_for(name, "signal")
+    got = receive(
+        lambda: play([_long(name)], speed=math.inf, wait_for_consumer=20), {source_id: 1600}
+    )[source_id]
+    np.testing.assert_array_equal(got.data, LONG.T.astype(float))
+    assert got.arrived[-1] - got.arrived[0] < 1.0  # of 8 s
+
+
+def test_what_takes_time_is_refused_at_full_speed_and_no_log_is_overwritten(
+    tmp_path: Path,
+) -> None:
+    playable = [_long(uuid4().hex)]
+    with pytest.raises(ConfigError, match="at speed max"):
+        play(playable, speed=math.inf, schedule=_schedule("stall@1:1s"))
+    (tmp_path / "log").touch()
+    with pytest.raises(ConfigError, match="exists"):
+        play(playable, truth=tmp_path / "log")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        play(playable, truth=tmp_path / "none" / "log")
+    with pytest.raises(SourceError, match="two of the streams"):
+        play(playable * 2)
