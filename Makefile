@@ -15,7 +15,7 @@ install: .venv/installed
 	  || { echo "Python lacks venv; on Debian: sudo apt-get install python3-venv"; exit 2; }
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt torch
-	$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[decode,test]'
+	$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[decode,meg,test]'
 	@touch $@
 
 demo: install

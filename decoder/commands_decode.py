@@ -110,6 +110,10 @@ def serve(
     model: Annotated[
         Path, typer.Option("--model", "-m", help="Model folder, made by `braincast fit`.")
     ],
+    source: Annotated[
+        str | None,
+        typer.Option(help="A FieldTrip buffer instead of LSL: `fieldtrip://127.0.0.1:1972`."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the signal's LSL stream.")] = None,
     kind: Annotated[str | None, typer.Option("--type", help="Its type, such as EEG.")] = None,
     source_id: Annotated[str | None, typer.Option(help="Its source_id.")] = None,
@@ -146,12 +150,13 @@ def serve(
     """Decode a live LSL stream and serve it to the browser and to apps."""
     from decoder.config import BidsConfig, Config, ServerConfig, SessionConfig, SourceConfig
     from decoder.server.auth import Access
-    from decoder.service import Service, lsl_source
+    from decoder.service import Service, live_source
     from decoder.service import listen as listen_on
     from streaming.timing import choose_timing
 
     config = Config(
         source=SourceConfig(
+            address=source,
             name=name,
             type=kind,
             source_id=source_id,
@@ -168,7 +173,7 @@ def serve(
     access = Access(token, host=host) if token else Access(host=host)
     with closing(listen_on(host, port)) as sock:
         with err.status("looking for the stream ..."):
-            service = Service(config, model, lsl_source(config.source), access, sock)
+            service = Service(config, model, live_source(config.source), access, sock)
         service.run(lambda: announce(service, access))
 
 

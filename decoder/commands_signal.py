@@ -6,10 +6,11 @@ import json
 import math
 import sys
 import threading
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -18,7 +19,16 @@ from rich.table import Table
 from decoder.console import err, out, progress_bar, stopped_by_signals
 from streaming.errors import ConfigError
 
+if TYPE_CHECKING:
+    from streaming.outlet import Output, StreamDescription
+
 __all__ = ["replay", "sample", "simulate", "streams"]
+
+
+To = Annotated[
+    str,
+    typer.Option(help="`lsl`, or a FieldTrip buffer to open: `fieldtrip://127.0.0.1:1972`."),
+]
 
 
 def streams(
@@ -97,8 +107,9 @@ def replay(
     fault: FaultOption = None,
     faults: FaultsOption = None,
     fault_log: FaultLogOption = None,
+    to: To = "lsl",
 ) -> None:
-    """Send recordings over LSL as if they were live, annotations as markers.
+    """Send recordings as if they were live, annotations as markers: over LSL, or as a buffer.
 
     Streams of XDF keep their names, types, formats and descriptions. The kinds of faults:
     drop, stall, jitter, bunch, step, drift, disconnect, nan, flat, saturate, line.
@@ -117,10 +128,12 @@ def replay(
     total = max(playable.duration for playable in playables)
     what = ", ".join(stream.name for playable in playables for stream in playable.streams)
     err.print(f"sending {escape(what)} ({total:.0f} s); Ctrl-C stops")
-    with progress_bar() as bar:
+    streams = [stream for playable in playables for stream in playable.streams]
+    with output_to(to, streams) as output, progress_bar() as bar:
         task = bar.add_task("sending", total=None if loop else total)
         n_sent = play(
             playables,
+            output,
             speed=_speed(speed),
             loop=loop,
             wait_for_consumer=wait,
@@ -163,9 +176,10 @@ def simulate(
     fault: FaultOption = None,
     faults: FaultsOption = None,
     fault_log: FaultLogOption = None,
+    to: To = "lsl",
     with_stdin: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
-    """Send a simulated participant over LSL: EEG and markers, or record one with --save.
+    """Send a simulated participant as if it were live, or record one with --save.
 
     Somebody who does not exist looks at 300 things; 200 of them are shown in calibration.
     """
@@ -187,6 +201,7 @@ def simulate(
             typer.echo(save)
             return
         source = live_participant(settings, n_trials=trials or None)
+    from streaming.outlet import describe_signal
     from streaming.replay import publish
     from streaming.sources.faults import read_schedule
 
@@ -196,7 +211,37 @@ def simulate(
     else:
         err.print(f"sending {escape(name)}, simulated, {snr}; Ctrl-C stops")
     schedule = read_schedule(faults, fault or ())
-    publish(source, name=name, chunk_size=10, schedule=schedule, truth=fault_log, stop=stop)
+    with output_to(to, [describe_signal(source.spec, name)]) as output:
+        publish(
+            source,
+            output,
+            name=name,
+            chunk_size=10,
+            schedule=schedule,
+            truth=fault_log,
+            stop=stop,
+        )
+
+
+@contextmanager
+def output_to(to: str, streams: Sequence[StreamDescription]) -> Iterator[Output | None]:
+    """Open the buffer that one signal is sent to; None for LSL, which takes any streams."""
+    if to == "lsl":
+        yield None
+        return
+    from streaming.description import describe
+    from streaming.fieldtrip_protocol import Address
+    from streaming.fieldtrip_server import FieldTripServer
+
+    address = Address.parse(to)
+    signals = [stream for stream in streams if stream.is_signal]
+    if len(signals) != 1:
+        msg = f"a buffer takes one signal, and there are {len(signals)}: send over LSL"
+        raise ConfigError(msg)
+    (signal,) = signals
+    described = describe(signal.sfreq, signal.type, signal.channels())
+    with closing(FieldTripServer(described, address)) as server:
+        yield server
 
 
 def _stop_at_end_of_input(stop: threading.Event) -> None:

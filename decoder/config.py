@@ -23,6 +23,8 @@ class SourceConfig(_Section):
 
     Parameters
     ----------
+    address : str or None
+        Where a FieldTrip buffer is, such as ``fieldtrip://127.0.0.1:1972``; None: LSL.
     name, type, source_id : str or None
         What the signal's LSL stream must have; whatever is not given may be anything.
     markers : tuple of str
@@ -33,6 +35,7 @@ class SourceConfig(_Section):
         How long to look for the streams, in seconds.
     """
 
+    address: str | None = None
     name: str | None = None
     type: str | None = None
     source_id: str | None = None

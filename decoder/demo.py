@@ -17,7 +17,7 @@ from decoder.config import Config, ServerConfig, SessionConfig, SourceConfig
 from decoder.evaluation import Evaluation
 from decoder.fitting import FitSettings, fit_recordings
 from decoder.server.auth import Access
-from decoder.service import Service, lsl_source
+from decoder.service import Service, live_source
 from decoder.simulation import CANDIDATES, RECORDING, STIMULI, save_calibration
 from streaming.sources.simulated import SimulatedSettings
 
@@ -113,7 +113,7 @@ class Demo:
             },
         )
         access = Access(open_viewer=True, host=host)
-        return Service(config, self.folder / "model", lsl_source(config.source), access, sock)
+        return Service(config, self.folder / "model", live_source(config.source), access, sock)
 
 
 def stop_after(service: Service, seconds: float, ended: threading.Event) -> None:

@@ -29,6 +29,7 @@ from decoder.server.wire import PROTOCOL
 from decoder.session import Session
 from models.checkpoint import load_model
 from streaming.errors import ConfigError
+from streaming.fieldtrip_protocol import Address
 from streaming.ingest import FeedQueue, Ingest
 from streaming.lsl_clock import Clock, lsl_clock
 from streaming.record import XdfWriter
@@ -36,7 +37,7 @@ from streaming.sources.lsl import LslSource
 from streaming.sources.source import Source, Tap
 from streaming.timing import TimedSource
 
-__all__ = ["Service", "listen", "lsl_source"]
+__all__ = ["Service", "listen", "live_source"]
 
 SEND_BUFFER = 65536
 """Bytes the kernel may hold for a client; its default hides seconds of stale messages."""
@@ -306,8 +307,16 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def lsl_source(config: SourceConfig) -> Callable[[Tap | None], Source]:
-    """Return what opens the LSL streams of a configuration."""
+def live_source(config: SourceConfig) -> Callable[[Tap | None], Source]:
+    """Return what opens the source of a configuration: LSL streams, or a FieldTrip buffer.
+
+    Raises
+    ------
+    ConfigError
+        If both are meant, the address is none, or a package is missing.
+    """
+    if config.address is not None:
+        return _buffer_source(config, Address.parse(config.address))
     return lambda tap: LslSource.open(
         name=config.name,
         type=config.type,
@@ -316,4 +325,18 @@ def lsl_source(config: SourceConfig) -> Callable[[Tap | None], Source]:
         unit=config.unit,
         timeout=config.timeout,
         tap=tap,
+    )
+
+
+def _buffer_source(config: SourceConfig, address: Address) -> Callable[[Tap | None], Source]:
+    if config.name or config.type or config.source_id or config.markers:
+        msg = (
+            f"{address} is a buffer: --name, --type, --source-id and --markers are for LSL; "
+            f"leave them out"
+        )
+        raise ConfigError(msg)
+    from streaming.sources.fieldtrip import FieldTripSource
+
+    return lambda tap: FieldTripSource.open(
+        address, unit=config.unit, timeout=config.timeout, tap=tap
     )

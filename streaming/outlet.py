@@ -156,9 +156,10 @@ def _append(element: pylsl.XMLElement, desc: Desc) -> None:
             _append(element.append_child(tag), content)
 
 
-def signal_xml(spec: SignalSpec, name: str) -> str:
-    """Return LSL's description of a signal, for a recorder."""
-    return str(_info(describe_signal(spec, name)).as_xml())
+def signal_xml(spec: SignalSpec, name: str, channel_format: str = "float32") -> str:
+    """Return LSL's description of a signal in SI units, for a recorder."""
+    description = replace(describe_signal(spec, name), channel_format=channel_format)
+    return str(_info(description).as_xml())
 
 
 def marker_xml(name: str) -> str:
