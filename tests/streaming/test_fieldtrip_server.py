@@ -44,12 +44,13 @@ def _client(server: FieldTripServer) -> Client:
 def _ask(server: FieldTripServer, request: bytes) -> bytes:
     """Send raw bytes and return what comes back until the server hangs up or is quiet."""
     answer = b""
-    with socket.create_connection((server.address.host, server.address.port), 5) as sock:
-        with contextlib.suppress(OSError):  # it may hang up at once
-            sock.sendall(request)
-            sock.shutdown(socket.SHUT_WR)
-            while more := sock.recv(65536):
-                answer += more
+    address = server.address.host, server.address.port
+    # it may hang up at once
+    with contextlib.suppress(OSError), socket.create_connection(address, 5) as sock:
+        sock.sendall(request)
+        sock.shutdown(socket.SHUT_WR)
+        while more := sock.recv(65536):
+            answer += more
     return answer
 
 
