@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -23,19 +25,33 @@ def doctor(
     record: Annotated[Path, typer.Option(help="Where sessions will be kept.")] = Path(
         "sessions"
     ),
+    name: Annotated[str | None, typer.Option(help="Only LSL streams of this name.")] = None,
+    kind: Annotated[str | None, typer.Option("--type", help="Of this type.")] = None,
+    source_id: Annotated[str | None, typer.Option(help="With this source_id.")] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Unit of the samples, where the stream does not say.")
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(help="How long to look at the streams [s].", min=1)
+    ] = 6.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check this machine before a participant sits down; exits with 1 if something is wrong."""
-    from decoder.doctor import checks
+    from decoder.doctor import Plan, checks
+    from streaming.lsl_streams import StreamQuery
 
-    table = Table("", "what", "found")
-    good = True
+    query = StreamQuery(name=name, type=kind, source_id=source_id)
     with err.status("looking ..."):
-        for check in checks(model, record):
-            good &= check.ok
-            mark = "[green]ok[/]" if check.ok else "[bold red]NO[/]"
-            table.add_row(mark, check.what, escape(check.found))
-    out.print(table)
-    if not good:
+        found = list(checks(Plan(model, record, query, unit, seconds)))
+    if as_json:
+        typer.echo(json.dumps([asdict(check) for check in found], indent=2))
+    else:
+        table = Table("", "what", "found")
+        for check in found:
+            mark = {"go": "[green]go[/]", "note": "[yellow]note[/]", "no": "[bold red]NO[/]"}
+            table.add_row(mark[check.verdict], escape(check.what), escape(check.found))
+        out.print(table)
+    if any(check.verdict == "no" for check in found):
         raise typer.Exit(1)
 
 

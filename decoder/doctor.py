@@ -2,35 +2,58 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from models.checkpoint import load_model
-from models.spaces import PACKAGED_SPACE, open_space
 from streaming.errors import BraincastError
 from streaming.lsl_clock import lsl_clock
-from streaming.lsl_streams import list_streams
+from streaming.lsl_streams import StreamQuery
 from streaming.outlet import SignalOutlet
+from streaming.preflight import Probe, probe_multicast, probe_streams
 from streaming.signal import Chunk, SignalSpec
 from streaming.sources.lsl import LslSource
 
-__all__ = ["Check", "checks"]
+if TYPE_CHECKING:
+    from models.checkpoint import Model
 
-NEEDED = ("mne", "numpy", "pylsl", "scipy", "torch", "transformers", "fastapi", "uvicorn")
+__all__ = ["Check", "Plan", "checks"]
+
+NEEDED = (
+    *("mne", "mne-bids", "numpy", "pylsl", "pyxdf", "scipy"),
+    *("torch", "transformers", "safetensors", "fastapi", "uvicorn", "websockets"),
+)
 
 SLOW_LOOPBACK = 0.05
 """A sample that takes longer within this machine means a busy machine, in seconds."""
 
 LITTLE_SPACE = 5e9
-"""Bytes: a day of 64 channels at 1 kHz takes 7 GB, and its log little."""
+"""Bytes: a day of 64 channels at 1 kHz takes 22 GB, three hours 2.8 GB, and the log little."""
+
+SLOW_DISK = 20e6
+"""Bytes a second: 306 channels at 5 kHz come at 6 MB/s."""
+
+TEST_WRITE = 16_000_000
+
+RATE_TOLERANCE = 0.02
+"""Of a few seconds of blocks that are late by up to 30 ms, no more can be known."""
+
+UNSTEADY_CLOCK = 0.001
+"""Measurements of one offset on a wired network differ by less, in seconds."""
+
+FULL_LOAD = 0.8
+
+Verdict = Literal["go", "note", "no"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +64,20 @@ class Check:
     ----------
     what : str
         Subject.
-    ok : bool
-        Whether to go on.
+    verdict : str
+        ``"go"``, ``"note"`` (to know, not to stop) or ``"no"``.
     found : str
         What was found and, if it is not right, what to do.
     """
 
     what: str
-    ok: bool
+    verdict: Verdict
     found: str
 
 
-def checks(model: Path | None, record: Path) -> Iterator[Check]:
-    """Run all checks, one after the other.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is going to be done on this machine.
 
     Parameters
     ----------
@@ -61,45 +85,79 @@ def checks(model: Path | None, record: Path) -> Iterator[Check]:
         A model folder that is to be served.
     record : Path
         Where sessions are to be kept.
+    query : StreamQuery
+        The streams that matter; all, if it asks for nothing.
+    unit : str or None
+        Of the signal, where it does not say.
+    seconds : float
+        How long to look at the streams.
+    """
+
+    model: Path | None = None
+    record: Path = Path("sessions")
+    query: StreamQuery = field(default_factory=StreamQuery)
+    unit: str | None = None
+    seconds: float = 6.0
+
+
+def checks(plan: Plan) -> Iterator[Check]:
+    """Run all checks, one after the other.
+
+    Parameters
+    ----------
+    plan : Plan
+        What is going to be done.
     """
     yield _python()
-    yield from (_package(name) for name in NEEDED)
+    yield _packages()
     yield _checked("sentence encoder", _encoder)
     yield _checked("LSL within this machine", _loopback)
-    yield _checked("LSL streams", _streams)
-    yield _disk(record)
-    if model is not None:
-        yield _checked("model", lambda: _model(model))
+    yield _multicast()
+    probes = probe_streams(plan.query, plan.seconds, plan.unit, lsl_clock)
+    yield from _streams(probes, plan)
+    yield _space(plan.record)
+    yield _write_speed(plan.record)
+    if plan.model is not None:
+        yield from _model(plan.model, probes)
 
 
-def _checked(what: str, look: Callable[[], tuple[bool, str]]) -> Check:
+def _checked(what: str, look: Callable[[], Check]) -> Check:
     try:
-        return Check(what, *look())
+        return look()
     except BraincastError as error:
-        return Check(what, ok=False, found=str(error))
+        return Check(what, "no", str(error))
 
 
 def _python() -> Check:
-    found = sys.version.split()[0]
-    return Check("Python", sys.version_info >= (3, 11), f"{found} (3.11 or newer is needed)")
+    found = f"{sys.version.split()[0]} (3.11 or newer is needed)"
+    return Check("Python", "go" if sys.version_info >= (3, 11) else "no", found)
 
 
-def _package(name: str) -> Check:
-    try:
-        return Check(name, ok=True, found=version(name))
-    except PackageNotFoundError:
-        fix = "not installed: make install, or pip install -e '.[decode]'"
-        return Check(name, ok=False, found=fix)
+def _packages() -> Check:
+    there, missing = [], []
+    for name in NEEDED:
+        try:
+            there.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        fix = "make install, or pip install -e '.[decode]'"
+        return Check("packages", "no", f"not installed: {', '.join(missing)}; {fix}")
+    return Check("packages", "go", ", ".join(there))
 
 
-def _encoder() -> tuple[bool, str]:
+def _encoder() -> Check:
+    from models.spaces import PACKAGED_SPACE, open_space
+
     began = time.perf_counter()
     open_space(PACKAGED_SPACE)
-    return True, f"loads in {time.perf_counter() - began:.1f} s, checksum right"
+    took = time.perf_counter() - began
+    return Check("sentence encoder", "go", f"loads in {took:.1f} s, checksum right")
 
 
-def _loopback() -> tuple[bool, str]:
+def _loopback() -> Check:
     """Send samples to ourselves as an amplifier would."""
+    what = "LSL within this machine"
     spec = SignalSpec(100.0, ("Cz",))
     name = f"doctor-{uuid.uuid4().hex[:8]}"
     outlet = SignalOutlet(spec, name)
@@ -116,29 +174,137 @@ def _loopback() -> tuple[bool, str]:
     finally:
         source.close()
     if not took:
-        return False, "a stream was found but no sample came: is a firewall in between?"
+        found = "a stream was found but no sample came: is a firewall in between?"
+        return Check(what, "no", found)
     median = float(np.median(took))
-    return median < SLOW_LOOPBACK, f"a sample takes {1000 * median:.2f} ms (median of 20)"
+    verdict: Verdict = "go" if median < SLOW_LOOPBACK else "no"
+    return Check(what, verdict, f"a sample takes {1000 * median:.2f} ms (median of 20)")
 
 
-def _streams() -> tuple[bool, str]:
-    found = list_streams(2.0)
-    if not found:
-        return True, "none now; start the amplifier's LSL app, or braincast simulate"
-    return True, ", ".join(f"{s.name} ({s.type}, {s.sfreq:g} Hz)" for s in found)
+def _multicast() -> Check:
+    problem = probe_multicast()
+    if not problem:
+        return Check("LSL multicast", "go", "packets leave and reach this machine")
+    found = (
+        f"nothing came back from {problem}: streams of other machines will not be found; "
+        "let UDP port 16571 through, or name their addresses in lsl_api.cfg (KnownPeers)"
+    )
+    return Check("LSL multicast", "note", found)
 
 
-def _disk(record: Path) -> Check:
-    place = record.resolve()
+def _streams(probes: list[Probe], plan: Plan) -> Iterator[Check]:
+    asked = plan.query.to_xpath()
+    if not probes:
+        found = "none now; start the amplifier's LSL app, or braincast simulate"
+        yield Check("LSL streams", "no" if asked else "note", found)
+    for probe in probes:
+        verdict, found = _judge(probe, plan.seconds)
+        yield Check(f"stream {probe.summary.name}", verdict, found)
+
+
+def _judge(probe: Probe, seconds: float) -> tuple[Verdict, str]:
+    if probe.problem:
+        return "no", probe.problem
+    s = probe.summary
+    offset = (
+        f"clock {1000 * probe.offset:+.3f} ms, steady within {1000 * probe.drift:.3f} ms "
+        f"({probe.n_offsets} measured)"
+    )
+    clock: Verdict = "go" if probe.drift < UNSTEADY_CLOCK else "no"
+    if clock == "no":
+        offset += ": use a wired network"
+    if not s.sfreq:
+        return clock, f"{s.type} from {s.hostname}, irregular, {probe.n_times} came; {offset}"
+    start = f"{s.type} from {s.hostname}, {s.n_channels} channels"
+    if probe.n_times < 2:
+        return "no", f"{start}: no samples within {seconds:g} s; is the amplifier running?"
+    rate = f"{start}, {probe.sfreq:.2f} Hz measured, {s.sfreq:g} nominal"
+    if abs(probe.sfreq / s.sfreq - 1) > RATE_TOLERANCE:
+        return "no", f"{rate}: samples are lost, or the rate is declared wrongly; {offset}"
+    return clock, f"{rate}; {offset}"
+
+
+def _existing(folder: Path) -> Path:
+    place = folder.resolve()
     while not place.exists():
         place = place.parent
+    return place
+
+
+def _space(record: Path) -> Check:
+    place = _existing(record)
     free = shutil.disk_usage(place).free
     found = f"{free / 1e9:.0f} GB free at {place}"
-    return Check("disk", free > LITTLE_SPACE, found)
+    if free > LITTLE_SPACE:
+        return Check("disk space", "go", found)
+    return Check("disk space", "no", f"{found}: free some, or name another with --record")
 
 
-def _model(folder: Path) -> tuple[bool, str]:
-    model = load_model(folder)
-    spec = model.spec
-    n = len(spec.ch_names)
-    return True, f"{n} channels at {spec.sfreq:g} Hz, {len(model.candidates)} candidates"
+def _write_speed(record: Path) -> Check:
+    place = _existing(record)
+    data = os.urandom(1_000_000)
+    try:
+        with tempfile.TemporaryFile(dir=place) as file:
+            began = time.perf_counter()
+            for _ in range(TEST_WRITE // len(data)):
+                file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            took = time.perf_counter() - began
+    except OSError as error:
+        found = f"cannot write to {place} ({error.strerror}); name another with --record"
+        return Check("disk speed", "no", found)
+    speed = TEST_WRITE / took
+    found = f"{speed / 1e6:.0f} MB/s to {place}, synchronised"
+    return Check("disk speed", "go" if speed > SLOW_DISK else "no", found)
+
+
+def _model(folder: Path, probes: list[Probe]) -> Iterator[Check]:
+    from models.checkpoint import load_model
+
+    try:
+        model = load_model(folder)
+    except BraincastError as error:
+        yield Check("model", "no", str(error))
+        return
+    spec, n_candidates = model.spec, len(model.candidates)
+    found = f"{len(spec.ch_names)} channels at {spec.sfreq:g} Hz, {n_candidates} candidates"
+    yield Check("model", "go", found)
+    yield _match(model, probes)
+    yield _pace(model)
+
+
+def _match(model: Model, probes: list[Probe]) -> Check:
+    """Say whether the session would take the stream."""
+    from decoder.session import Session
+
+    what = "model and stream"
+    signals = [p for p in probes if p.spec is not None]
+    if len(signals) != 1:
+        found = f"{len(signals)} signals are there: name the one to decode with --name"
+        return Check(what, "note", found)
+    (probe,) = signals
+    assert probe.spec is not None  # noqa: S101 - chosen for it
+    try:
+        Session(model, probe.spec, "doctor")
+    except BraincastError as error:
+        return Check(what, "no", str(error))
+    units = ", ".join(sorted({unit for unit in probe.spec.units if unit}))
+    found = (
+        f"{probe.summary.name} has the rate and all {len(model.spec.ch_names)} channels, "
+        f"in units that are known ({units})"
+    )
+    return Check(what, "go", found)
+
+
+def _pace(model: Model) -> Check:
+    from decoder.pace import measure_pace
+
+    pace = measure_pace(model)
+    found = (
+        f"{1000 * pace.median:.2f} ms (median), {1000 * pace.p95:.2f} ms (95 %) of "
+        f"{pace.n} decodes, one each {1000 * pace.hop:.0f} ms; {pace.load:.0%} of a core"
+    )
+    if pace.n and pace.p95 < pace.hop and pace.load < FULL_LOAD:
+        return Check("time per decode", "go", found)
+    return Check("time per decode", "no", f"{found}: too slow; end other programs")

@@ -1,0 +1,169 @@
+"""A preflight that finds what would spoil a session."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pylsl
+import pytest
+
+from decoder import doctor
+from decoder.cli import main
+from decoder.doctor import Plan
+from decoder.pace import measure_pace
+from models.checkpoint import save_model
+from streaming.lsl_clock import lsl_clock
+from streaming.lsl_streams import StreamQuery, StreamSummary
+from streaming.outlet import MarkerOutlet, SignalOutlet
+from streaming.preflight import Probe, probe_multicast, probe_streams
+from streaming.signal import SignalSpec
+from streaming.window import SlidingWindows
+from tests.decoder.tiny import SPEC, tiny_model
+
+
+@contextmanager
+def amplifier(spec: SignalSpec = SPEC, slower: float = 1.0) -> Iterator[str]:
+    """Send zeros over LSL, at a share of the declared rate."""
+    name = f"test-{uuid4().hex}"
+    outlet, stop = SignalOutlet(spec, name), threading.Event()
+
+    def send() -> None:
+        start, n, sfreq = lsl_clock(), 0, spec.sfreq * slower
+        while not stop.wait(0.02):
+            now = int((lsl_clock() - start) * sfreq)
+            if now > n:
+                data = np.zeros((len(spec.ch_names), now - n), np.float32)
+                outlet.push(data, start + np.arange(n, now) / sfreq)
+            n = now
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield name
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    save_model(tiny_model(), tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_what_streams_do_is_measured() -> None:
+    with amplifier() as good, amplifier(slower=0.9) as slow:
+        silent = f"test-{uuid4().hex}"
+        kept = SignalOutlet(SPEC, silent), MarkerOutlet(f"{silent} markers")
+        query = f"name='{good}' or name='{slow}' or starts-with(name, '{silent}')"
+        probes = probe_streams(StreamQuery(predicate=query), 2.0, None, lsl_clock)
+        del kept
+    found = {p.summary.name: p for p in probes}
+    judged = {name: doctor._judge(p, 2.0) for name, p in found.items()}
+    assert found[good].sfreq == pytest.approx(100, rel=0.005)
+    assert found[good].spec == SPEC
+    assert abs(found[good].offset) < 0.01
+    assert found[good].n_offsets >= 1
+    assert judged[good][0] == "go"
+    assert judged[slow][0] == "no"
+    assert "samples are lost" in judged[slow][1]
+    assert judged[silent][0] == "no"
+    assert "no samples within 2 s" in judged[silent][1]
+    assert judged[f"{silent} markers"][0] == "go"
+
+
+def test_a_signal_whose_unit_is_not_known() -> None:
+    name = f"test-{uuid4().hex}"
+    kept = pylsl.StreamOutlet(pylsl.StreamInfo(name, "EEG", 2, 100.0, "float32", name))
+    (found,) = probe_streams(StreamQuery(name=name), 0.1, None, lsl_clock)
+    assert "--unit" in found.problem
+    (found,) = probe_streams(StreamQuery(name=name), 0.1, "uV", lsl_clock)
+    assert found.problem == ""
+    del kept
+
+
+SUMMARY = StreamSummary("amplifier", "EEG", 3, 100.0, "id", "host")
+
+
+def test_an_unsteady_clock_is_no_go() -> None:
+    unsteady = Probe(SUMMARY, SPEC, "", 12.0, 0.004, 3, 100.0, 200)
+    verdict, said = doctor._judge(unsteady, 2.0)
+    assert verdict == "no"
+    assert "wired" in said
+
+
+def test_multicast_says_nothing_or_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(probe_multicast(), str)
+    monkeypatch.setattr(doctor, "probe_multicast", lambda: "239.255.172.215 (timed out)")
+    check = doctor._multicast()
+    assert check.verdict == "note"
+    assert "KnownPeers" in check.found
+
+
+@pytest.mark.parametrize("sliding", [True, False])
+def test_the_time_of_a_decode(sliding: bool) -> None:
+    windowing = {"windowing": SlidingWindows(0.5, 0.1)} if sliding else {}
+    pace = measure_pace(tiny_model(**windowing))
+    assert pace.n == 50
+    assert 0 < pace.median <= pace.p95 < 0.1
+    assert pace.hop == pytest.approx(0.1 if sliding else 0.2)
+    assert 0 < pace.load < 0.8
+
+
+def test_a_disk_that_cannot_be_written_to_or_is_full(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert doctor._write_speed(tmp_path / "not/yet").verdict in {"go", "no"}
+    assert doctor._write_speed(Path("/proc")).verdict == "no"
+    assert doctor._space(tmp_path).found.endswith(str(tmp_path.resolve()))
+    monkeypatch.setattr(doctor, "LITTLE_SPACE", 1e18)
+    assert doctor._space(tmp_path).verdict == "no"
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "NEEDED", ("numpy", "brain-reader"))
+    check = doctor._packages()
+    assert check.verdict == "no"
+    assert "brain-reader" in check.found
+
+
+@pytest.mark.slow
+def test_the_command(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with amplifier() as name:
+        command = ["doctor", "-m", str(model), "--name", name, "--seconds", "2"]
+        code = main([*command, "--record", str(model.parent), "--json"])
+        said = {c["what"]: c for c in json.loads(capsys.readouterr().out)}
+        assert main(command) == code
+    assert "model and stream" in capsys.readouterr().out
+    assert said["model and stream"]["verdict"] == "go"
+    assert said["time per decode"]["verdict"] == "go"
+    assert said[f"stream {name}"]["verdict"] == "go"
+    assert {"packages", "LSL multicast", "disk space", "disk speed", "model"} <= set(said)
+    assert code == any(c["verdict"] == "no" for c in said.values())
+
+
+def test_the_model_against_the_stream() -> None:
+    model = tiny_model()
+    other = SignalSpec(250.0, ("Cz", "Pz"))
+    for specs, verdict, said in (
+        ([SPEC], "go", "(V)"),
+        ([other], "no", "250 Hz"),
+        ([SignalSpec(100.0, ("Cz",))], "no", "Pz"),
+        ([SPEC, other], "note", "--name"),
+        ([], "note", "0 signals"),
+    ):
+        check = doctor._match(model, [Probe(SUMMARY, spec) for spec in specs])
+        assert check.verdict == verdict
+        assert said in check.found
+
+
+def test_a_stream_that_was_asked_for_and_is_not_there_is_no_go() -> None:
+    for query, verdict in ((StreamQuery(name="x"), "no"), (StreamQuery(), "note")):
+        (check,) = doctor._streams([], Plan(query=query))
+        assert check.verdict == verdict
