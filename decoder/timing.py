@@ -15,7 +15,7 @@ from streaming.errors import ConfigError, RecordingError, SessionError
 from streaming.lsl_clock import Clock
 from streaming.pulses import Level, find_level, find_pulses
 from streaming.signal import Chunk, Marker, SignalSpec
-from streaming.sources.recording import RecordingSource
+from streaming.sources.opening import open_recording
 from streaming.sources.source import Item, Source
 from streaming.timing import Trigger
 
@@ -169,7 +169,7 @@ def collect(
 
 
 def recorded(path: Path) -> tuple[SignalSpec, Iterator[Item]]:
-    """Open a session's folder, or a recording that MNE reads.
+    """Open a session's folder, or a recording (XDF, or any that MNE reads).
 
     Returns
     -------
@@ -184,7 +184,7 @@ def recorded(path: Path) -> tuple[SignalSpec, Iterator[Item]]:
         If it cannot be read, or its markers were moved already.
     """
     if not (path / "manifest.json").exists():
-        source = RecordingSource(path)
+        source = open_recording(path)
         return source.spec, iter(lambda: source.read(0.0), None)
     folder = open_folder(path)
     manifest = folder.manifest()
