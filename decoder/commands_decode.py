@@ -34,7 +34,7 @@ Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one."
 
 def fit(
     recordings: Annotated[
-        list[Path], typer.Argument(help="Recordings of one person: any files that MNE reads.")
+        list[Path], typer.Argument(help="Recordings of one person: XDF, or what MNE reads.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The new model folder.")],
     events: Annotated[
@@ -59,6 +59,9 @@ def fit(
     drop: Annotated[
         list[str] | None,
         typer.Option(help="Channels to leave out, such as `--drop 'Right AUX'`."),
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Unit of the samples of XDF that does not say it.")
     ] = None,
     tmin: Annotated[float, typer.Option(help="Start of the window after a marker [s].")] = 0.0,
     tmax: Annotated[float, typer.Option(help="End of the window after a marker [s].")] = 0.8,
@@ -85,6 +88,7 @@ def fit(
         space=space,
         picks=picks,
         drop=tuple(drop or ()),
+        unit=unit,
         tmin=tmin,
         tmax=tmax,
         hop=hop,

@@ -126,21 +126,27 @@ def replay(
     schedule = read_schedule(faults, fault or ())
     playables = [open_playable(r, name=name, start=start, stop=stop) for r in recordings]
     total = max(playable.duration for playable in playables)
-    what = ", ".join(stream.name for playable in playables for stream in playable.streams)
-    err.print(f"sending {escape(what)} ({total:.0f} s); Ctrl-C stops")
     streams = [stream for playable in playables for stream in playable.streams]
+    pace = _speed(speed)
     with output_to(to, streams) as output, progress_bar() as bar:
         task = bar.add_task("sending", total=None if loop else total)
+
+        def tell(seconds: float) -> None:
+            if seconds == 0:  # they are there
+                what = ", ".join(stream.name for stream in streams)
+                err.print(f"sending {escape(what)} ({total:.0f} s); Ctrl-C stops")
+            bar.update(task, completed=seconds)
+
         n_sent = play(
             playables,
             output,
-            speed=_speed(speed),
+            speed=pace,
             loop=loop,
             wait_for_consumer=wait,
             schedule=schedule,
             truth=fault_log,
             stop=stopped_by_signals(),
-            progress=lambda seconds: bar.update(task, completed=seconds),
+            progress=tell,
         )
     err.print(f"{n_sent} samples were sent")
 

@@ -46,6 +46,8 @@ class FitSettings:
         waits for no marker: for states that last, such as watching a flicker.
     timing : Timing or None
         What is applied to the markers.
+    unit : str or None
+        Unit of the samples of XDF that does not say it.
     """
 
     events: tuple[str, ...] = ()
@@ -58,6 +60,7 @@ class FitSettings:
     tmax: float = EVOKED_WINDOWS.tmax
     hop: float | None = None
     timing: Timing | None = None
+    unit: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse two accounts of what was shown, or none."""
@@ -115,6 +118,7 @@ def fit_recordings(
         picks=settings.picks,
         drop=settings.drop,
         timing=settings.timing,
+        unit=settings.unit,
         progress=lambda share: progress(0.5 * share),
     )
     fitted = fit_model(dataset, candidates, progress=lambda share: progress(0.5 + 0.4 * share))

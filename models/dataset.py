@@ -103,7 +103,7 @@ class Dataset:
         return Window(Chunk(self.windows[index], self.spec_out), f"locked/{index}")
 
 
-def read_dataset(
+def read_dataset(  # noqa: PLR0913 - what a fit asks for, each with a default
     recordings: Sequence[str | Path],
     windowing: LockedWindows,
     table: StimulusTable,
@@ -112,6 +112,7 @@ def read_dataset(
     picks: str = "eeg",
     drop: Sequence[str] = (),
     timing: Timing | None = None,
+    unit: str | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
     """Cut recordings into the windows that a model would have seen live.
@@ -133,6 +134,8 @@ def read_dataset(
         Channels to leave out, besides those that are flat or copies of another.
     timing : Timing, optional
         What is applied to the markers.
+    unit : str, optional
+        Unit of the samples of XDF that does not say it, such as ``"uV"``.
     progress : callable, optional
         Told the share that is done.
 
@@ -146,12 +149,12 @@ def read_dataset(
         raise RecordingError(msg)
     tell = progress or (lambda _: None)
     paths = [Path(recording) for recording in recordings]
-    specs = [_picked(path, picks, drop) for path in paths]
+    specs = [_picked(path, picks, drop, unit) for path in paths]
     for path, spec in zip(paths[1:], specs[1:], strict=True):
         _check_alike(paths[0], specs[0], path, spec)
     dropped = dict.fromkeys(drop, "named by the user")
     for n, path in enumerate(paths):
-        source = open_recording(path)
+        source = open_recording(path, unit=unit)
         dropped.update(find_dead_channels(source, specs[n].ch_names))
         source.close()
         tell(0.3 * (n + 1) / len(paths))
@@ -164,7 +167,7 @@ def read_dataset(
     chain = make_chain(spec)
     parts = []
     for n, path in enumerate(paths):
-        source = open_recording(path)
+        source = open_recording(path, unit=unit)
         timed = TimedSource(source, timing) if timing else source
         parts.append(_collect(path, timed, chain, windowing, table))
         source.close()
@@ -311,9 +314,9 @@ def _join(
     )
 
 
-def _picked(path: Path, picks: str, drop: Sequence[str]) -> SignalSpec:
+def _picked(path: Path, picks: str, drop: Sequence[str], unit: str | None) -> SignalSpec:
     """Return the spec of a recording's channels of one type, without those to leave out."""
-    source = open_recording(path)
+    source = open_recording(path, unit=unit)
     spec = source.spec
     source.close()
     if picks not in _PICKS:

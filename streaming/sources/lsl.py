@@ -27,7 +27,7 @@ from streaming.lsl_streams import (
 from streaming.signal import Chunk, Marker, SignalSpec, SourceState
 from streaming.sources.source import ClockOffset, Item, RawSamples, StreamHeader, Tap
 
-__all__ = ["LslSource", "to_si"]
+__all__ = ["LslSource", "marker_label", "to_si"]
 
 logger = logging.getLogger(__name__)
 
@@ -347,7 +347,7 @@ class LslSource:
             labels = text[:: rows.shape[1]]
             self._send(RawSamples(stream_id, stamps, text))
         else:
-            labels = [_as_text(value) for value in rows[:, 0].tolist()]
+            labels = [marker_label(value) for value in rows[:, 0].tolist()]
             self._send(RawSamples(stream_id, stamps, rows.copy()))
         now = self._clock()
         instants = (stamps + inlet.offset).tolist()
@@ -397,8 +397,8 @@ class LslSource:
             self._send(ClockOffset(stream_id, self._clock(), offset))
 
 
-def _as_text(value: float) -> str:
-    """Return a number as a table of stimuli writes it: 1 for 1.0."""
+def marker_label(value: float) -> str:
+    """Return a marker that is a number as a table of stimuli writes it: 1 for 1.0."""
     return str(int(value)) if value == math.floor(value) else str(value)
 
 

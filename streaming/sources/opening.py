@@ -13,17 +13,24 @@ from streaming.sources.xdf import XdfPlayable, XdfSource
 __all__ = ["open_playable", "open_recording"]
 
 
-def open_recording(path: Path) -> RecordingSource | XdfSource:
+def open_recording(path: Path, *, unit: str | None = None) -> RecordingSource | XdfSource:
     """Open a recording with one signal and its markers.
+
+    Parameters
+    ----------
+    path : Path
+        XDF, or anything that MNE reads.
+    unit : str, optional
+        Unit of the samples of XDF that does not say it, such as ``"uV"``.
 
     Raises
     ------
     RecordingError
         If it cannot be read or has no signal.
     UnitError
-        If it is XDF and does not say its unit.
+        If it is XDF and does not say its unit, and `unit` neither.
     """
-    return XdfSource(path) if _is_xdf(path) else RecordingSource(path)
+    return XdfSource(path, unit=unit) if _is_xdf(path) else RecordingSource(path)
 
 
 def open_playable(

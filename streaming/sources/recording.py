@@ -195,6 +195,14 @@ def _cropped(raw: mne.io.BaseRaw, path: Path, start: float, stop: float) -> mne.
         )
         raise RecordingError(msg)
     if (first, last) != (0, n_times):
+        # MNE would move the onset of what lasts into the part to its start
+        at = raw.time_as_index(raw.annotations.onset - raw.first_time, use_rounding=True)
+        outside = [
+            n
+            for n, label in enumerate(raw.annotations.description)
+            if not (_NO_MARKER.match(label) or first <= at[n] < last)
+        ]
+        raw.annotations.delete(outside)
         raw.crop(first / sfreq, (last - 1) / sfreq)
     return raw
 

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from streaming.clock import StreamClock
 from streaming.description import Described, describe
-from streaming.errors import RecordingError
+from streaming.errors import RecordingError, UnitError
 from streaming.outlet import Desc, StreamDescription, source_id_for
 from streaming.signal import Chunk, Marker, SignalSpec, SourceState
 from streaming.sources.files import UNREADABLE, check_file, unreadable
-from streaming.sources.lsl import to_si as si
+from streaming.sources.lsl import marker_label, to_si
 from streaming.sources.playable import Block, Rows
 from streaming.sources.source import Item
 
@@ -173,7 +173,7 @@ class XdfSource:
 
     Segments, instants and the samples of markers are found from the timestamps by
     `streaming.clock.StreamClock`, as from the live stream. Markers are those of irregular
-    streams of text, and of whole numbers if their type is ``Markers``.
+    streams of text, and of numbers if their type is ``Markers``.
 
     Parameters
     ----------
@@ -195,7 +195,11 @@ class XdfSource:
         streams = read_xdf(path)
         self._signal = _the_signal(path, streams)
         d = self._signal.description
-        self._described: Described = describe(d.sfreq, d.type, d.channels(), unit=unit)
+        try:
+            self._described: Described = describe(d.sfreq, d.type, d.channels(), unit=unit)
+        except UnitError as error:
+            msg = f"{path}: {error}"
+            raise UnitError(msg) from error
         self._markers = sorted(_markers(streams))
         self._items: Iterator[Item] | None = self._make_items()
 
@@ -233,7 +237,7 @@ class XdfSource:
             for s in stretches:
                 if s.gap is not None:
                     yield s.gap
-                data = si(rows[given : given + s.n_times], self.to_si)
+                data = to_si(rows[given : given + s.n_times], self.to_si)
                 given += s.n_times
                 yield Chunk(data, self.spec, s.segment, s.first, s.t_anchor)
             while waiting and not clock.undecided and waiting[0][0] < clock.t_next:
@@ -264,7 +268,6 @@ def _markers(streams: list[XdfStream]) -> Iterator[tuple[float, str]]:
     for stream in streams:
         d = stream.description
         of_text = d.channel_format == "string"
-        of_numbers = d.channel_format.startswith("int") and d.type == "Markers"
-        if d.sfreq == 0 and (of_text or of_numbers):
+        if d.sfreq == 0 and (of_text or d.type == "Markers"):
             for t, row in zip(stream.t.tolist(), stream.rows, strict=True):
-                yield t, str(row[0])
+                yield t, str(row[0]) if of_text else marker_label(float(row[0]))

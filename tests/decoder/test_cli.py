@@ -56,6 +56,24 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str
     return lines[0]
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--speed", "fast"], "--speed must be a positive number or max, got 'fast'"),
+        (["--speed", "0"], "--speed must be"),
+        (["--start", "60"], "no sample from 60"),
+        (["--fault", "drop@10"], "write it like drop@10:2s"),
+        (["--fault", "dorp@10:2s"], "there is no kind 'dorp'"),
+        (["--fault", "flat@1:1s:channels=Oz"], "no channel 'Oz'"),
+        (["--faults", "none.yaml"], "none.yaml cannot be read"),
+    ],
+)
+def test_a_replay_that_cannot_be(
+    recording: Path, capsys: pytest.CaptureFixture[str], options: list[str], said: str
+) -> None:
+    assert said in complaint(capsys, "replay", recording, *options)
+
+
 def test_a_stream_that_is_not_there(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = f"none-{uuid4().hex}"
     said = complaint(

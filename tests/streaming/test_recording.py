@@ -86,6 +86,34 @@ def test_a_marker_is_at_its_sample_also_in_a_cropped_recording(
     assert [m.t for m in markers] == pytest.approx(jumps / SFREQ)
 
 
+@pytest.mark.parametrize("first_samp", [0, 317])
+def test_a_part_is_what_lies_between_start_and_stop(tmp_path: Path, first_samp: int) -> None:
+    raw = _raw(first_samp=first_samp)
+    notes = mne.Annotations([2.0, 3.5, 5.99, 6.0], [3.0, 0.0, 0.0, 1.0], ["a", "b", "c", "d"])
+    path = _save(raw.set_annotations(notes), tmp_path)
+    items = _read(RecordingSource(path, start=3.0, stop=6.0))
+    np.testing.assert_array_equal(
+        _samples(items), raw.get_data()[:, 300:600].astype(np.float32)
+    )
+    markers = [i for i in items if isinstance(i, Marker)]
+    assert [(m.label, m.sample) for m in markers] == [("b", 50), ("c", 299)]
+    whole = _read(RecordingSource(path, start=0.0, stop=99.0))
+    assert _samples(whole).shape[1] == 1000
+    for start, stop in [(10.0, 20.0), (3.0, 3.0), (-1.0, 2.0), (5.0, 4.0)]:
+        with pytest.raises(RecordingError, match=r"no sample from .* 10\.0 s long"):
+            RecordingSource(path, start=start, stop=stop)
+
+
+def test_a_split_recording_is_read_to_its_end(tmp_path: Path) -> None:
+    raw = _raw(300_000, {2500.0: "late"})
+    path = tmp_path / "some_raw.fif"
+    raw.save(path, split_size="2MB", verbose="ERROR")
+    assert len(list(tmp_path.glob("*.fif"))) > 1
+    items = _read(RecordingSource(path))
+    np.testing.assert_array_equal(_samples(items), raw.get_data().astype(np.float32))
+    assert [i.sample for i in items if isinstance(i, Marker)] == [250_000]
+
+
 def test_a_marker_comes_before_the_chunk_with_its_sample(tmp_path: Path) -> None:
     source = RecordingSource(_save(_raw(notes={0.0: "a", 3.21: "b", 9.99: "c"}), tmp_path))
     assert source.labels == ("a", "b", "c")
