@@ -13,7 +13,7 @@ import typer
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from decoder import commands_decode, commands_signal, commands_tools
+from decoder import commands_decode, commands_serve, commands_signal, commands_tools
 from decoder.console import err, stop_signals
 from streaming.errors import BraincastError
 
@@ -36,7 +36,8 @@ for command in (
     commands_signal.streams,
     commands_signal.replay,
     commands_decode.fit,
-    commands_decode.serve,
+    commands_serve.serve,
+    commands_serve.ingest,
     commands_decode.listen,
     commands_tools.verify,
     commands_tools.export,
@@ -44,6 +45,7 @@ for command in (
     commands_tools.doctor,
 ):
     app.command()(command)
+app.command(hidden=True)(commands_serve.decode)
 
 MANY = ("--events", "--drop", "--markers")
 """Options that take several values up to the next option."""

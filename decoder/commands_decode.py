@@ -1,9 +1,8 @@
-"""Commands around decoding: fit, serve, listen."""
+"""Commands around decoding: fit, the demo, listen."""
 
 from __future__ import annotations
 
 import json
-import os
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -13,23 +12,13 @@ import typer
 from rich.markup import escape
 
 from decoder.console import err, out, progress_bar
+from decoder.options import Onsets, Port, TimingFile
 from streaming.errors import ConfigError
 
 if TYPE_CHECKING:
-    from decoder.server.auth import Access
     from decoder.service import Service
 
-__all__ = ["Run", "Subject", "Task", "Visit", "demo", "fit", "listen", "serve"]
-
-Subject = Annotated[str | None, typer.Option(help="Who: a BIDS label, such as 01.")]
-Visit = Annotated[str | None, typer.Option(help="Which visit: a BIDS label, such as 01.")]
-Task = Annotated[str | None, typer.Option(help="What is done: a BIDS label; `decoding`.")]
-Run = Annotated[str | None, typer.Option(help="Which recording of the visit: digits.")]
-Onsets = Annotated[
-    str,
-    typer.Option(help="`markers`, or `trigger`: onsets from the channel that was measured."),
-]
-Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")]
+__all__ = ["demo", "fit", "listen"]
 
 
 def fit(
@@ -65,9 +54,7 @@ def fit(
     ] = None,
     tmin: Annotated[float, typer.Option(help="Start of the window after a marker [s].")] = 0.0,
     tmax: Annotated[float, typer.Option(help="End of the window after a marker [s].")] = 0.8,
-    timing: Annotated[
-        Path | None, typer.Option(help="What `braincast timing` measured; moves markers.")
-    ] = None,
+    timing: TimingFile = None,
     onsets: Onsets = "markers",
     hop: Annotated[
         float | None,
@@ -110,86 +97,6 @@ def fit(
     typer.echo(f"{output}")
 
 
-def serve(
-    model: Annotated[
-        Path, typer.Option("--model", "-m", help="Model folder, made by `braincast fit`.")
-    ],
-    source: Annotated[
-        str | None,
-        typer.Option(help="A FieldTrip buffer instead of LSL: `fieldtrip://127.0.0.1:1972`."),
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the signal's LSL stream.")] = None,
-    kind: Annotated[str | None, typer.Option("--type", help="Its type, such as EEG.")] = None,
-    source_id: Annotated[str | None, typer.Option(help="Its source_id.")] = None,
-    markers: Annotated[
-        list[str] | None,
-        typer.Option(help="Names of marker streams; by default all of type Markers."),
-    ] = None,
-    unit: Annotated[
-        str | None, typer.Option(help="Unit of the samples, where the stream does not say: uV.")
-    ] = None,
-    timeout: Annotated[float, typer.Option(help="How long to look for streams [s].")] = 10.0,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Port = 8000,
-    record: Annotated[Path, typer.Option(help="Folder that gets the session.")] = Path(
-        "sessions"
-    ),
-    no_record: Annotated[bool, typer.Option("--no-record", help="Keep nothing.")] = False,
-    subject: Subject = None,
-    session: Visit = None,
-    task: Task = None,
-    run: Run = None,
-    timing: Annotated[
-        Path | None, typer.Option(help="What `braincast timing` measured; moves markers.")
-    ] = None,
-    onsets: Onsets = "markers",
-    device_delay: Annotated[
-        float | None,
-        typer.Option(help="From the electrode to the LSL timestamp, if it is known [s]."),
-    ] = None,
-    freshness: Annotated[
-        float, typer.Option(help="A decode older than this is stale [s].")
-    ] = 1.0,
-) -> None:
-    """Decode a live LSL stream and serve it to the browser and to apps."""
-    from decoder.config import BidsConfig, Config, ServerConfig, SessionConfig, SourceConfig
-    from decoder.server.auth import Access
-    from decoder.service import Service, live_source
-    from decoder.service import listen as listen_on
-    from streaming.timing import choose_timing
-
-    config = Config(
-        source=SourceConfig(
-            address=source,
-            name=name,
-            type=kind,
-            source_id=source_id,
-            markers=tuple(markers or ()),
-            unit=unit,
-            timeout=timeout,
-        ),
-        session=SessionConfig(freshness=freshness, record=None if no_record else record),
-        bids=BidsConfig.of(subject=subject, session=session, task=task, run=run),
-        timing=choose_timing(timing, onsets, device_delay),
-        server=ServerConfig(host=host, port=port),
-    )
-    token = os.environ.get("BRAINCAST_TOKEN")
-    access = Access(token, host=host) if token else Access(host=host)
-    with closing(listen_on(host, port)) as sock:
-        with err.status("looking for the stream ..."):
-            service = Service(config, model, live_source(config.source), access, sock)
-        service.run(lambda: announce(service, access))
-
-
-def announce(service: Service, access: Access) -> None:
-    """Say where to look."""
-    # Nothing but the address goes to standard output, for whoever reads it with a program.
-    err.print("open this address; who has it can watch and control:")
-    typer.echo(f"{service.url}/#token={access.token}")
-    if service.folder is not None:
-        err.print(f"recording to {escape(str(service.folder.path))}; Ctrl-C stops")
-
-
 def demo(
     snr: Annotated[
         str, typer.Option(help="`easy`, `realistic`, or `none` (no information).")
@@ -216,7 +123,7 @@ def demo(
     with err.status("starting ..."):
         from decoder.demo import Demo, stop_after, summary
         from decoder.evaluation import one_line
-        from decoder.service import listen as listen_on
+        from decoder.listening import listen as listen_on
     settings = SimulatedSettings(
         snr=snr,  # type: ignore[arg-type]  # checked there
         subject_seed=subject_seed,
@@ -234,15 +141,15 @@ def demo(
                     lambda step, share: bar.update(task, description=step, completed=share)
                 )
             err.print(f"calibration: {one_line(evaluation)}", highlight=False)
-            with err.status("connecting to the participant over LSL ..."):
-                service = show.service(name, sock)
-            ended = threading.Event()
-            if seconds:
-                threading.Thread(target=stop_after, args=(service, seconds, ended)).start()
-            try:
-                service.run(lambda: None if as_json else announce_demo(service, snr))
-            finally:
-                ended.set()
+            with show.ingest(name) as (session, address):
+                service = show.service(session, address, sock)
+                ended = threading.Event()
+                if seconds:
+                    threading.Thread(target=stop_after, args=(service, seconds, ended)).start()
+                try:
+                    service.run(lambda: None if as_json else announce_demo(service, snr))
+                finally:
+                    ended.set()
             if as_json:
                 typer.echo(json.dumps(summary(service), indent=2))
 

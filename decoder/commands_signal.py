@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict
@@ -16,7 +14,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from decoder.console import err, out, progress_bar, stopped_by_signals
+from decoder.console import err, out, progress_bar, stopped_by_signals, when_input_ends
 from streaming.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -213,7 +211,7 @@ def simulate(
 
     stop = stopped_by_signals()
     if with_stdin:  # whoever started us holds the other end: when it dies, we end
-        threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
+        when_input_ends(stop.set)
     else:
         err.print(f"sending {escape(name)}, simulated, {snr}; Ctrl-C stops")
     schedule = read_schedule(faults, fault or ())
@@ -248,8 +246,3 @@ def output_to(to: str, streams: Sequence[StreamDescription]) -> Iterator[Output 
     described = describe(signal.sfreq, signal.type, signal.channels())
     with closing(FieldTripServer(described, address)) as server:
         yield server
-
-
-def _stop_at_end_of_input(stop: threading.Event) -> None:
-    sys.stdin.buffer.read()
-    stop.set()

@@ -12,8 +12,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from decoder.commands_decode import Run, Subject, Task
 from decoder.console import err, out
+from decoder.options import Run, Subject, Task
 
 __all__ = ["doctor", "export", "timing", "verify"]
 

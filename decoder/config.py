@@ -33,6 +33,8 @@ class SourceConfig(_Section):
         Unit of the samples where the stream does not say.
     timeout : float
         How long to look for the streams, in seconds.
+    max_lag : float
+        Seconds of signal that may wait for the decoder before the oldest is dropped.
     """
 
     address: str | None = None
@@ -42,6 +44,7 @@ class SourceConfig(_Section):
     markers: tuple[str, ...] = ()
     unit: str | None = None
     timeout: float = Field(default=10.0, gt=0)
+    max_lag: float = Field(default=2.0, gt=0)
 
 
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9]+$")]
@@ -92,14 +95,11 @@ class SessionConfig(_Section):
     ----------
     freshness : float
         Seconds after its newest sample at which a decode is stale.
-    max_lag : float
-        Seconds of signal that may wait for the decoder before the oldest is dropped.
     record : Path or None
         Folder that gets a folder for each session; None: nothing is kept.
     """
 
     freshness: float = Field(default=1.0, gt=0)
-    max_lag: float = Field(default=2.0, gt=0)
     record: Path | None = Path("sessions")
 
 
@@ -140,6 +140,11 @@ class Config(_Section):
     timing: Timing | None = None
     server: ServerConfig = ServerConfig()
     simulated: dict[str, str | int] | None = None
+
+    @classmethod
+    def from_yaml(cls, text: str) -> Config:
+        """Read what `to_yaml` wrote."""
+        return cls.model_validate(yaml.safe_load(text))
 
     def to_yaml(self) -> str:
         """Return the settings as they are kept with a session."""

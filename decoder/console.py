@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.progress import (
@@ -15,7 +17,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["err", "out", "progress_bar", "stop_signals", "stopped_by_signals"]
+__all__ = [
+    "err",
+    "out",
+    "progress_bar",
+    "stop_signals",
+    "stopped_by_signals",
+    "when_input_ends",
+]
 
 out = Console()
 err = Console(stderr=True)
@@ -53,3 +62,14 @@ def progress_bar() -> Progress:
         console=err,
         transient=True,
     )
+
+
+def when_input_ends(stop: Callable[[], None]) -> None:
+    """Call `stop` when standard input ends: whoever started us holds the other end of it."""
+
+    def wait() -> None:
+        while os.read(0, 4096):  # sys.stdin has a lock, which a thread must not die with
+            pass
+        stop()
+
+    threading.Thread(target=wait, daemon=True).start()

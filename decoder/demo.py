@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,12 +11,15 @@ from pathlib import Path
 from socket import socket
 from typing import Any
 
-from decoder.config import Config, ServerConfig, SessionConfig, SourceConfig
+from decoder.config import Config, SessionConfig, SourceConfig
 from decoder.evaluation import Evaluation
 from decoder.fitting import FitSettings, fit_recordings
+from decoder.folder import SessionFolder, create_folder, new_session_id
+from decoder.ingesting import IngestAddress, end, ingest_process, spawn
 from decoder.server.auth import Access
-from decoder.service import Service, live_source
+from decoder.service import Service
 from decoder.simulation import CANDIDATES, RECORDING, STIMULI, save_calibration
+from streaming.link_client import LinkClient
 from streaming.sources.simulated import SimulatedSettings
 
 __all__ = ["Demo", "summary"]
@@ -33,7 +34,7 @@ after its onset, and must be seen beside it before the next is shown."""
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """Everything the demo does, in order: `calibrate`, then `serve` inside of `participant`.
+    """Everything the demo does: `calibrate`, then `ingest` and `service`, in `participant`.
 
     Parameters
     ----------
@@ -76,44 +77,35 @@ class Demo:
             "--soa": LIVE_SOA,
         }
         arguments = [str(part) for pair in options.items() for part in pair]
-        # -P: a folder named models where the user stands must not shadow ours.
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "decoder",
-            "simulate",
-            "--with-stdin",
-            *arguments,
-        ]
-        child = subprocess.Popen(command, stdin=subprocess.PIPE)  # noqa: S603 - our own
+        child = spawn("simulate", "--with-stdin", *arguments, environment={})
         try:
             yield name
         finally:
-            if child.stdin is not None:
-                child.stdin.close()  # asks it to end, as our own end would
-            try:
-                child.wait(5)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+            end(child)
 
-    def service(self, name: str, sock: socket) -> Service:
-        """Make the service that decodes the participant; its session goes with the folder."""
-        host, port = sock.getsockname()[:2]
+    @contextmanager
+    def ingest(self, name: str) -> Iterator[tuple[SessionFolder, IngestAddress]]:
+        """Take in and record the participant's streams, in a process of its own."""
         s = self.settings
         config = Config(
             source=SourceConfig(name=name, markers=(f"{name} markers",), timeout=START),
             session=SessionConfig(record=self.folder / "sessions"),
-            server=ServerConfig(host=host, port=port, open_viewer=True),
             simulated={
                 "snr": s.snr,
                 "subject_seed": s.subject_seed,
                 "session_seed": s.session_seed,
             },
         )
-        access = Access(open_viewer=True, host=host)
-        return Service(config, self.folder / "model", live_source(config.source), access, sock)
+        root, model = self.folder / "sessions", self.folder / "model"
+        session = create_folder(root, new_session_id(), config, model)
+        with ingest_process(session) as address:
+            yield session, address
+
+    def service(self, session: SessionFolder, address: IngestAddress, sock: socket) -> Service:
+        """Make the service that decodes the participant, for anybody to watch."""
+        link = LinkClient((address.host, address.port), address.token)
+        access = Access(open_viewer=True)
+        return Service(session.config(), session, link, access, sock)
 
 
 def stop_after(service: Service, seconds: float, ended: threading.Event) -> None:

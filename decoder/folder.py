@@ -17,7 +17,6 @@ import platform
 import secrets
 import shutil
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -26,7 +25,7 @@ from typing import Any
 
 from decoder.config import Config
 from streaming.errors import SessionError
-from streaming.signal import SignalSpec
+from streaming.link import Hello
 
 __all__ = ["SessionFolder", "create_folder", "new_session_id", "open_folder", "write_manifest"]
 
@@ -72,6 +71,10 @@ class SessionFolder:
         """The model folder."""
         return self.path / "model"
 
+    def config(self) -> Config:
+        """Read the settings."""
+        return Config.from_yaml((self.path / "config.yaml").read_text(encoding="utf-8"))
+
     @property
     def session_id(self) -> str:
         """The session's name."""
@@ -103,7 +106,9 @@ class SessionFolder:
         return content
 
 
-def create_folder(root: Path, session_id: str, config: Config, model: Path) -> SessionFolder:
+def create_folder(
+    root: Path, session_id: str, config: Config, model: Path | None
+) -> SessionFolder:
     """Make the folder of a new session, all but its manifest.
 
     Parameters
@@ -114,8 +119,9 @@ def create_folder(root: Path, session_id: str, config: Config, model: Path) -> S
         Name of the new folder.
     config : Config
         The settings.
-    model : Path
-        Folder of the model, which is copied: a session can be fed again without it.
+    model : Path or None
+        Folder of the model, which is copied: a session can be fed again without it. None where
+        only an ingest runs.
 
     Raises
     ------
@@ -125,7 +131,8 @@ def create_folder(root: Path, session_id: str, config: Config, model: Path) -> S
     folder = SessionFolder(root / session_id)
     try:
         folder.path.mkdir(parents=True)
-        shutil.copytree(model, folder.model)
+        if model is not None:
+            shutil.copytree(model, folder.model)
         (folder.path / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
     except OSError as error:
         msg = f"cannot make a session in {root} ({error}); name another folder with --record"
@@ -133,28 +140,28 @@ def create_folder(root: Path, session_id: str, config: Config, model: Path) -> S
     return folder
 
 
-def write_manifest(
-    folder: SessionFolder, spec: SignalSpec, to_si: Sequence[float], config: Config
-) -> None:
+def write_manifest(folder: SessionFolder, hello: Hello, config: Config) -> None:
     """Write down what else is needed to feed the session again, and on what it ran.
 
     Parameters
     ----------
     folder : SessionFolder
-        Of the session.
-    spec : SignalSpec
+        Of the session; a manifest that is there already is kept.
+    hello : Hello
         What the source delivers.
-    to_si : sequence of float
-        What the recorded samples of each channel are multiplied with.
     config : Config
         The settings.
     """
+    path = folder.path / "manifest.json"
+    if path.exists():
+        return
     manifest = {
         "format": FORMAT,
         "session": folder.session_id,
         "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "signal": asdict(spec),
-        "to_si": list(to_si),
+        "source": hello.name,
+        "signal": asdict(hello.spec),
+        "to_si": list(hello.to_si),
         "freshness": config.session.freshness,
         "bids": config.bids.model_dump(),
         "timing": asdict(config.timing) if config.timing else None,
@@ -163,7 +170,7 @@ def write_manifest(
         "machine": {"system": platform.platform(), "processor": platform.machine()},
     }
     text = json.dumps(manifest, indent=2, ensure_ascii=False)
-    (folder.path / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def open_folder(path: Path) -> SessionFolder:

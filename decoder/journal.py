@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoder.lines import LineFile
+from decoder.session import Start
 from streaming.errors import SessionError
 from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
 from streaming.sources.source import Item
 
-__all__ = ["Journal", "read_entries", "read_journal"]
+__all__ = ["End", "Journal", "read_entries", "read_journal"]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A session came to its end; without it, it crashed."""
 
 
 class Journal:
@@ -28,11 +35,15 @@ class Journal:
     Parameters
     ----------
     path : Path
-        A file that does not exist yet.
+        Is made, or gone on with.
     """
 
     def __init__(self, path: Path) -> None:
         self._file = LineFile(path)
+
+    def start(self, start: Start, t: float) -> None:
+        """Note that a session begins, or goes on after a crash, at time `t`."""
+        self._line(["start", t, start.first_trigger, start.ranks])
 
     def write(self, item: Item, row: int, t: float) -> None:
         """Add one input.
@@ -61,16 +72,24 @@ class Journal:
                 line = ["gap", t, item.t, item.duration, item.reason]
             case SourceState():
                 line = ["state", t, item.state, item.t, item.detail, item.what]
+        self._line(line)
+
+    def _line(self, line: list[Any]) -> None:
         self._file.write(json.dumps(line, ensure_ascii=False))
 
-    def close(self) -> None:
-        """Close the file."""
+    def close(self, t: float) -> None:
+        """Note that the session ended at time `t`, and not by a crash; close the file."""
+        self._line(["end", t])
+        self._file.close()
+
+    def abandon(self) -> None:
+        """Close the file without an end: the disk takes nothing more."""
         self._file.close()
 
 
 def read_journal(
     path: Path, spec: SignalSpec, data: NDArray[np.float32]
-) -> Iterator[tuple[Item, float]]:
+) -> Iterator[tuple[Item | Start | End, float]]:
     """Yield what a session was fed.
 
     Parameters
@@ -86,8 +105,8 @@ def read_journal(
 
     Yields
     ------
-    item : Item
-        As it was given to `Session.feed`.
+    item : Item, Start or End
+        As it was given to `Session.feed`, or how another session begins, or an end.
     t : float
         And when.
 
@@ -99,7 +118,7 @@ def read_journal(
     for number, (kind, t, *rest) in enumerate(read_entries(path), 1):
         try:
             item = _item(kind, rest, spec, data)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, LookupError) as error:
             raise _no_input(path, number, error) from None
         if isinstance(item, Chunk) and item.n_times < rest[2]:
             return
@@ -131,7 +150,9 @@ def _no_input(path: Path, number: int, error: Exception) -> SessionError:
     return SessionError(f"{path}: line {number} is not an input of a session ({error})")
 
 
-def _item(kind: str, rest: list[Any], spec: SignalSpec, data: NDArray[np.float32]) -> Item:
+def _item(
+    kind: str, rest: list[Any], spec: SignalSpec, data: NDArray[np.float32]
+) -> Item | Start | End:
     match kind:
         case "chunk":
             segment, first, n_times, t_anchor, row = rest
@@ -139,6 +160,10 @@ def _item(kind: str, rest: list[Any], spec: SignalSpec, data: NDArray[np.float32
             return Chunk(samples, spec, segment, first, t_anchor)
         case "marker":
             return Marker(*rest)
+        case "start":
+            return Start(*rest)
+        case "end":
+            return End()
         case "gap":
             return Gap(*rest)
         case "state":

@@ -10,19 +10,19 @@ __all__ = ["LineFile"]
 
 
 class LineFile:
-    """A new file that each line is handed to the system at once, and whole.
+    """A file that each line is handed to the system at once, and whole.
 
     A line that the disk does not take is taken back; after it nothing more is written.
 
     Parameters
     ----------
     path : Path
-        A file that does not exist yet.
+        Is made, or gone on with.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = path.open("xb", buffering=0)
+        self._file = path.open("ab", buffering=0)
 
     def write(self, line: str) -> None:
         """Add a line.

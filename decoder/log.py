@@ -20,12 +20,14 @@ class EventLog:
 
     Parameters
     ----------
-    path : Path or None
-        A file that does not exist yet; None: publish only.
+    path : Path
+        Is made, or gone on with.
     publish : callable
         Takes each `Message`; must not wait.
     clock : Clock
         Says when an event is emitted.
+    last_seq : int
+        The last `seq` that is in the file.
 
     Attributes
     ----------
@@ -34,13 +36,13 @@ class EventLog:
     """
 
     def __init__(
-        self, path: Path | None, publish: Callable[[Message], None], clock: Clock
+        self, path: Path, publish: Callable[[Message], None], clock: Clock, last_seq: int = 0
     ) -> None:
-        self._file = None if path is None else LineFile(path)
+        self._file = LineFile(path)
         self.failure = ""
         self._publish = publish
         self._clock = clock
-        self._seq = 0
+        self._seq = last_seq
 
     def emit(self, event: Event) -> None:
         """Log an event and publish it; signal and latency are published only."""
@@ -54,15 +56,13 @@ class EventLog:
             return
         self._seq += 1
         body = encode(event, self._seq, now)
-        if self._file is not None:
-            try:
-                self._file.write(body)
-            except SessionError as error:
-                self.failure = str(error)
+        try:
+            self._file.write(body)
+        except SessionError as error:
+            self.failure = str(error)
         retain = event.what if isinstance(event, State) else ""
         self._publish(Message(stream, body, now, retain))
 
     def close(self) -> None:
         """Close the file."""
-        if self._file is not None:
-            self._file.close()
+        self._file.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
@@ -13,10 +15,11 @@ from decoder.journal import Journal
 from decoder.log import EventLog
 from decoder.session import Session
 from streaming.errors import SessionError
-from streaming.ingest import Fed, FeedQueue
+from streaming.ingest import Fed
 from streaming.lsl_clock import Clock
+from streaming.signal import Chunk, Gap
 
-__all__ = ["LatencyMeter", "Runtime"]
+__all__ = ["Feed", "LatencyMeter", "Runtime"]
 
 POLL = 0.25
 """Longest wait for an input, in seconds."""
@@ -25,6 +28,20 @@ SIGNAL_FRAME = 0.05
 """Length of the stretches of signal sent to pages, in seconds."""
 
 LATENCY_EVERY = 1.0
+
+
+class Feed(Protocol):
+    """Where a runtime gets its inputs: a `FeedQueue`, or the link to another process."""
+
+    n_dropped: int
+    """Samples dropped on the way so far."""
+
+    def get(self, timeout: float) -> Fed | None:
+        """Return the next input, or None if none came within `timeout` seconds."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
 
 
 class LatencyMeter:
@@ -56,16 +73,18 @@ class Runtime:
     ----------
     session : Session
         What decodes.
-    queue : FeedQueue
+    feed : Feed
         Where inputs come from.
-    journal : Journal or None
+    journal : Journal
         Where they are written down, before what follows from them is published.
     log : EventLog
         Where events go.
     wants_signal : callable
         Whether anybody looks at the signal just now.
     clock : Clock
-        LSL's.
+        LSL's, where the samples are taken in.
+    next_row : int
+        Samples that were fed before a crash, to say how many were missed.
     device_delay : float or None
         From the electrode to a sample's timestamp, in seconds; it is part of the latency
         where it is known.
@@ -74,11 +93,12 @@ class Runtime:
     def __init__(
         self,
         session: Session,
-        queue: FeedQueue,
-        journal: Journal | None,
+        feed: Feed,
+        journal: Journal,
         log: EventLog,
         wants_signal: Callable[[], bool],
         clock: Clock,
+        next_row: int = 0,
         device_delay: float | None = None,
     ) -> None:
         self.meter = LatencyMeter()
@@ -86,28 +106,42 @@ class Runtime:
         self.states: dict[str, State] = {}
         self.running: tuple[Running, ...] = ()
         self._session = session
-        self._queue = queue
-        self._journal = journal
+        self._source = feed
+        self._journal: Journal | None = journal
         self._log = log
         self._wants_signal = wants_signal
         self._clock = clock
+        self._next_row = next_row
         self._device_delay = device_delay
         self._signal: list[Signal] = []
+        self._stopped = threading.Event()
 
-    def run(self) -> None:
+    def stop(self) -> None:
+        """Make `run` return soon; any thread may call it."""
+        self._stopped.set()
+
+    def run(self, beat: Callable[[], None] = lambda: None) -> None:
         """Go on until ingest has ended and all that it queued was decoded.
 
         An error ends the loop: it is published as a state, then raised.
+
+        Parameters
+        ----------
+        beat : callable
+            Called about once a second, as long as all is well.
         """
         t_latency = self._clock() + LATENCY_EVERY
         try:
-            while not self._queue.ended:
-                fed = self._queue.get(POLL)
+            while not self._source.ended and not self._stopped.is_set():
+                fed = self._source.get(POLL)
                 if fed is not None:
+                    if self._next_row and isinstance(fed.item, Chunk):
+                        self._say_missed(fed, fed.item)
                     self._feed(fed)
                 if self._clock() >= t_latency:
                     t_latency += LATENCY_EVERY
                     self._log.emit(self.latency())
+                    beat()
         except BaseException as error:
             detail = f"decoding failed: {type(error).__name__}: {error}"
             self.states["decoder"] = State("decoder", "failed", self._clock(), detail)
@@ -115,14 +149,22 @@ class Runtime:
             raise
         finally:
             if self._journal is not None:
-                self._journal.close()
+                self._journal.close(self._clock())
             self._log.close()
 
     def latency(self) -> Latency:
         """Return how the service keeps up."""
         gaps = self.counts["GapFound"]
-        drops = self._queue.n_dropped
+        drops = self._source.n_dropped
         return Latency(self.meter.summary(), self.meter.n_decodes, gaps, drops)
+
+    def _say_missed(self, fed: Fed, chunk: Chunk) -> None:
+        """Say what was recorded, but not decoded, while there was no decoder."""
+        duration = (fed.row - self._next_row) / chunk.spec.sfreq
+        self._next_row = 0
+        if duration > 0:
+            gap = Gap(chunk.t0 - duration, duration, "restart")
+            self._feed(replace(fed, item=gap))
 
     def _feed(self, fed: Fed) -> None:
         t_fed = self._clock()
@@ -153,7 +195,7 @@ class Runtime:
         except SessionError as error:
             failure = str(error)
         if failure:
-            self._journal.close()
+            self._journal.abandon()
             self._journal = None
             self.states["recorder"] = State("recorder", "failed", t_fed, failure)
             self._log.emit(self.states["recorder"])

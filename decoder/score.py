@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from math import sqrt
 from statistics import median
 
@@ -38,11 +39,13 @@ class RunningScores:
     ----------
     pool : int
         Number of candidates each decode chooses from.
+    ranks : mapping of str to sequence of int
+        Places of the truth in decodes that were made before, by protocol.
     """
 
-    def __init__(self, pool: int) -> None:
+    def __init__(self, pool: int, ranks: Mapping[str, Sequence[int]]) -> None:
         self._pool = pool
-        self._ranks: dict[str, list[int]] = {"closed_set": [], "zero_shot": []}
+        self._ranks = {name: list(ranks.get(name, ())) for name in ("closed_set", "zero_shot")}
 
     def add(self, rank: int, *, trained: bool) -> None:
         """Count a decode whose truth came out at `rank`."""

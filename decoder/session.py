@@ -7,7 +7,7 @@ one holds for all. Whatever depends on the wall clock enters as the time `t` of 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from decoder.events import (
     Event,
@@ -28,7 +28,7 @@ from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState, Window
 from streaming.sources.source import Item
 from streaming.window import SlidingWindows, Windower, Withheld
 
-__all__ = ["FRESHNESS", "N_TOP", "Session"]
+__all__ = ["FRESHNESS", "FRESH_START", "N_TOP", "Session", "Start"]
 
 N_TOP = 5
 """Candidates named in each decode."""
@@ -40,6 +40,25 @@ RATE_TOLERANCE = 1e-3
 
 N_EARLY = 256
 """Markers kept that came before the first sample of their segment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a session begins: afresh, or after a decoder that died.
+
+    Parameters
+    ----------
+    first_trigger : int
+        Where the indices in decode ids begin, so that none comes twice.
+    ranks : dict of str to list of int
+        Places of the truth in the decodes before, by protocol: the running score goes on.
+    """
+
+    first_trigger: int = 0
+    ranks: dict[str, list[int]] = field(default_factory=dict)
+
+
+FRESH_START = Start()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +83,8 @@ class Session:
         Begins every `decode_id`.
     freshness : float
         Seconds after its newest sample at which a decode is stale.
+    start : Start
+        Where it goes on from.
 
     Raises
     ------
@@ -72,7 +93,12 @@ class Session:
     """
 
     def __init__(
-        self, model: Model, spec: SignalSpec, session_id: str, freshness: float = FRESHNESS
+        self,
+        model: Model,
+        spec: SignalSpec,
+        session_id: str,
+        freshness: float = FRESHNESS,
+        start: Start = FRESH_START,
     ) -> None:
         if abs(spec.sfreq / model.spec.sfreq - 1) > RATE_TOLERANCE:
             msg = (
@@ -89,11 +115,13 @@ class Session:
         self.signal_spec = self._filters.prepare(self._spec)
         spec_out = self._rest.prepare(self.signal_spec)
         self._settling = self._filters.settling + self._rest.settling
-        self._windower = Windower(model.windowing, self._spec, spec_out, self._settling)
+        self._windower = Windower(
+            model.windowing, self._spec, spec_out, self._settling, start.first_trigger
+        )
         self._factor = round(self._spec.sfreq / spec_out.sfreq)
         self._readout = RetrievalReadout(model.candidates, model.centre, model.temperature)
         self._candidates_hash = model.candidates.hash  # a millisecond: not once a decode
-        self._scores = RunningScores(len(model.candidates.ids))
+        self._scores = RunningScores(len(model.candidates.ids), start.ranks)
         self._index_of = {name: n for n, name in enumerate(model.candidates.ids)}
         self._locked = not isinstance(model.windowing, SlidingWindows)
         self._stretches: list[_Stretch] = []

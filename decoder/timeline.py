@@ -99,7 +99,7 @@ class Timeline:
                 segment, first, n_times, _, row = rest
                 begins[segment] = row - first
                 decoded[segment] = row + n_times
-            elif kind == "gap":
+            elif kind == "gap" and rest[2] != "restart":  # those samples were recorded
                 lost.append(round(rest[1] * sfreq))
         stretches: list[Stretch] = []
         missing: list[Missing] = []

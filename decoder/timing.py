@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoder.folder import open_folder
+from decoder.journal import End
 from decoder.reading import read_inputs, signal_of
+from decoder.session import Start
 from streaming.errors import ConfigError, RecordingError, SessionError
 from streaming.lsl_clock import Clock
 from streaming.pulses import Level, find_level, find_pulses
@@ -194,7 +196,8 @@ def recorded(path: Path) -> tuple[SignalSpec, Iterator[Item]]:
             f"session that was served without --timing"
         )
         raise SessionError(msg)
-    return signal_of(manifest), (item for item, _ in read_inputs(folder))
+    inputs = (item for item, _ in read_inputs(folder))
+    return signal_of(manifest), (i for i in inputs if not isinstance(i, Start | End))
 
 
 def live(source: Source, seconds: float, clock: Clock) -> Iterator[Item]:

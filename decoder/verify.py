@@ -10,10 +10,12 @@ from typing import Any
 
 from decoder.events import Latency, Signal
 from decoder.folder import SessionFolder, open_folder
+from decoder.journal import End
 from decoder.reading import read_inputs, read_log, signal_of
 from decoder.server.wire import encode
-from decoder.session import Session
+from decoder.session import Session, Start
 from models.checkpoint import load_model
+from streaming.errors import SessionError
 
 __all__ = ["Verdict", "verify_session"]
 
@@ -55,39 +57,51 @@ def verify_session(path: Path) -> Verdict:
         If the folder is none, or lacks a part.
     """
     folder = open_folder(path)
-    logged = (_comparable(message) for message in read_log(folder))
-    n_equal = 0
-    repeated = _repeated(folder)
-    for messages in repeated:
-        for message in messages:
-            said = next(logged, None)
-            if said is None and next(repeated, None) is None:
-                return Verdict(n_equal, "", cut_short=True)
-            if said is None:
-                missing = f"event {n_equal + 1} is not in the log: {json.dumps(message)[:200]}"
-                return Verdict(n_equal, missing, cut_short=False)
-            if said != message:
-                difference = _difference(n_equal + 1, said, message)
-                return Verdict(n_equal, difference, cut_short=False)
+    logged = (_comparable(message) for message in read_log(folder) if not _is_failure(message))
+    said = next(logged, None)
+    n_equal, n_unsaid = 0, 0
+    for message, before_crash in _repeated(folder):
+        if said == message:
             n_equal += 1
-    return Verdict(n_equal, "", cut_short=next(logged, None) is not None)
+            said = next(logged, None)
+        elif before_crash:
+            n_unsaid += 1
+        else:
+            return Verdict(n_equal, _difference(n_equal + 1, said, message), cut_short=False)
+    return Verdict(n_equal, "", cut_short=said is not None or n_unsaid > 0)
 
 
-def _repeated(folder: SessionFolder) -> Iterator[list[dict[str, Any]]]:
-    """Yield what the session says to each input when it is fed again."""
+def _repeated(folder: SessionFolder) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Yield what the session says when it is fed again.
+
+    With each event comes whether its input was the last before a crash: an input is journalled
+    before its events are logged, so these may not have been said.
+    """
     manifest = folder.manifest()
-    session = Session(
-        load_model(folder.model),
-        signal_of(manifest),
-        manifest["session"],
-        manifest["freshness"],
-    )
+    model, freshness = load_model(folder.model), manifest["freshness"]
+    session: Session | None = None
+    said: list[dict[str, Any]] = []
     for item, t in read_inputs(folder):
-        yield [
-            _comparable(json.loads(encode(event, None, 0.0)))
-            for event in session.feed(item, t)
-            if not isinstance(event, Signal | Latency)
-        ]
+        yield from ((message, isinstance(item, Start)) for message in said)
+        said = []
+        if isinstance(item, Start):
+            spec = signal_of(manifest)
+            session = Session(model, spec, manifest["session"], freshness, start=item)
+        elif session is None:
+            msg = f"{folder.inputs} does not begin with a start: it was altered"
+            raise SessionError(msg)
+        elif not isinstance(item, End):
+            said = [
+                _comparable(json.loads(encode(event, None, 0.0)))
+                for event in session.feed(item, t)
+                if not isinstance(event, Signal | Latency)
+            ]
+    yield from ((message, True) for message in said)
+
+
+def _is_failure(message: dict[str, Any]) -> bool:
+    """Whether a message is about what drives the session, and was not said by it."""
+    return bool(message["params"].get("state") == "failed")
 
 
 def _comparable(message: dict[str, Any]) -> dict[str, Any]:
@@ -96,7 +110,9 @@ def _comparable(message: dict[str, Any]) -> dict[str, Any]:
     return message
 
 
-def _difference(number: int, said: dict[str, Any], repeated: dict[str, Any]) -> str:
+def _difference(number: int, said: dict[str, Any] | None, repeated: dict[str, Any]) -> str:
+    if said is None:
+        return f"event {number} is not in the log: {json.dumps(repeated)[:200]}"
     if said["method"] != repeated["method"]:
         return f"event {number} was of stream {said['method']}, now of {repeated['method']}"
     before, now = said["params"], repeated["params"]

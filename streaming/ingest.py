@@ -95,6 +95,13 @@ class FeedQueue:
             self._n_times -= _n_times(fed)
             return fed
 
+    def skip(self) -> None:
+        """Drop the samples that wait, for somebody who begins now; all else stays."""
+        with self._ready:
+            self.n_dropped += self._n_times
+            self._items = deque(fed for fed in self._items if not _n_times(fed))
+            self._n_times = 0
+
     def close(self) -> None:
         """Say that nothing more will be put."""
         with self._ready:

@@ -184,12 +184,12 @@ class Gap:
         How long the loss is, in seconds.
     reason : str
         ``"lost"`` between the amplifier and us, ``"overrun"`` dropped by us because decoding
-        was too slow, ``"reconnect"`` the source was away.
+        was too slow, ``"reconnect"`` the source was away, ``"restart"`` decoding was restarted.
     """
 
     t: float
     duration: float
-    reason: Literal["lost", "overrun", "reconnect"]
+    reason: Literal["lost", "overrun", "reconnect", "restart"]
 
 
 @dataclass(frozen=True, slots=True)

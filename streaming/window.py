@@ -179,10 +179,17 @@ class Windower:
         Of the chain's output.
     settling : float
         How long after the start of a segment that output cannot be trusted, in seconds.
+    first_trigger : int
+        Where ids begin to count: above 0 when a session goes on after a crash.
     """
 
     def __init__(
-        self, windowing: Windowing, spec_in: SignalSpec, spec_out: SignalSpec, settling: float
+        self,
+        windowing: Windowing,
+        spec_in: SignalSpec,
+        spec_out: SignalSpec,
+        settling: float,
+        first_trigger: int = 0,
     ) -> None:
         self.windowing = windowing
         self._spec = spec_out
@@ -203,7 +210,7 @@ class Windower:
         self._samples = Ring(len(spec_out.ch_names), capacity)
         self._bad = Ring(1, capacity, np.bool_)
         self._waiting: list[_Trigger] = []  # a heap
-        self._n_triggers = 0
+        self._n_triggers = first_trigger
         self._segment = -1
         self._segment_first = 0  # index of the segment's first sample
         self._t_anchor = 0.0

@@ -232,6 +232,7 @@ _REASONS = {
     "lost": "lost on the way from the amplifier",
     "overrun": "not decoded because decoding was too slow",
     "reconnect": "missed while the source was away",
+    "restart": "recorded, but not decoded while decoding was restarted",
 }
 
 

@@ -15,9 +15,10 @@ from decoder.journal import Journal
 from decoder.log import EventLog
 from decoder.runtime import Runtime
 from decoder.server.hub import Message
-from decoder.session import Session
+from decoder.session import FRESH_START, Session
 from models.checkpoint import save_model
 from streaming.ingest import FeedQueue, Ingest
+from streaming.link import Hello
 from streaming.lsl_clock import lsl_clock
 from streaming.outlet import signal_xml
 from streaming.record import XdfWriter
@@ -41,19 +42,21 @@ def record(root: Path, timing: Timing | None = None) -> tuple[SessionFolder, lis
     folder = create_folder(root / "sessions", "S", CONFIG, root / "model")
     recorder = XdfWriter(folder.raw)
     source = RecordingSource(root / "one_raw.fif", tap=recorder)
-    write_manifest(folder, source.spec, source.to_si, CONFIG)
+    write_manifest(folder, Hello(source.name, source.spec, source.to_si), CONFIG)
     timed = TimedSource(source, timing or Timing())
     queue = FeedQueue(max_times=100_000)
     Ingest(timed, recorder, queue, lsl_clock).run()
     sent: list[Message] = []
+    journal = Journal(folder.inputs)
+    journal.start(FRESH_START, 0.0)
     Runtime(
         Session(tiny_model(), source.spec, "S", 1e9),
         queue,
-        Journal(folder.inputs),
+        journal,
         EventLog(folder.events, sent.append, lsl_clock),
         lambda: False,
         lsl_clock,
-        timing.device_delay if timing else None,
+        device_delay=timing.device_delay if timing else None,
     ).run()
     return folder, sent
 
@@ -71,10 +74,11 @@ def lay_out(
     with_header(StreamHeader(1, signal_xml(spec, "amplifier of Ada Lovelace")))
     with_header(RawSamples(1, np.arange(rows.shape[1]) / spec.sfreq, rows.T.copy()))
     with_header.close()
-    write_manifest(folder, spec, [1.0] * len(rows), CONFIG)
+    write_manifest(folder, Hello("test", spec, (1.0,) * len(rows)), CONFIG)
     journal = Journal(folder.inputs)
+    journal.start(FRESH_START, 0.0)
     for item, row in inputs:
         journal.write(item, row, 0.0)
-    journal.close()
+    journal.close(0.0)
     folder.events.touch()
     return folder

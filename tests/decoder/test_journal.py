@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from decoder.journal import Journal, read_journal
+from decoder.journal import End, Journal, read_journal
+from decoder.session import Start
 from streaming.errors import SessionError
 from streaming.signal import Chunk, Gap, Marker, SourceState
 from streaming.sources.source import Item
@@ -24,16 +25,19 @@ ITEMS: list[Item] = [
 
 def write(path: Path) -> None:
     journal = Journal(path)
+    journal.start(Start(7, {"zero_shot": [3, 1]}), 99.0)
     row = 0
     for n, item in enumerate(ITEMS):
         journal.write(item, row, 100.0 + n / 3)
         row += item.n_times if isinstance(item, Chunk) else 0
-    journal.close()
+    journal.close(9.0)
 
 
 def test_what_was_fed_can_be_fed_again_to_the_last_bit(tmp_path: Path) -> None:
     write(tmp_path / "inputs.jsonl")
-    read = list(read_journal(tmp_path / "inputs.jsonl", SPEC, DATA))
+    (start, _), *read, (end, _) = read_journal(tmp_path / "inputs.jsonl", SPEC, DATA)
+    assert start == Start(7, {"zero_shot": [3, 1]})
+    assert end == End()
     assert [t for _, t in read] == [100.0 + n / 3 for n in range(len(ITEMS))]
     for (item, _), truth in zip(read, ITEMS, strict=True):
         if isinstance(truth, Chunk):
@@ -47,9 +51,9 @@ def test_what_was_fed_can_be_fed_again_to_the_last_bit(tmp_path: Path) -> None:
 def test_a_torn_last_line_and_missing_samples_end_it(tmp_path: Path) -> None:
     path = tmp_path / "inputs.jsonl"
     write(path)
-    path.write_bytes(path.read_bytes()[:-10])
-    assert len(list(read_journal(path, SPEC, DATA))) == len(ITEMS) - 1
-    assert len(list(read_journal(path, SPEC, DATA[:, :50]))) == 1
+    path.write_bytes(path.read_bytes()[:-20])  # the end, and a part of the line before it
+    assert len(list(read_journal(path, SPEC, DATA))) == len(ITEMS)
+    assert len(list(read_journal(path, SPEC, DATA[:, :50]))) == 2
 
 
 @pytest.mark.parametrize("line", ["garbage", '["song", 1.0]', "{}", '["marker", 1.0]', "[]"])
@@ -60,7 +64,10 @@ def test_another_broken_line_is_named(tmp_path: Path, line: str) -> None:
         list(read_journal(path, SPEC, DATA))
 
 
-def test_a_journal_is_never_written_over(tmp_path: Path) -> None:
-    Journal(tmp_path / "inputs.jsonl").close()
-    with pytest.raises(FileExistsError):
-        Journal(tmp_path / "inputs.jsonl")
+def test_a_journal_goes_on_where_it_ended(tmp_path: Path) -> None:
+    for n in range(2):
+        journal = Journal(tmp_path / "inputs.jsonl")
+        journal.start(Start(n), 1.0)
+        journal.close(9.0)
+    kinds = [item for item, _ in read_journal(tmp_path / "inputs.jsonl", SPEC, DATA)]
+    assert kinds == [Start(0), End(), Start(1), End()]

@@ -36,7 +36,7 @@ def small_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Path.open
 
     def small(path: Path, mode: str = "r", *args: Any, **options: Any) -> Any:
-        return SmallDisk(path, mode) if mode == "xb" else whole(path, mode, *args, **options)
+        return SmallDisk(path, mode) if mode == "ab" else whole(path, mode, *args, **options)
 
     monkeypatch.setattr(Path, "open", small)
 

@@ -13,7 +13,7 @@ def test_wilson_is_scipys(hits: int, n: int) -> None:
 
 
 def test_the_two_protocols_are_never_mixed() -> None:
-    scores = RunningScores(300)
+    scores = RunningScores(300, {})
     assert scores.summary() == ()
     for rank in (1, 3, 9):
         scores.add(rank, trained=True)

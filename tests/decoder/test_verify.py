@@ -87,7 +87,10 @@ def test_a_missing_event_is_found(
     lines = copy.events.read_bytes().splitlines(keepends=True)
     copy.events.write_bytes(b"".join(lines[:-9]))
     assert "is not in the log" in verify_session(copy.path).difference
-    copy.events.write_bytes(b"".join(lines[:-1]))  # killed between an input and its event
+    copy.events.write_bytes(b"".join(lines[:-1]))
+    assert "is not in the log" in verify_session(copy.path).difference
+    inputs = copy.inputs.read_bytes().splitlines(keepends=True)
+    copy.inputs.write_bytes(b"".join(inputs[:-1]))  # no end: killed between input and event
     assert verify_session(copy.path).cut_short
 
 

@@ -1,0 +1,228 @@
+"""The service: `serve`, and the processes that it runs."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from decoder.console import err, stopped_by_signals, when_input_ends
+from decoder.options import (
+    DeviceDelay,
+    Kind,
+    Markers,
+    Name,
+    Onsets,
+    Port,
+    Record,
+    Run,
+    Source,
+    SourceId,
+    Subject,
+    Task,
+    Timeout,
+    TimingFile,
+    Unit,
+    Visit,
+)
+
+if TYPE_CHECKING:
+    from decoder.config import Config
+    from decoder.folder import SessionFolder
+
+__all__ = ["decode", "ingest", "serve"]
+
+Folder = Annotated[Path | None, typer.Option(hidden=True)]
+
+
+def serve(
+    model: Annotated[
+        Path, typer.Option("--model", "-m", help="Model folder, made by `braincast fit`.")
+    ],
+    source: Source = None,
+    name: Name = None,
+    kind: Kind = None,
+    source_id: SourceId = None,
+    markers: Markers = None,
+    unit: Unit = None,
+    timeout: Timeout = 10.0,
+    remote: Annotated[
+        str | None,
+        typer.Option("--ingest", help="Decode what `braincast ingest` takes in elsewhere."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Port = 8000,
+    record: Record = Path("sessions"),
+    no_record: Annotated[bool, typer.Option("--no-record", help="Keep nothing.")] = False,
+    subject: Subject = None,
+    session: Visit = None,
+    task: Task = None,
+    run: Run = None,
+    timing: TimingFile = None,
+    onsets: Onsets = "markers",
+    device_delay: DeviceDelay = None,
+    freshness: Annotated[
+        float, typer.Option(help="A decode older than this is stale [s].")
+    ] = 1.0,
+) -> None:
+    """Decode a live LSL stream and serve it to the browser and to apps.
+
+    One process takes in and records the signal, another decodes and serves; if that one dies or
+    hangs it is started again, and no sample is lost.
+    """
+    from decoder.config import BidsConfig, Config, ServerConfig, SessionConfig, SourceConfig
+    from decoder.ingesting import TOKEN_VARIABLE, IngestAddress, ingest_process
+    from decoder.listening import listen, url_of
+    from decoder.supervise import supervise
+    from models.checkpoint import load_model
+    from streaming.link import parse_address
+    from streaming.timing import choose_timing
+
+    config = Config(
+        source=SourceConfig(
+            address=source,
+            name=name,
+            type=kind,
+            source_id=source_id,
+            markers=tuple(markers or ()),
+            unit=unit,
+            timeout=timeout,
+        ),
+        session=SessionConfig(freshness=freshness, record=None if no_record else record),
+        bids=BidsConfig.of(subject=subject, session=session, task=task, run=run),
+        timing=choose_timing(timing, onsets, device_delay),
+        server=ServerConfig(host=host, port=port),
+    )
+    token = os.environ.get("BRAINCAST_TOKEN") or secrets.token_urlsafe(24)
+    load_model(model)  # what is wrong with it is said before anything is started
+    stop = stopped_by_signals()
+    with closing(listen(host, port)) as sock, _session(config, model) as folder:
+
+        def announce() -> None:
+            # Nothing but the address goes to standard output, for programs that read it.
+            err.print("open this address; who has it can watch and control:")
+            typer.echo(f"{url_of(sock)}/#token={token}")
+            if not no_record:
+                err.print(f"recording to {escape(str(folder.path))}; Ctrl-C stops")
+
+        if remote is not None:
+            address = IngestAddress(*parse_address(remote), os.environ.get(TOKEN_VARIABLE, ""))
+            code = supervise(folder, address, sock, token, announce, stop)
+        else:
+            with ingest_process(folder) as address:
+                code = supervise(folder, address, sock, token, announce, stop)
+    if code:
+        raise typer.Exit(code)
+
+
+@contextmanager
+def _session(config: Config, model: Path | None) -> Iterator[SessionFolder]:
+    """Make the session's folder; if nothing is to be kept, it goes at the end."""
+    from decoder.folder import create_folder, new_session_id
+
+    root = config.session.record
+    if root is not None:
+        folder = create_folder(root, new_session_id(), config, model)
+        try:
+            yield folder
+        finally:
+            # Where a decoder was to run and none could, there is nothing to keep.
+            if not (folder.raw if model is None else folder.events).exists():
+                shutil.rmtree(folder.path)
+        return
+    with tempfile.TemporaryDirectory(prefix="braincast-") as temporary:
+        yield create_folder(Path(temporary), new_session_id(), config, model)
+
+
+def ingest(
+    source: Source = None,
+    name: Name = None,
+    kind: Kind = None,
+    source_id: SourceId = None,
+    markers: Markers = None,
+    unit: Unit = None,
+    timeout: Timeout = 10.0,
+    listen: Annotated[str, typer.Option(help="Where `serve --ingest` connects.")] = (
+        "tcp://127.0.0.1:7799"
+    ),
+    record: Record = Path("sessions"),
+    timing: TimingFile = None,
+    onsets: Onsets = "markers",
+    folder: Folder = None,
+) -> None:
+    """Take in and record a stream for a decoder elsewhere: `serve --ingest tcp://HOST:PORT`.
+
+    Runs on the amplifier's computer and needs no torch. BRAINCAST_INGEST_TOKEN lets the decoder
+    in; if it is not set, one is made and printed. The link is not encrypted.
+    """
+    from decoder.config import Config, SessionConfig, SourceConfig
+    from decoder.folder import SessionFolder
+    from decoder.ingesting import TOKEN_VARIABLE, run_ingest
+    from decoder.listening import listen as listen_on
+    from streaming.link import parse_address
+    from streaming.timing import choose_timing
+
+    stop = stopped_by_signals()
+    token = os.environ.get(TOKEN_VARIABLE, "")
+    if folder is not None:  # started by serve
+        when_input_ends(stop.set)
+        session = SessionFolder(folder)
+        with closing(listen_on("127.0.0.1", 0)) as sock:
+            run_ingest(session.config(), session, sock, token, stop)
+        return
+    config = Config(
+        source=SourceConfig(
+            address=source,
+            name=name,
+            type=kind,
+            source_id=source_id,
+            markers=tuple(markers or ()),
+            unit=unit,
+            timeout=timeout,
+        ),
+        session=SessionConfig(record=record),
+        timing=choose_timing(timing, onsets),
+    )
+    if not token:
+        token = secrets.token_urlsafe(16)
+        err.print(f"{TOKEN_VARIABLE}={token}", highlight=False)
+    with closing(listen_on(*parse_address(listen))) as sock, _session(config, None) as session:
+        run_ingest(config, session, sock, token, stop)
+
+
+def decode(
+    folder: Annotated[Path, typer.Option()],
+    ingest_address: Annotated[str, typer.Option("--ingest")],
+    fd: Annotated[int, typer.Option()],
+) -> None:
+    """Decode and serve: the process that `serve` starts, and starts again."""
+    from decoder.folder import SessionFolder
+    from decoder.ingesting import TOKEN_VARIABLE
+    from decoder.server.auth import Access
+    from decoder.service import Service
+    from streaming.link import parse_address
+    from streaming.link_client import LinkClient
+
+    session = SessionFolder(folder)
+    config = session.config()
+    access = Access(os.environ["BRAINCAST_TOKEN"], host=config.server.host)
+    with (
+        closing(socket.socket(fileno=fd)) as sock,
+        closing(LinkClient(parse_address(ingest_address), os.environ[TOKEN_VARIABLE])) as link,
+    ):
+        service = Service(config, session, link, access, sock)
+        when_input_ends(service.stop)
+        service.run(on_start=_beat, on_beat=_beat)
+
+
+def _beat() -> None:
+    print(flush=True)  # noqa: T201 - to the supervisor: all is well

@@ -1,0 +1,119 @@
+"""The side of the amplifier: gives what comes to the decoder that is connected."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import socket
+import threading
+
+from streaming.ingest import Fed, FeedQueue
+from streaming.link import CLOCK, END, PING, PONG, Hello, encode, frame
+from streaming.lsl_clock import Clock, lsl_clock
+from streaming.signal import SourceState
+
+__all__ = ["LinkServer"]
+
+logger = logging.getLogger(__name__)
+
+_SEND_BUFFER = 65536
+"""Bytes the kernel may hold: 50 ms of 306 channels at 1 kHz. What is older waits in our queue,
+which knows what it drops."""
+
+_POLL = 0.1
+_PATIENCE = 5.0
+"""Seconds that a decoder gets to say who it is."""
+
+
+class LinkServer:
+    """Gives what a queue receives to the decoder that is connected: one at a time.
+
+    What comes while there is none is dropped, for the decoder; it was recorded before.
+
+    Parameters
+    ----------
+    sock : socket
+        Listens.
+    token : str
+        What a decoder must send first.
+    hello : Hello
+        What it is told.
+    queue : FeedQueue
+        What it then gets.
+    clock : Clock
+        Answers pings.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        token: str,
+        hello: Hello,
+        queue: FeedQueue,
+        clock: Clock = lsl_clock,
+    ) -> None:
+        self._sock = sock
+        self._token = token
+        self._hello = hello
+        self._queue = queue
+        self._clock = clock
+        self._sending = threading.Lock()
+        self._states: dict[str, Fed] = {}
+
+    def run(self) -> None:
+        """Serve one decoder after the other until the queue has ended."""
+        self._sock.settimeout(_POLL)
+        while not self._queue.ended:
+            try:
+                connection, _ = self._sock.accept()
+            except TimeoutError:
+                continue
+            with connection:
+                try:
+                    if self._is_welcome(connection):
+                        self._serve(connection)
+                except OSError as error:
+                    logger.info("the decoder is gone (%s)", error)
+
+    def _is_welcome(self, connection: socket.socket) -> bool:
+        connection.settimeout(_PATIENCE)
+        line = b""
+        while not line.endswith(b"\n") and len(line) < 256:
+            part = connection.recv(256 - len(line))
+            if not part:
+                return False
+            line += part
+        return hmac.compare_digest(line.strip(), self._token.encode())
+
+    def _serve(self, connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        connection.settimeout(None)
+        self._queue.skip()
+        connection.sendall(self._hello.to_json().encode() + b"\n")
+        for state in self._states.values():  # who begins now must know how things stand
+            self._send(connection, encode(state, 0))
+        answering = threading.Thread(target=self._answer, args=(connection,), daemon=True)
+        answering.start()
+        while not self._queue.ended:
+            fed = self._queue.get(_POLL)
+            if fed is not None:
+                if isinstance(fed.item, SourceState):
+                    self._states[fed.item.what] = fed
+                self._send(connection, encode(fed, self._queue.n_dropped))
+            elif not answering.is_alive():
+                return  # it hung up
+        self._send(connection, frame(END))
+
+    def _send(self, connection: socket.socket, frame: bytes) -> None:
+        with self._sending:
+            connection.sendall(frame)
+
+    def _answer(self, connection: socket.socket) -> None:
+        """Answer pings until the decoder hangs up."""
+        try:
+            while len(ping := connection.recv(PING.size, socket.MSG_WAITALL)) == PING.size:
+                pong = PONG.pack(*PING.unpack(ping), self._clock())
+                self._send(connection, frame(CLOCK, pong))
+        except OSError:
+            pass  # the other thread says so

@@ -1,0 +1,198 @@
+"""A decoder that is killed or hangs is started again, and no sample is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pytest
+import pyxdf
+
+from decoder.client import Client, connect
+from decoder.verify import verify_session
+from models.checkpoint import save_model
+from streaming.lsl_clock import lsl_clock
+from streaming.outlet import MarkerOutlet, SignalOutlet
+from streaming.window import SlidingWindows
+from tests.decoder.tiny import SPEC, tiny_model
+from tests.e2e.processes import Process, braincast, children_of, wait_until_gone
+
+N_TIMES = 10
+
+
+class Amplifier:
+    """Sends samples that count: channel 0 of sample n is n."""
+
+    def __init__(self, name: str) -> None:
+        self.n_sent = 0
+        self._outlet = SignalOutlet(SPEC, name)
+        self._markers = MarkerOutlet(f"{name} markers")
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        rng = np.random.default_rng(0)
+        t0 = lsl_clock()
+        self._outlet.wait_for_consumer(60.0)
+        while not self._stop.wait(max(0.0, t0 + self.n_sent / SPEC.sfreq - lsl_clock())):
+            numbers = np.arange(self.n_sent, self.n_sent + N_TIMES)
+            data = rng.standard_normal((3, N_TIMES)).astype(np.float32)
+            data[0] = numbers
+            self._outlet.push(data, t0 + numbers / SPEC.sfreq)
+            self.n_sent += N_TIMES
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+@pytest.fixture
+def amplifier() -> Iterator[tuple[str, Amplifier]]:
+    name = f"test-{uuid4().hex}"
+    amplifier = Amplifier(name)
+    yield name, amplifier
+    amplifier.close()
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    save_model(tiny_model(SlidingWindows(duration=0.5, hop=0.2)), tmp_path / "model")
+    return tmp_path / "model"
+
+
+def decoder_of(serve: Process) -> int:
+    """Return the process that decodes: of the two that serve starts, the second."""
+    (pid,) = (
+        child
+        for child in children_of(serve.pid)
+        if b"\0decode\0" in Path(f"/proc/{child}/cmdline").read_bytes()
+    )
+    return pid
+
+
+def until_decoded(events: Client) -> int:
+    """Wait for a decode that is none of the withheld ones; return its seq."""
+    for event in events:
+        if event.stream == "text" and not event.params["abstained"]:
+            return int(event.params["seq"])
+    pytest.fail("the connection ended without a decode")
+
+
+def reconnect(url: str) -> tuple[int, bool]:
+    """Connect to the next decoder, and wait for a decode; say whether a restart was told."""
+    told = False
+    with connect(url, ["text", "state"], timeout=60.0) as events:
+        for event in events:
+            told |= "while decoding was restarted" in event.params.get("detail", "")
+            if event.stream == "text" and not event.params["abstained"]:
+                return int(event.params["seq"]), told
+    pytest.fail("the connection ended without a decode")
+
+
+def recorded_numbers(session: Path) -> np.ndarray:
+    streams, _ = pyxdf.load_xdf(session / "raw.xdf", dejitter_timestamps=False, verbose=False)
+    (found,) = (s for s in streams if s["info"]["type"][0] == "EEG")
+    return np.asarray(found["time_series"])[:, 0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hangs"])
+def test_decoding_goes_on_after_a_decoder_that_is(
+    how: signal.Signals, amplifier: tuple[str, Amplifier], model: Path, tmp_path: Path
+) -> None:
+    name, _ = amplifier
+    arguments = ("--name", name, "--markers", f"{name} markers", "--port", "0")
+    with braincast("serve", "-m", model, *arguments, cwd=tmp_path) as serve:
+        url = serve.line()
+        with connect(url, ["text", "state"]) as events:
+            last = until_decoded(events)
+            first_decoder = decoder_of(serve)
+            os.kill(first_decoder, how)
+            assert wait_until_gone([first_decoder], timeout=30)
+        seq, _ = reconnect(url)
+        assert seq > last
+        assert decoder_of(serve) != first_decoder
+        assert serve.interrupt() == 0, serve.errors
+    (session,) = (tmp_path / "sessions").iterdir()
+    numbers = recorded_numbers(session)
+    np.testing.assert_array_equal(numbers, numbers[0] + np.arange(len(numbers)))
+    logged = [json.loads(line) for line in (session / "events.jsonl").read_text().splitlines()]
+    assert [m["params"]["seq"] for m in logged] == list(range(1, len(logged) + 1))
+    details = [m["params"]["detail"] for m in logged if m["method"] == "state"]
+    assert sum("while decoding was restarted" in detail for detail in details) == 1
+    ids = [m["params"]["decode_id"] for m in logged if m["method"] == "text"]
+    assert len(set(ids)) == len(ids)
+    verdict = verify_session(session)
+    assert verdict.difference == ""
+    assert verdict.n_equal == len(logged)
+
+
+@pytest.mark.slow
+def test_when_serve_is_killed_its_processes_end_and_the_session_verifies(
+    amplifier: tuple[str, Amplifier], model: Path, tmp_path: Path
+) -> None:
+    name, _ = amplifier
+    arguments = ("--name", name, "--markers", f"{name} markers", "--port", "0")
+    with braincast("serve", "-m", model, *arguments, cwd=tmp_path) as serve:
+        with connect(serve.line(), ["text"]) as events:
+            until_decoded(events)
+            children = children_of(serve.pid)
+            serve.kill()
+        assert len(children) == 2
+        assert wait_until_gone(children, timeout=30)
+    (session,) = (tmp_path / "sessions").iterdir()
+    verdict = verify_session(session)
+    assert verdict.difference == ""
+    assert verdict.n_equal > 0
+
+
+@pytest.mark.slow
+def test_decoding_on_another_machine_than_the_amplifiers(
+    amplifier: tuple[str, Amplifier],
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name, _ = amplifier
+    monkeypatch.setenv("BRAINCAST_INGEST_TOKEN", "let-me-in")
+    arguments = ("--name", name, "--markers", f"{name} markers")
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    with braincast("ingest", *arguments, "--listen", "tcp://127.0.0.1:0", cwd=there) as ingest:
+        address = ingest.line()
+        serving = ("serve", "-m", model, "--ingest", address, "--port", "0")
+        with braincast(*serving, cwd=here) as serve:
+            with connect(serve.line(), ["text"]) as events:
+                until_decoded(events)
+            assert serve.interrupt() == 0, serve.errors
+        assert ingest.interrupt() == 0, ingest.errors
+    (recorded,) = (there / "sessions").iterdir()
+    (decoded,) = (here / "sessions").iterdir()
+    numbers = recorded_numbers(recorded)
+    np.testing.assert_array_equal(numbers, numbers[0] + np.arange(len(numbers)))
+    (decoded / "raw.xdf").write_bytes((recorded / "raw.xdf").read_bytes())
+    verdict = verify_session(decoded)
+    assert verdict.difference == ""
+    assert verdict.n_equal > 0
+
+
+def test_an_ingest_needs_no_torch_and_no_web_server() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, decoder.ingesting, decoder.listening, streaming.sources.lsl\n"
+        "print({'torch', 'fastapi', 'uvicorn', 'mne', 'models'} & set(sys.modules))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.strip() == "set()"
