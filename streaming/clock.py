@@ -20,7 +20,7 @@ instants are early by their length. A call takes 0.07 ms.
 
 An amplifier whose rate is 0.4 % from what it says is followed to 27 ms in its first 30 s and
 to 4 ms then. One that is further off is followed where that can be learned before instants are
-wrong by more than `THRESHOLD`; where not, such an error ends the segment each time.
+wrong by more than `THRESHOLD`; where not, such an error ends the segment, after its first 10 s.
 """
 
 from __future__ import annotations
@@ -240,14 +240,15 @@ class StreamClock:
         lowest = int(np.where(np.isnan(offsets), np.inf, offsets).argmin())
         if not np.isnan(offsets[lowest]):
             envelope.add(float(x[lowest]), float(offsets[lowest]))
-        sure = first > _FIRST * self._sfreq
-        slew = _SLEW if sure else _STEP
+        slew = _SLEW if first > _FIRST * self._sfreq else _STEP
         limit = min(slew * n_times, _STEP) / self._sfreq
         drift = envelope.slope * n_times / self._sfreq
         step = float(envelope.at(x[-1:])[0]) - self._anchor
         correction = min(max(step - drift, -limit), limit)
         self._anchor += drift + correction
-        if sure and abs(step - drift - correction) > THRESHOLD:
+        # not before the anchor had the time to come from where it started
+        settled = first > _ENVELOPE * self._sfreq
+        if settled and abs(step - drift - correction) > THRESHOLD:
             self._leave("lost")
         self._held, self._n = self._held[n_times:], self._n + n_times
         return Stretch(n_times, self._segment, first, self._anchor, gap)
