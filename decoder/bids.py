@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -114,6 +115,7 @@ def export_bids(
     notes = [(at, 0.0, marker.label) for at, marker in markers]
     notes += [(m.start, m.n_times / sfreq, m.label) for m in timeline.missing]
     raw = _raw(manifest, timeline.lay(rows), sorted(notes))
+    del rows  # an hour takes gigabytes
     path = _path(root, called, folder, raw)
     _write(raw, path, anonymise=anonymise)
     decodes = list(_decodes(folder, timeline, path if anonymise else None))
@@ -266,7 +268,7 @@ def _write_source(folder: SessionFolder, path: BIDSPath, *, anonymise: bool) -> 
     if anonymise:
         copy_anonymised(folder.raw, target)
     else:
-        target.write_bytes(folder.raw.read_bytes())
+        shutil.copyfile(folder.raw, target)
 
 
 def _beside(path: BIDSPath, root: Path, ending: str) -> Path:

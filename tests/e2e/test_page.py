@@ -108,6 +108,7 @@ def test_a_trial_is_shown_decoded_and_scored(page: Page, url: str, mock: PageMoc
     mock.emit(Latency(stages, n_decodes=3, gaps=2, drops=5))
     expect(page.locator("#latency")).to_contain_text("p50 12 p95 13 p99 14 ms")
     expect(page.locator("#losses")).to_have_text("gaps 2 · drops 5")
+    expect(page.locator("#latency-from")).to_have_text("from LSL timestamp")
 
 
 @needs_chromium

@@ -13,6 +13,7 @@ from models.stimuli import Stimulus, StimulusTable
 from streaming.chain import Chain, standard_chain
 from streaming.errors import RecordingError
 from streaming.signal import Chunk, SignalSpec
+from streaming.timing import Timing, Trigger
 from streaming.window import LockedWindows
 
 SFREQ = 200.0
@@ -82,6 +83,21 @@ def test_windows_are_what_the_chain_gives_live(tmp_path: Path) -> None:
     assert dataset.settling == chain.settling
     assert told == sorted(told)
     assert told[-1] == 1.0
+
+
+def test_windows_begin_where_the_stimuli_did(tmp_path: Path) -> None:
+    """Markers that are 50 ms early, moved by the offset or to the pulses of a channel."""
+    data = np.concatenate([noise(), np.zeros((1, round(32 * SFREQ)))])
+    for t, _ in EVENTS:
+        data[4, round((t + 0.05) * SFREQ) :][:5] = 1.0
+    names = [*(f"E{n}" for n in range(4)), "TTL"]
+    truth = read(record(tmp_path / "a_raw.fif", [(t + 0.05, x) for t, x in EVENTS]))
+    path = record(tmp_path / "b_raw.fif", data=data, names=names)
+    trigger = Trigger("TTL", 0.5, rising=True)
+    for timing in (Timing(0.05), Timing(0.03, trigger=trigger)):
+        dataset = read(path, drop=("TTL",), timing=timing)
+        np.testing.assert_array_equal(dataset.windows, truth.windows)
+        assert dataset.ids == truth.ids
 
 
 def test_a_single_run_is_cut_into_blocks(tmp_path: Path) -> None:
