@@ -79,8 +79,9 @@ class Timeline:
         """Lay out what a session recorded.
 
         A segment begins at the row of any of its chunks less the index of that chunk; this
-        also places rows that the decoder dropped because it was too slow. Each segment but the
-        first is preceded by one gap.
+        also places rows that the decoder dropped because it was too slow, or was away. Each
+        segment but the first is preceded by one gap; where the decoder was away and not every
+        gap was told, their length is how far the segments' anchors are apart.
 
         Parameters
         ----------
@@ -93,14 +94,21 @@ class Timeline:
         """
         begins = {0: 0}
         decoded = {0: 0}  # row after the last chunk of each segment
-        lost: list[int] = []
+        before: dict[int, int] = {}  # samples lost before a segment, if each gap was told
+        anchors: dict[int, tuple[float, float]] = {}  # at the first and at the last chunk
+        newest = 0
+        told: list[int] = []
         for kind, _, *rest in entries:
             if kind == "chunk":
-                segment, first, n_times, _, row = rest
+                segment, first, n_times, t_anchor, row = rest
+                if segment > newest and len(told) == segment - newest:
+                    before[segment] = sum(told)
+                newest, told = segment, []
                 begins[segment] = row - first
                 decoded[segment] = row + n_times
+                anchors[segment] = (anchors.get(segment, (t_anchor,))[0], t_anchor)
             elif kind == "gap" and rest[2] != "restart":  # those samples were recorded
-                lost.append(round(rest[1] * sfreq))
+                told.append(round(rest[1] * sfreq))
         stretches: list[Stretch] = []
         missing: list[Missing] = []
         at = 0
@@ -109,7 +117,11 @@ class Timeline:
             row = begins[segment]
             n_times = (n_rows if following is None else begins[following]) - row
             if stretches:
-                gap = sum(lost[stretches[-1].segment : segment])
+                last = stretches[-1]
+                gap = before.get(segment)
+                if gap is None:
+                    apart = anchors[segment][0] - anchors.get(last.segment, anchors[segment])[1]
+                    gap = max(0, round(apart * sfreq) - last.n_times)
                 missing.append(Missing(at, gap, "BAD_ACQ_SKIP" if gap else "EDGE boundary"))
                 at += gap
             stretches.append(Stretch(segment, row, n_times, at))

@@ -100,3 +100,18 @@ def test_markers_are_in_the_order_of_time() -> None:
     found, n_outside = Timeline.of(entries, 5, SFREQ).markers(entries)
     assert [(at, m.label) for at, m in found] == [(2, "sooner"), (4, "later")]
     assert n_outside == 1
+
+
+def test_gaps_while_the_decoder_was_away_are_known_by_when_segments_begin() -> None:
+    """Segments 1 and 2, and their gaps of 3 and 4 samples, fell into its absence."""
+    entries = [
+        ["chunk", 0.0, 0, 0, 5, 100.0, 0],
+        ["start", 0.0, 0, []],
+        ["chunk", 0.0, 2, 2, 3, 100.15, 10],
+    ]
+    timeline = Timeline.of(entries, 13, SFREQ)
+    assert timeline.stretches == (Stretch(0, 0, 8, 0), Stretch(2, 8, 5, 15))
+    assert timeline.missing == (
+        Missing(5, 3, "BAD_unplaced"),
+        Missing(8, 7, "BAD_ACQ_SKIP"),
+    )
