@@ -90,6 +90,11 @@ def fit(
 
     out.print(as_table(evaluation))
     error = fitted.scores["calibration_error"]
+    settling, delay = fitted.training["settling"], fitted.training["delay"]
+    err.print(
+        f"The chain delays a wave of 10 Hz by {1000 * delay:.0f} ms (group delay), and needs "
+        f"{settling:.1f} s of signal after each gap before it can be trusted."
+    )
     err.print(
         f"Expected calibration error of the best candidate's probability: {error:.3f}. "
         f"The model:"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.signal import Gap, Marker
+from streaming.signal import ChannelQuality, Gap, Marker
 
 __all__ = [
     "Event",
@@ -15,6 +15,7 @@ __all__ = [
     "Latency",
     "MarkerSeen",
     "Overrun",
+    "Quality",
     "Ranked",
     "Running",
     "Signal",
@@ -120,8 +121,8 @@ class TextDecoded:
     t_start, t_end : float
         The same in seconds on the LSL clock; `t_end` is when its newest sample was taken.
     abstained : str
-        Why there is no decode (``"settling"``, ``"gap"``, ``"late"``, ``"bad samples"``); empty
-        if there is one.
+        Why there is no decode (``"settling"``, ``"gap"``, ``"late"``, ``"bad samples"``,
+        ``"bad channels"``, ``"artifact"``); empty if there is one.
     stale : bool
         The decode came later after its samples than the freshness deadline: never show it as
         live.
@@ -129,6 +130,9 @@ class TextDecoded:
         For a locked window whose marker is in the table of stimuli.
     running : tuple of Running
         The score so far, this decode included, for each protocol that has any.
+    delay : float
+        How much later the chain lets a wave of 10 Hz out than it went in, in seconds: the
+        group delay, summed over its steps. What is seen at `t_end` happened that much before.
     latency_ms : dict of str to float
         How long each stage took: ``device`` from the electrode to the sample's timestamp
         where that was measured, ``acquire`` from the newest sample to our receiving it,
@@ -151,6 +155,7 @@ class TextDecoded:
     stale: bool = False
     truth: Truth | None = None
     running: tuple[Running, ...] = ()
+    delay: float = 0.0
     latency_ms: dict[str, float] | None = None
 
 
@@ -163,6 +168,35 @@ class MarkerSeen:
     candidate_id: str = ""
     text: str = ""
     glyph: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How the channels are, about once a second and when the operator marks one.
+
+    Parameters
+    ----------
+    segment, sample : int
+        From which raw sample on this holds.
+    t : float
+        When that was taken, in seconds on the LSL clock.
+    ch_names : tuple of str
+        The model's channels.
+    channels : ChannelQuality
+        How each of them was in the second before.
+    interpolated : tuple of str
+        Channels that others stand in for.
+    refused : bool
+        More are bad than can be interpolated: windows are withheld.
+    """
+
+    segment: int
+    sample: int
+    t: float
+    ch_names: tuple[str, ...]
+    channels: ChannelQuality
+    interpolated: tuple[str, ...]
+    refused: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,4 +269,4 @@ class Signal:
     sfreq: float
 
 
-Event = TextDecoded | MarkerSeen | GapFound | State | Overrun | Latency | Signal
+Event = TextDecoded | MarkerSeen | Quality | GapFound | State | Overrun | Latency | Signal

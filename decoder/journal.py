@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decoder.control import Input, MarkBad
 from decoder.lines import LineFile
 from decoder.session import Start
 from streaming.errors import SessionError
 from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
-from streaming.sources.source import Item
 
 __all__ = ["End", "Journal", "read_entries", "read_journal"]
 
@@ -45,12 +45,12 @@ class Journal:
         """Note that a session begins, or goes on after a crash, at time `t`."""
         self._line(["start", t, start.first_trigger, start.ranks])
 
-    def write(self, item: Item, row: int, t: float) -> None:
+    def write(self, item: Input, row: int, t: float) -> None:
         """Add one input.
 
         Parameters
         ----------
-        item : Item
+        item : Input
             What was fed.
         row : int
             For a chunk, how many rows the recording has before it.
@@ -70,6 +70,8 @@ class Journal:
                 line = ["marker", t, item.label, item.t, item.segment, item.sample]
             case Gap():
                 line = ["gap", t, item.t, item.duration, item.reason]
+            case MarkBad():
+                line = ["control", t, "markBad", list(item.ch_names), item.bad]
             case SourceState():
                 line = ["state", t, item.state, item.t, item.detail, item.what]
         self._line(line)
@@ -89,7 +91,7 @@ class Journal:
 
 def read_journal(
     path: Path, spec: SignalSpec, data: NDArray[np.float32]
-) -> Iterator[tuple[Item | Start | End, float]]:
+) -> Iterator[tuple[Input | Start | End, float]]:
     """Yield what a session was fed.
 
     Parameters
@@ -152,7 +154,7 @@ def _no_input(path: Path, number: int, error: Exception) -> SessionError:
 
 def _item(
     kind: str, rest: list[Any], spec: SignalSpec, data: NDArray[np.float32]
-) -> Item | Start | End:
+) -> Input | Start | End:
     match kind:
         case "chunk":
             segment, first, n_times, t_anchor, row = rest
@@ -160,13 +162,17 @@ def _item(
             return Chunk(samples, spec, segment, first, t_anchor)
         case "marker":
             return Marker(*rest)
-        case "start":
-            return Start(*rest)
+        case "control":
+            _, ch_names, bad = rest
+            return MarkBad(tuple(ch_names), bad)
         case "end":
             return End()
-        case "gap":
-            return Gap(*rest)
-        case "state":
-            return SourceState(*rest)
+    kinds: dict[str, type[Start | Gap | SourceState]] = {
+        "start": Start,
+        "gap": Gap,
+        "state": SourceState,
+    }
+    if kind in kinds:
+        return kinds[kind](*rest)
     msg = f"unknown kind {kind!r}"
     raise ValueError(msg)

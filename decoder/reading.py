@@ -10,13 +10,13 @@ import numpy as np
 import pyxdf
 from numpy.typing import NDArray
 
+from decoder.control import Input
 from decoder.folder import SessionFolder
 from decoder.journal import End, read_journal
 from decoder.session import Start
 from streaming.errors import SessionError
 from streaming.signal import SignalSpec
 from streaming.sources.lsl import to_si
-from streaming.sources.source import Item
 
 __all__ = ["read_inputs", "read_log", "read_samples", "signal_of"]
 
@@ -58,7 +58,7 @@ def read_samples(folder: SessionFolder) -> NDArray[np.float32]:
     return np.empty((len(manifest["to_si"]), 0), np.float32)
 
 
-def read_inputs(folder: SessionFolder) -> Iterator[tuple[Item | Start | End, float]]:
+def read_inputs(folder: SessionFolder) -> Iterator[tuple[Input | Start | End, float]]:
     """Yield what a session was fed, and when; see `decoder.journal.read_journal`."""
     spec = signal_of(folder.manifest())
     yield from read_journal(folder.inputs, spec, read_samples(folder))

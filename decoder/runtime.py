@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from decoder.control import Input, MarkBad
 from decoder.events import GapFound, Latency, Running, Signal, State, TextDecoded
 from decoder.journal import Journal
 from decoder.log import EventLog
@@ -115,6 +116,7 @@ class Runtime:
         self._device_delay = device_delay
         self._signal: list[Signal] = []
         self._stopped = threading.Event()
+        self._controls: deque[MarkBad] = deque()
 
     def stop(self) -> None:
         """Make `run` return soon; any thread may call it."""
@@ -133,11 +135,13 @@ class Runtime:
         t_latency = self._clock() + LATENCY_EVERY
         try:
             while not self._source.ended and not self._stopped.is_set():
+                while self._controls:
+                    self._feed(self._controls.popleft(), 0, self._clock())
                 fed = self._source.get(POLL)
                 if fed is not None:
                     if self._next_row and isinstance(fed.item, Chunk):
                         self._say_missed(fed, fed.item)
-                    self._feed(fed)
+                    self._feed(fed.item, fed.row, fed.t_received)
                 if self._clock() >= t_latency:
                     t_latency += LATENCY_EVERY
                     self._log.emit(self.latency())
@@ -164,19 +168,23 @@ class Runtime:
         self._next_row = 0
         if duration > 0:
             gap = Gap(chunk.t0 - duration, duration, "restart")
-            self._feed(replace(fed, item=gap))
+            self._feed(gap, fed.row, fed.t_received)
 
-    def _feed(self, fed: Fed) -> None:
+    def control(self, control: MarkBad) -> None:
+        """Feed what the operator said before the next input; any thread may call it."""
+        self._controls.append(control)
+
+    def _feed(self, item: Input, row: int, t_received: float) -> None:
         t_fed = self._clock()
-        self._record(fed, t_fed)
-        events = self._session.feed(fed.item, t_fed)
+        self._record(item, row, t_fed)
+        events = self._session.feed(item, t_fed)
         t_decoded = self._clock()
         for event in events:
             self.counts[type(event).__name__] += 1
             if isinstance(event, Signal):
                 self._collect(event)
             elif isinstance(event, TextDecoded):
-                self._log.emit(self._timed(event, fed.t_received, t_fed, t_decoded))
+                self._log.emit(self._timed(event, t_received, t_fed, t_decoded))
             else:
                 if isinstance(event, GapFound):
                     self._signal.clear()
@@ -184,14 +192,14 @@ class Runtime:
                     self.states[event.what] = event
                 self._log.emit(event)
 
-    def _record(self, fed: Fed, t_fed: float) -> None:
+    def _record(self, item: Input, row: int, t_fed: float) -> None:
         """Write an input down; if the disk fails, say so once and go on without a record."""
         if self._journal is None:
             return
         failure = self._log.failure  # a session without its log needs no journal
         try:
             if not failure:
-                self._journal.write(fed.item, fed.row, t_fed)
+                self._journal.write(item, row, t_fed)
         except SessionError as error:
             failure = str(error)
         if failure:

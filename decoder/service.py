@@ -15,6 +15,7 @@ import uvicorn
 
 from decoder.config import Config
 from decoder.console import stop_signals
+from decoder.control import MarkBad
 from decoder.folder import SessionFolder, write_manifest
 from decoder.journal import Journal
 from decoder.listening import url_of
@@ -198,6 +199,7 @@ class Service:
             describe=self.describe,
             candidates=self._candidates,
             not_ready=self._not_ready,
+            mark_bad=self._mark_bad,
             clock=self._link.clock,
         )
         return uvicorn.Config(
@@ -237,6 +239,16 @@ class Service:
             },
             "candidates": {"n": len(model.candidates), "hash": model.candidates.hash},
         }
+
+    def _mark_bad(self, control: MarkBad) -> str:
+        known = self._session.markable
+        unknown = [name for name in control.ch_names if name not in known]
+        if not known:
+            return "the model does not watch its channels: it is of an older version; fit anew"
+        if unknown:
+            return f"no channel {unknown[0][:64]!r}; there are {', '.join(known)}"
+        self.runtime.control(control)
+        return ""
 
     def _candidates(self) -> list[dict[str, Any]]:
         c = self._model.candidates

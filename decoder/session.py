@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field, replace
 
+from decoder.control import Input, MarkBad
 from decoder.events import (
     Event,
     GapFound,
     MarkerSeen,
     Overrun,
+    Quality,
     Signal,
     State,
     TextDecoded,
@@ -25,7 +27,7 @@ from models.checkpoint import Model
 from streaming.chain import Chain
 from streaming.errors import StreamMismatch
 from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState, Window
-from streaming.sources.source import Item
+from streaming.watch import Watch
 from streaming.window import SlidingWindows, Windower, Withheld
 
 __all__ = ["FRESHNESS", "FRESH_START", "N_TOP", "Session", "Start"]
@@ -118,7 +120,10 @@ class Session:
         self._windower = Windower(
             model.windowing, self._spec, spec_out, self._settling, start.first_trigger
         )
-        self._factor = round(self._spec.sfreq / spec_out.sfreq)
+        self._delay = round(self._filters.delay + self._rest.delay, 6)
+        self._watch = next((s for s in self._filters.steps if isinstance(s, Watch)), None)
+        # Raw samples for one after the chain: a whole number but for a rational resampling.
+        self._factor = round(self._spec.sfreq / spec_out.sfreq, 6)
         self._readout = RetrievalReadout(model.candidates, model.centre, model.temperature)
         self._candidates_hash = model.candidates.hash  # a millisecond: not once a decode
         self._scores = RunningScores(len(model.candidates.ids), start.ranks)
@@ -129,13 +134,13 @@ class Session:
         self._next = 0
         self._settled = False
 
-    def feed(self, item: Item, t: float) -> list[Event]:
+    def feed(self, item: Input, t: float) -> list[Event]:
         """Take one input and return what follows from it.
 
         Parameters
         ----------
-        item : Chunk, Marker, Gap or SourceState
-            What the source delivered.
+        item : Chunk, Marker, Gap, SourceState or MarkBad
+            What the source delivered, or the operator said.
         t : float
             When it was fed, in seconds on the LSL clock.
         """
@@ -148,6 +153,10 @@ class Session:
                 return [GapFound(item)]
             case SourceState():
                 return [State(item.what, item.state, item.t, item.detail)]
+            case MarkBad():
+                if self._watch is not None:
+                    self._watch.mark(item.ch_names, bad=item.bad)
+                return self._quality()
 
     def _chunk(self, chunk: Chunk, t: float) -> list[Event]:
         events: list[Event] = []
@@ -164,6 +173,7 @@ class Session:
         filtered = self._filters(self._renumber(chunk, now))
         if filtered.n_times:
             events.append(Signal(filtered.data, filtered.t0, filtered.spec.sfreq))
+        events += self._quality()
         results: list[Window | Withheld] = []
         while self._early and self._early[0].segment <= chunk.segment:
             results += self._windower.mark(self._place(self._early.popleft()))
@@ -173,10 +183,36 @@ class Session:
             events.append(State("decoder", "ready", t, "filters have settled"))
         return events + [self._decode(result, t) for result in results]
 
+    @property
+    def markable(self) -> tuple[str, ...]:
+        """Channels that the operator can mark; none if the model's chain does not watch."""
+        return self._watch.ch_names if self._watch is not None else ()
+
+    def _quality(self) -> list[Event]:
+        """Return what the chain's watch has to say."""
+        events: list[Event] = []
+        while self._watch is not None and self._watch.reports:
+            report = self._watch.reports.popleft()
+            stretch = next(s for s in self._stretches if s.number == report.segment)
+            events.append(
+                Quality(
+                    segment=stretch.segment,
+                    sample=stretch.base + report.sample,
+                    t=report.t,
+                    ch_names=self._watch.ch_names,
+                    channels=report.channels,
+                    interpolated=report.interpolated,
+                    refused=report.refused,
+                )
+            )
+        return events
+
     def _renumber(self, chunk: Chunk, stretch: _Stretch) -> Chunk:
         """Count from the start of the stretch, at the rate of the model."""
         first = chunk.first - stretch.base
-        t_anchor = chunk.t0 - first / self._spec.sfreq
+        t_anchor = chunk.t_anchor + stretch.base / self._spec.sfreq
+        if chunk.spec.sfreq != self._spec.sfreq:  # else this would round, by how it was cut
+            t_anchor = chunk.t0 - first / self._spec.sfreq
         return Chunk(chunk.data, self._spec, stretch.number, first, t_anchor, chunk.bad)
 
     def _marker(self, marker: Marker, t: float) -> list[Event]:
@@ -229,11 +265,12 @@ class Session:
             candidates_hash=self._candidates_hash,
             model_id=self.model.model_id,
             segment=stretch.segment,
-            first=stretch.base + covers.first * self._factor,
-            n_times=covers.n_times * self._factor,
+            first=stretch.base + round(covers.first * self._factor),
+            n_times=round(covers.n_times * self._factor),
             t_start=t_start,
             t_end=t_end,
             stale=t - t_end > self.freshness,
+            delay=self._delay,
         )
         if isinstance(result, Withheld):
             return replace(decoded, abstained=result.reason)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from decoder.control import MarkBad
 from decoder.folder import open_folder
 from decoder.journal import End
 from decoder.reading import read_inputs, signal_of
@@ -197,7 +198,8 @@ def recorded(path: Path) -> tuple[SignalSpec, Iterator[Item]]:
         )
         raise SessionError(msg)
     inputs = (item for item, _ in read_inputs(folder))
-    return signal_of(manifest), (i for i in inputs if not isinstance(i, Start | End))
+    others = (Start, End, MarkBad)
+    return signal_of(manifest), (i for i in inputs if not isinstance(i, others))
 
 
 def live(source: Source, seconds: float, clock: Clock) -> Iterator[Item]:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +26,15 @@ from streaming.sources.source import Source
 from streaming.timing import TimedSource, Timing
 from streaming.window import LockedWindows, Windower
 
+if TYPE_CHECKING:
+    import mne
+
 __all__ = ["Dataset", "MakeChain", "Progress", "find_dead_channels", "read_dataset"]
 
 logger = logging.getLogger(__name__)
 
-MakeChain = Callable[[SignalSpec], Chain]
-"""What makes the chain for the channels that are kept."""
+MakeChain = Callable[[SignalSpec, "mne.Info"], Chain]
+"""What makes the chain for the channels that are kept, and what the first file says of them."""
 
 Progress = Callable[[float], None]
 """What is told which share of the work is done, from 0 to 1."""
@@ -64,8 +67,8 @@ class Dataset:
         Of the windows.
     transforms : list of dict
         The chain, as plain data.
-    settling : float
-        Its settling time, in seconds.
+    settling, delay : float
+        Its settling time and its group delay at 10 Hz, in seconds.
     windowing : LockedWindows
         How the windows were cut.
     table : StimulusTable
@@ -88,6 +91,7 @@ class Dataset:
     spec_out: SignalSpec
     transforms: list[dict[str, Any]]
     settling: float
+    delay: float
     windowing: LockedWindows
     table: StimulusTable
     dropped: dict[str, str]
@@ -127,7 +131,8 @@ def read_dataset(  # noqa: PLR0913 - what a fit asks for, each with a default
     table : StimulusTable
         What the recordings' annotations mean.
     make_chain : callable
-        Given the spec of the channels that are kept, returns the chain for them.
+        Given the spec of the channels that are kept and the first recording's measurement
+        info, returns the chain for them.
     picks : str
         ``"eeg"`` or ``"meg"``.
     drop : sequence of str
@@ -153,8 +158,10 @@ def read_dataset(  # noqa: PLR0913 - what a fit asks for, each with a default
     for path, spec in zip(paths[1:], specs[1:], strict=True):
         _check_alike(paths[0], specs[0], path, spec)
     dropped = dict.fromkeys(drop, "named by the user")
+    infos: list[mne.Info] = []
     for n, path in enumerate(paths):
         source = open_recording(path, unit=unit)
+        infos.append(source.info)
         dropped.update(find_dead_channels(source, specs[n].ch_names))
         source.close()
         tell(0.3 * (n + 1) / len(paths))
@@ -164,7 +171,7 @@ def read_dataset(  # noqa: PLR0913 - what a fit asks for, each with a default
     if not spec.ch_names:
         msg = f"{paths[0]}: every {picks} channel is flat or left out; check the recording"
         raise RecordingError(msg)
-    chain = make_chain(spec)
+    chain = make_chain(spec, infos[0])
     parts = []
     for n, path in enumerate(paths):
         source = open_recording(path, unit=unit)
@@ -306,6 +313,7 @@ def _join(
         spec_out=parts[0].spec_out,
         transforms=chain.to_json(),
         settling=chain.settling,
+        delay=chain.delay,
         windowing=windowing,
         table=table,
         dropped=dropped,

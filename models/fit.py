@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from streaming.chain import Chain, standard_chain
 from streaming.errors import ConfigError, RecordingError
 from streaming.signal import SignalSpec
 from streaming.window import LockedWindows
+
+if TYPE_CHECKING:
+    import mne
 
 __all__ = ["EVOKED_WINDOWS", "Fitted", "HeldOut", "evoked_chain", "fit_model"]
 
@@ -52,7 +55,9 @@ _LOW, _HIGH = 0.5, 30.0
 _MIN_TRIALS = 20
 
 
-def evoked_chain(spec: SignalSpec, line_freq: float = 50.0) -> Chain:
+def evoked_chain(
+    spec: SignalSpec, info: mne.Info | None = None, *, line_freq: float = 50.0
+) -> Chain:
     """Return the chain for `EVOKED_WINDOWS`.
 
     Its running scale and clamp are what keeps blinks and movement from deciding: without them
@@ -62,6 +67,8 @@ def evoked_chain(spec: SignalSpec, line_freq: float = 50.0) -> Chain:
     ----------
     spec : SignalSpec
         Rate of the stream, and the channels to keep.
+    info : mne.Info, optional
+        Of a recording with these channels: its projectors, compensation and positions.
     line_freq : float
         Mains, in Hz: 50, or 60 in the Americas.
     """
@@ -72,6 +79,7 @@ def evoked_chain(spec: SignalSpec, line_freq: float = 50.0) -> Chain:
         high=_HIGH,
         line_freq=line_freq,
         ch_types=spec.ch_types,
+        info=info,
     )
 
 
@@ -186,6 +194,8 @@ def fit_model(
         training={
             "n_trials": len(dataset),
             "n_groups": len(groups),
+            "settling": round(dataset.settling, 3),
+            "delay": round(dataset.delay, 4),
             "sha256": list(dataset.hashes),
             "dropped": dataset.dropped,
             "withheld": dataset.withheld,

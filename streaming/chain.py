@@ -2,30 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
+from streaming.align import Align, AlignSettings
 from streaming.errors import ConfigError
-from streaming.filters import Bandpass, BandpassSettings, Notch, NotchSettings
+from streaming.filters import Bandpass, BandpassSettings, Notch, NotchSettings, SosFilter
+from streaming.gate import Gate, GateSettings
+from streaming.layout import positions_of
+from streaming.projection import (
+    Compensate,
+    CompensateSettings,
+    Ssp,
+    SspSettings,
+    compensation_of,
+    projectors_of,
+)
+from streaming.regress import Regress, RegressSettings
 from streaming.repair import Repair, RepairSettings
-from streaming.resample import Decimate, DecimateSettings
+from streaming.resample import Decimate, DecimateSettings, Resample, ResampleSettings
 from streaming.scaling import Clamp, ClampSettings, Scale, ScaleSettings
 from streaming.signal import Chunk, SignalSpec
-from streaming.spatial import Pick, PickSettings, Reference, ReferenceSettings
+from streaming.spatial import (
+    Bipolar,
+    BipolarSettings,
+    Pick,
+    PickSettings,
+    Reference,
+    ReferenceSettings,
+)
 from streaming.transform import Transform
+from streaming.watch import Watch, WatchSettings
+
+if TYPE_CHECKING:
+    import mne
 
 __all__ = ["TRANSFORMS", "Chain", "Step", "standard_chain"]
 
 TRANSFORMS: dict[str, tuple[type[Any], type[Any]]] = {
+    "align": (AlignSettings, Align),
     "bandpass": (BandpassSettings, Bandpass),
+    "bipolar": (BipolarSettings, Bipolar),
     "clamp": (ClampSettings, Clamp),
+    "compensate": (CompensateSettings, Compensate),
     "decimate": (DecimateSettings, Decimate),
+    "gate": (GateSettings, Gate),
     "notch": (NotchSettings, Notch),
     "pick": (PickSettings, Pick),
     "reference": (ReferenceSettings, Reference),
+    "regress": (RegressSettings, Regress),
     "repair": (RepairSettings, Repair),
+    "resample": (ResampleSettings, Resample),
     "scale": (ScaleSettings, Scale),
+    "ssp": (SspSettings, Ssp),
+    "watch": (WatchSettings, Watch),
 }
 """Every step that a model may name: its settings and its class."""
 
@@ -58,6 +91,7 @@ class Chain:
 
     def __init__(self, steps: Iterable[Step]) -> None:
         self.steps = tuple(steps)
+        self._calls: list[Callable[[Chunk], Chunk]] = []
 
     @property
     def settling(self) -> float:
@@ -68,16 +102,22 @@ class Chain:
         """
         return sum((step.settling for step in self.steps), 0.0)
 
+    @property
+    def delay(self) -> float:
+        """How much later a wave of 10 Hz comes out than it went in: the sum, in seconds."""
+        return sum((step.delay for step in self.steps), 0.0)
+
     def prepare(self, spec: SignalSpec) -> SignalSpec:
         """Prepare each step for the output of the one before."""
         for step in self.steps:
             spec = step.prepare(spec)
+        self._calls = _cascade(self.steps)
         return spec
 
     def __call__(self, chunk: Chunk) -> Chunk:
         """Pass `chunk` through all steps."""
-        for step in self.steps:
-            chunk = step(chunk)
+        for call in self._calls:
+            chunk = call(chunk)
         return chunk
 
     def to_json(self) -> list[dict[str, Any]]:
@@ -88,6 +128,37 @@ class Chain:
     def from_json(cls, steps: Sequence[dict[str, Any]]) -> Chain:
         """Make a chain from what `to_json` returned, or from a configuration file."""
         return cls(_read_step(n, step) for n, step in enumerate(steps, start=1))
+
+
+_Filter = Notch | Bandpass | Decimate
+
+
+def _cascade(steps: Sequence[Step]) -> list[Callable[[Chunk], Chunk]]:
+    """Return what to call for prepared steps: filters in a row run as one.
+
+    Notch, band-pass and decimation together read and write each sample once, and round it to
+    float32 once; a filter that changes the rate ends the row.
+    """
+    calls: list[Callable[[Chunk], Chunk]] = []
+    row: list[_Filter] = []
+    for step in steps:
+        if isinstance(step, _Filter) and step.filter is not None:
+            row.append(step)
+            if not isinstance(step, Decimate):
+                continue
+        if row:
+            calls.append(_in_one(row))
+        if not row or step is not row[-1]:
+            calls.append(step)
+        row = []
+    return [*calls, _in_one(row)] if row else calls
+
+
+def _in_one(row: Sequence[_Filter]) -> Callable[[Chunk], Chunk]:
+    """Return what filters like all of `row`, one after the other."""
+    *_, last = row
+    filters = SosFilter(np.concatenate([f.filter.sos for f in row if f.filter is not None]))
+    return lambda chunk: last.finish(chunk, filters(chunk))
 
 
 def _read_step(number: int, step: dict[str, Any]) -> Step:
@@ -108,6 +179,7 @@ def _read_step(number: int, step: dict[str, Any]) -> Step:
 
 
 _ENOUGH_FOR_AVERAGE = 16
+_ENOUGH_TO_LOSE = 10  # channels of which a tenth is one
 
 
 def standard_chain(
@@ -118,11 +190,13 @@ def standard_chain(
     high: float = 30.0,
     line_freq: float = 50.0,
     ch_types: Sequence[str] = (),
+    info: mne.Info | None = None,
 ) -> Chain:
     """Return the chain that evoked responses are usually decoded with, made causal.
 
-    In order: pick the channels, repair, average reference, notch, band-pass, decimate,
-    running robust scale, clamp at 10. The baseline belongs to the window.
+    In order: pick the channels, watch them, repair, notch, band-pass, decimate, compensate and
+    project (MEG), average reference (EEG), running robust scale, clamp at 10. The baseline
+    belongs to the window.
 
     Parameters
     ----------
@@ -139,27 +213,39 @@ def standard_chain(
         Mains, in Hz: 50, or 60 in the Americas. Left out if the stream cannot carry it.
     ch_types : sequence of str
         MNE's types of the channels; all EEG if not given.
+    info : mne.Info, optional
+        Of a recording with these channels: its projectors, compensation and positions.
 
     Notes
     -----
     The average reference is taken of 16 EEG channels or more: of fewer it is no estimate of
     zero but mixes the response into all, and MEG needs none. The new rate is the lowest that
     divides the stream's, is at least 100 Hz, and at least three times `high`, so that the
-    low-pass of decimation stays out of the band.
+    low-pass of decimation stays out of the band. What maps channels comes after decimation, as
+    it can change places with filters and has a tenth of the samples to map there.
     """
+    names, kinds = tuple(ch_names), set(ch_types)
+    is_eeg = kinds <= {"eeg"}
+    compensation = compensation_of(info, names) if info is not None else None
+    projectors = projectors_of(info, names) if info is not None and not is_eeg else None
+    picked = names + (compensation.ref_names if compensation else ())
+    positions = positions_of(names, info) if is_eeg and len(names) >= _ENOUGH_TO_LOSE else ()
     steps: list[Step] = [
-        Pick(PickSettings(ch_names=tuple(ch_names))),
+        Pick(PickSettings(ch_names=picked)),
+        Watch(WatchSettings(line_freq=line_freq, positions=positions)),
         Repair(RepairSettings()),
     ]
-    if len(ch_names) >= _ENOUGH_FOR_AVERAGE and set(ch_types) <= {"eeg"}:
-        steps.append(Reference(ReferenceSettings()))
     if line_freq < sfreq / 2:
         steps.append(Notch(NotchSettings(freq=line_freq)))
     factor = max(int(sfreq / max(100.0, 3 * high)), 1)
     steps += [
         Bandpass(BandpassSettings(low=low, high=high)),
         Decimate(DecimateSettings(sfreq=sfreq / factor)),
-        Scale(ScaleSettings()),
-        Clamp(ClampSettings()),
     ]
-    return Chain(steps)
+    if compensation is not None:
+        steps.append(Compensate(compensation))
+    if projectors is not None:
+        steps.append(Ssp(projectors))
+    if len(names) >= _ENOUGH_FOR_AVERAGE and is_eeg:
+        steps.append(Reference(ReferenceSettings()))
+    return Chain([*steps, Scale(ScaleSettings()), Clamp(ClampSettings())])

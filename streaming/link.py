@@ -135,7 +135,7 @@ def decode_chunk(body: bytes, spec: SignalSpec) -> tuple[Fed, int]:
     at = _CHUNK.size
     bad = None
     if has_bad:
-        bad = np.frombuffer(body, np.bool_, n_times, at)
+        bad = np.frombuffer(body, np.uint8, n_times, at)
         at += n_times
     data = np.frombuffer(body, np.float32, offset=at).reshape(len(spec.ch_names), n_times)
     chunk = Chunk(data, spec, segment, first, t_anchor, bad)

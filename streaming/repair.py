@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.signal import Chunk, SignalSpec
+from streaming.signal import Bad, Chunk, SignalSpec
 
 __all__ = ["Repair", "RepairSettings"]
 
@@ -31,7 +31,7 @@ class Repair:
     seconds. Finite channels stay as they are.
     """
 
-    settling = 0.0
+    settling = delay = 0.0
 
     def __init__(self, settings: RepairSettings) -> None:
         self.settings = settings
@@ -71,8 +71,8 @@ class Repair:
         steps = np.where(finite & ~was_finite, np.diff(held, axis=1), 0.0)
         offset = np.add.accumulate(np.column_stack([self._offset, steps]), axis=1)
         self._last, self._finite, self._offset = held[:, -1], finite[:, -1], offset[:, -1]
-        bad = np.logical_not(finite.all(axis=0), dtype=bool)
+        bad = np.where(finite.all(axis=0), 0, Bad.SAMPLES).astype(np.uint8)
         if chunk.bad is not None:
-            bad |= chunk.bad
+            bad = np.maximum(bad, chunk.bad)
         repaired = (held - offset)[:, 1:].astype(np.float32)
         return replace(chunk, data=repaired, bad=bad if bad.any() else None)

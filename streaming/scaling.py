@@ -52,6 +52,8 @@ class Scale:
     channel that was flat all along.
     """
 
+    delay = 0.0
+
     def __init__(self, settings: ScaleSettings) -> None:
         self.settings = settings
         self.settling = settings.every
@@ -136,7 +138,7 @@ class ClampSettings:
 class Clamp:
     """Cut off what is larger than a limit."""
 
-    settling = 0.0
+    settling = delay = 0.0
 
     def __init__(self, settings: ClampSettings) -> None:
         self.settings = settings

@@ -7,6 +7,7 @@ Time is the last axis of every array and channels come first. Amplitudes are in 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -15,7 +16,16 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import mne
 
-__all__ = ["Chunk", "Gap", "Marker", "SignalSpec", "SourceState", "Window"]
+__all__ = [
+    "Bad",
+    "ChannelQuality",
+    "Chunk",
+    "Gap",
+    "Marker",
+    "SignalSpec",
+    "SourceState",
+    "Window",
+]
 
 _SI_UNITS = {"mag": "T", "ref_meg": "T", "grad": "T/m", "stim": "", "misc": ""}
 
@@ -87,6 +97,19 @@ class SignalSpec:
         return cls(float(info["sfreq"]), names, tuple(info.get_channel_types()))
 
 
+class Bad(IntEnum):
+    """Why no window over a sample is decoded; of two reasons the larger counts."""
+
+    SAMPLES = 1
+    """A channel was not measured, and holds a made-up value."""
+
+    CHANNELS = 2
+    """More channels are bad than can be interpolated."""
+
+    ARTIFACT = 3
+    """The signal is too large or too steep to come from a brain."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
     """Consecutive samples of one stream, possibly none.
@@ -105,9 +128,8 @@ class Chunk:
         When sample 0 of the segment would have been taken at the nominal rate, in seconds on
         the LSL clock. The source may move it from chunk to chunk as it learns how fast the
         amplifier's clock runs, so that `t0` stays right for hours.
-    bad : array of bool of shape (n_times,) or None
-        Samples that were not measured on every channel, and hold a made-up value there; None
-        if there are none. No window over them is decoded.
+    bad : array of uint8 of shape (n_times,) or None
+        For each sample 0, or why no window over it is decoded (`Bad`); None if all are good.
     """
 
     data: NDArray[np.float32]
@@ -115,7 +137,7 @@ class Chunk:
     segment: int = 0
     first: int = 0
     t_anchor: float = 0.0
-    bad: NDArray[np.bool_] | None = None
+    bad: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         """Check that the rows are the channels, and that `bad` has one entry per sample."""
@@ -148,6 +170,28 @@ class Chunk:
     def t_end(self) -> float:
         """When the sample after the last will be taken, in seconds on the LSL clock."""
         return self.t_anchor + (self.first + self.n_times) / self.spec.sfreq
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelQuality:
+    """How each channel was in the last second; one entry for each channel.
+
+    Parameters
+    ----------
+    verdicts : tuple of str
+        ``"good"``; ``"noisy"``, its spread is five times that of its like; ``"line"``, more
+        than half of its power is at the mains; ``"flat"``; ``"saturated"``, it keeps touching
+        its limit; ``"disconnected"``, no number came from it, or mains fifty times as loud
+        as the others' signal; ``"marked"``, bad because the operator said so.
+    spread : tuple of float
+        Standard deviation, in SI units, to three digits.
+    line : tuple of float
+        Share of its power at the mains, from 0 to 1.
+    """
+
+    verdicts: tuple[str, ...]
+    spread: tuple[float, ...]
+    line: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 from streaming.errors import ConfigError, StreamMismatch
 from streaming.signal import Chunk, SignalSpec
 
-__all__ = ["Pick", "PickSettings", "Reference", "ReferenceSettings", "normal_name"]
+__all__ = [
+    "Bipolar",
+    "BipolarSettings",
+    "Pick",
+    "PickSettings",
+    "Reference",
+    "ReferenceSettings",
+    "find_rows",
+    "normal_name",
+]
 
 
 def normal_name(ch_name: str) -> str:
@@ -56,11 +65,11 @@ class Pick:
     ``EEG FP1-REF`` fits a model made with ``Fp1``.
     """
 
-    settling = 0.0
+    settling = delay = 0.0
 
     def __init__(self, settings: PickSettings) -> None:
         self.settings = settings
-        self._rows: NDArray[np.intp]
+        self._rows: NDArray[np.intp] | None  # None: all of them, as they are
         self._spec: SignalSpec
 
     def prepare(self, spec: SignalSpec) -> SignalSpec:
@@ -83,14 +92,16 @@ class Pick:
                 f"so {', '.join(wanted)} cannot be picked; rename one of them"
             )
             raise StreamMismatch(msg)
-        self._rows = np.array([row_of[normal_name(name)] for name in wanted])
-        types = tuple(spec.ch_types[row] for row in self._rows)
+        rows = [row_of[normal_name(name)] for name in wanted]
+        self._rows = None if rows == list(range(len(spec.ch_names))) else np.array(rows)
+        types = tuple(spec.ch_types[row] for row in rows)
         self._spec = replace(spec, ch_names=wanted, ch_types=types)
         return self._spec
 
     def __call__(self, chunk: Chunk) -> Chunk:
         """Return the channels' rows."""
-        return replace(chunk, data=chunk.data[self._rows], spec=self._spec)
+        data = chunk.data if self._rows is None else chunk.data[self._rows]
+        return replace(chunk, data=data, spec=self._spec)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +121,7 @@ class ReferenceSettings:
 class Reference:
     """Subtract the mean of some channels from all."""
 
-    settling = 0.0
+    settling = delay = 0.0
 
     def __init__(self, settings: ReferenceSettings) -> None:
         self.settings = settings
@@ -118,24 +129,88 @@ class Reference:
 
     def prepare(self, spec: SignalSpec) -> SignalSpec:
         """Find the channels of the reference."""
-        missing = [name for name in self.settings.ch_names if name not in spec.ch_names]
-        if missing:
-            msg = (
-                f"reference needs the channels {', '.join(missing)}, which are not among "
-                f"{', '.join(spec.ch_names)}; pick them first"
-            )
-            raise ConfigError(msg)
-        rows = [spec.ch_names.index(name) for name in self.settings.ch_names]
-        self._rows = np.array(rows) if rows else slice(None)
+        names = self.settings.ch_names
+        self._rows = find_rows("reference", names, spec) if names else slice(None)
         return spec
 
     def __call__(self, chunk: Chunk) -> Chunk:
         """Subtract the reference at each sample."""
+        if chunk.n_times == 0:
+            return chunk
         # Accumulating adds channel after channel. np.sum adds in pairs when there is one
         # sample and in sequence when there are more, so cutting would change the last bits.
         of = chunk.data[self._rows]
         mean = np.add.accumulate(of, axis=0, dtype=np.float64)[-1] / len(of)
         return replace(chunk, data=(chunk.data - mean).astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BipolarSettings:
+    """Settings of bipolar derivations.
+
+    Parameters
+    ----------
+    anodes, cathodes : tuple of str
+        Channels, as many of the one as of the other. Each output is an anode minus its
+        cathode, named ``anode-cathode``.
+    """
+
+    anodes: tuple[str, ...]
+    cathodes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse no pairs, and half ones."""
+        if not self.anodes or len(self.anodes) != len(self.cathodes):
+            msg = (
+                f"bipolar needs as many anodes as cathodes, got {len(self.anodes)} and "
+                f"{len(self.cathodes)}"
+            )
+            raise ConfigError(msg)
+
+
+class Bipolar:
+    """Replace channels by differences between two of them."""
+
+    settling = delay = 0.0
+
+    def __init__(self, settings: BipolarSettings) -> None:
+        self.settings = settings
+        self._anodes: NDArray[np.intp]
+        self._cathodes: NDArray[np.intp]
+        self._spec: SignalSpec
+
+    def prepare(self, spec: SignalSpec) -> SignalSpec:
+        """Find the channels and name the differences."""
+        s = self.settings
+        self._anodes = find_rows("bipolar", s.anodes, spec)
+        self._cathodes = find_rows("bipolar", s.cathodes, spec)
+        names = tuple(f"{a}-{c}" for a, c in zip(s.anodes, s.cathodes, strict=True))
+        types = tuple(spec.ch_types[row] for row in self._anodes)
+        self._spec = replace(spec, ch_names=names, ch_types=types)
+        return self._spec
+
+    def __call__(self, chunk: Chunk) -> Chunk:
+        """Return the differences."""
+        data = chunk.data[self._anodes] - chunk.data[self._cathodes]
+        return replace(chunk, data=data, spec=self._spec)
+
+
+def find_rows(step: str, ch_names: tuple[str, ...], spec: SignalSpec) -> NDArray[np.intp]:
+    """Return where the channels that a step needs are in a stream.
+
+    Raises
+    ------
+    ConfigError
+        If one is not there.
+    """
+    missing = [name for name in ch_names if name not in spec.ch_names]
+    if missing:
+        msg = (
+            f"{step} needs the channels {', '.join(missing)}, which are not among "
+            f"{', '.join(spec.ch_names)}; pick them first"
+        )
+        raise ConfigError(msg)
+    return np.array([spec.ch_names.index(name) for name in ch_names])
 
 
 def _twice(ch_names: tuple[str, ...]) -> list[str]:

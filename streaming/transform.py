@@ -22,6 +22,14 @@ class Transform(Protocol):
     def settling(self) -> float:
         """How long after the start of a segment the output cannot be trusted, in seconds."""
 
+    @property
+    def delay(self) -> float:
+        """How much later a wave of 10 Hz comes out than it went in, in seconds.
+
+        That is the group delay at `streaming.filters.DELAY_FREQ`, known once prepared. A
+        causal filter delays each frequency by another amount.
+        """
+
     def prepare(self, spec: SignalSpec) -> SignalSpec:
         """Make fresh state for a stream and return the spec of the output."""
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from streaming.errors import ConfigError
 from streaming.ring import Ring
-from streaming.signal import Chunk, Marker, SignalSpec, Window
+from streaming.signal import Bad, Chunk, Marker, SignalSpec, Window
 
 __all__ = [
     "LockedWindows",
@@ -23,7 +23,13 @@ __all__ = [
     "windowing_from_json",
 ]
 
-Reason = Literal["settling", "gap", "late", "bad samples"]
+Reason = Literal["settling", "gap", "late", "bad samples", "bad channels", "artifact"]
+
+_REASONS: dict[int, Reason] = {
+    Bad.SAMPLES: "bad samples",
+    Bad.CHANNELS: "bad channels",
+    Bad.ARTIFACT: "artifact",
+}
 
 _HISTORY = 5.0
 """How late a marker may be, in seconds: ten times what an experiment's network takes."""
@@ -134,7 +140,8 @@ class Withheld:
     reason : str
         ``"settling"``: the chain had not settled. ``"gap"``: it reaches over an end of its
         segment. ``"late"``: its marker came when the samples were gone. ``"bad samples"``:
-        some were not measured.
+        some were not measured. ``"bad channels"``: more than can be interpolated.
+        ``"artifact"``: too large or too steep, by the chain's `streaming.gate.Gate`.
     marker : Marker or None
         What a locked window is locked to.
     segment, first, n_times : int
@@ -208,7 +215,7 @@ class Windower:
         # A piece of up to n_history samples is written before the windows in it are cut.
         capacity = self.n_times + self._n_history
         self._samples = Ring(len(spec_out.ch_names), capacity)
-        self._bad = Ring(1, capacity, np.bool_)
+        self._bad = Ring(1, capacity, np.uint8)
         self._waiting: list[_Trigger] = []  # a heap
         self._n_triggers = first_trigger
         self._segment = -1
@@ -227,7 +234,7 @@ class Windower:
             piece = slice(at, at + self._n_history)
             data = chunk.data[:, piece]
             self._samples.write(data)
-            bad = np.zeros(data.shape[1], bool) if chunk.bad is None else chunk.bad[piece]
+            bad = np.zeros(data.shape[1], np.uint8) if chunk.bad is None else chunk.bad[piece]
             self._bad.write(bad[None, :])
             decided += self._decide_complete()
         return decided
@@ -297,8 +304,8 @@ class Windower:
             return self._withhold(trigger, "late")
         if start < self._segment_first + self._n_settling:
             return self._withhold(trigger, "settling")
-        if self._bad.read(start, stop).any():
-            return self._withhold(trigger, "bad samples")
+        if worst := int(self._bad.read(start, stop).max()):
+            return self._withhold(trigger, _REASONS[worst])
         data = self._samples.read(start, stop).copy()
         if isinstance(self.windowing, LockedWindows) and self.windowing.baseline is not None:
             from_, to = (

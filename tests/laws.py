@@ -47,7 +47,7 @@ class Output:
     """What came out of a transform for one segment, put together again."""
 
     data: NDArray[np.float32]
-    bad: NDArray[np.bool_]
+    bad: NDArray[np.uint8]
     first: int
     t0: float
 
@@ -84,6 +84,6 @@ def run(
 
 def _join(parts: list[Chunk]) -> Output:
     """Put the chunks of one segment together."""
-    bad = [np.zeros(p.n_times, bool) if p.bad is None else p.bad for p in parts]
+    bad = [np.zeros(p.n_times, np.uint8) if p.bad is None else p.bad for p in parts]
     data = np.concatenate([p.data for p in parts], axis=-1)
     return Output(data, np.concatenate(bad), parts[0].first, parts[0].t0)

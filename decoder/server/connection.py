@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from decoder.control import MarkBad
 from decoder.server import wire
 from decoder.server.auth import Access, Role
 from decoder.server.hub import Client, Hub
@@ -44,6 +45,8 @@ class Backend:
         Returns the body of ``/v1/candidates``.
     not_ready : callable
         Returns why the service is not ready; empty if it is.
+    mark_bad : callable
+        Takes channels and whether they are bad; returns what is wrong with that, or nothing.
     clock : Clock
         LSL's.
     """
@@ -54,6 +57,7 @@ class Backend:
     describe: Callable[[], dict[str, Any]]
     candidates: Callable[[], list[dict[str, Any]]]
     not_ready: Callable[[], str]
+    mark_bad: Callable[[MarkBad], str]
     clock: Clock
 
 
@@ -196,9 +200,20 @@ class Connection:
         ]
         return {"success": gone, "failure": failure}, None
 
+    def _mark_bad(self, request: wire.Request) -> Answer:
+        if self._role != "operator":
+            message = "only the operator may mark channels"
+            raise wire.RpcError(wire.FORBIDDEN, message, request.id)
+        asked = wire.parse_params(wire.Mark, request)
+        problem = self._backend.mark_bad(MarkBad(tuple(asked.ch_names), asked.bad))
+        if problem:
+            raise wire.RpcError(wire.INVALID_PARAMS, problem, request.id)
+        return {"ch_names": asked.ch_names, "bad": asked.bad}, None
+
 
 _METHODS: dict[str, Callable[[Connection, wire.Request], Answer]] = {
     "authorize": Connection._authorize,  # noqa: SLF001 - the table belongs to the class
+    "markBad": Connection._mark_bad,  # noqa: SLF001
     "time": Connection._time,  # noqa: SLF001
     "subscribe": Connection._subscribe,  # noqa: SLF001
     "unsubscribe": Connection._unsubscribe,  # noqa: SLF001

@@ -22,6 +22,7 @@ from decoder.events import (
     Latency,
     MarkerSeen,
     Overrun,
+    Quality,
     Signal,
     State,
     TextDecoded,
@@ -31,6 +32,7 @@ __all__ = [
     "PROTOCOL",
     "STREAMS",
     "Authorize",
+    "Mark",
     "Request",
     "RpcError",
     "Subscribe",
@@ -47,7 +49,7 @@ __all__ = [
 PROTOCOL = "1"
 
 Params = TypeVar("Params", bound=BaseModel)
-STREAMS = ("text", "signal", "markers", "state", "latency")
+STREAMS = ("text", "signal", "markers", "quality", "state", "latency")
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
@@ -55,6 +57,7 @@ METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 UNAUTHORIZED = -32001
 TOO_LARGE = -32002
+FORBIDDEN = -32003
 
 
 class RpcError(Exception):
@@ -105,6 +108,15 @@ class Unsubscribe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     streams: list[str] = Field(max_length=16)
+
+
+class Mark(BaseModel):
+    """Which channels the operator takes for bad, or no longer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    ch_names: list[str] = Field(min_length=1, max_length=1024)
+    bad: bool = True
 
 
 class Nothing(BaseModel):
@@ -165,6 +177,8 @@ def stream_of(event: Event) -> str:
             return "text"
         case MarkerSeen():
             return "markers"
+        case Quality():
+            return "quality"
         case GapFound() | Overrun() | State():
             return "state"
         case Latency():
@@ -203,6 +217,10 @@ def _fields(event: Event) -> dict[str, Any]:
                 "text": event.text,
                 "glyph": event.glyph,
             }
+        case Quality(channels=channels):
+            own = _plain(event)
+            del own["channels"]
+            return own | _plain(channels)
         case GapFound(gap=gap):
             return {
                 "what": "gap",
@@ -214,14 +232,7 @@ def _fields(event: Event) -> dict[str, Any]:
         case Overrun():
             detail = f"decoding was too slow: {event.n_times} samples recorded, not decoded"
             return {"what": "overrun", "state": "overrun", "t": event.t, "detail": detail}
-        case State():
-            return {
-                "what": event.what,
-                "state": event.state,
-                "t": event.t,
-                "detail": event.detail,
-            }
-        case Latency():
+        case State() | Latency():
             return _plain(event)
         case Signal():
             msg = "a signal goes as a binary frame: encode_signal"

@@ -129,6 +129,11 @@ class RecordingSource:
         self._blocks.popleft()
         return self._chunk(start, stop)
 
+    @property
+    def info(self) -> mne.Info:
+        """What the file says about its channels: positions, projectors, compensation."""
+        return self._raw.info
+
     def close(self) -> None:
         """Close the file."""
         self._raw.close()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyxdf
@@ -24,6 +24,9 @@ from streaming.sources.files import UNREADABLE, check_file, unreadable
 from streaming.sources.lsl import marker_label, to_si
 from streaming.sources.playable import Block, Rows
 from streaming.sources.source import Item
+
+if TYPE_CHECKING:
+    import mne
 
 __all__ = ["XdfPlayable", "XdfSource", "XdfStream", "read_xdf"]
 
@@ -221,6 +224,11 @@ class XdfSource:
     def read(self, timeout: float = 0.0) -> Item | None:  # noqa: ARG002 - a file never waits
         """Return the next item; None after the ``"ended"`` that ends every recording."""
         return next(self._items, None) if self._items is not None else None
+
+    @property
+    def info(self) -> mne.Info:
+        """What is known of the channels: names, types and rate."""
+        return self.spec.to_info()
 
     def close(self) -> None:
         """Let go of the samples; nothing is read after it."""

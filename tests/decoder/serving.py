@@ -47,6 +47,7 @@ def serving(*, open_viewer: bool = False, not_ready: str = "") -> Iterator[Servi
         describe=lambda: {"session": "S"},
         candidates=lambda: [{"id": "cat"}],
         not_ready=lambda: not_ready,
+        mark_bad=lambda control: "" if "Cz" in control.ch_names else "no such channel",
         clock=lambda: 1.0,
     )
     sock = socket.socket()

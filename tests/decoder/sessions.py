@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoder.config import BidsConfig, Config, SessionConfig
+from decoder.control import MarkBad
 from decoder.folder import SessionFolder, create_folder, write_manifest
 from decoder.journal import Journal
 from decoder.log import EventLog
@@ -49,7 +50,7 @@ def record(root: Path, timing: Timing | None = None) -> tuple[SessionFolder, lis
     sent: list[Message] = []
     journal = Journal(folder.inputs)
     journal.start(FRESH_START, 0.0)
-    Runtime(
+    runtime = Runtime(
         Session(tiny_model(), source.spec, "S", 1e9),
         queue,
         journal,
@@ -57,7 +58,10 @@ def record(root: Path, timing: Timing | None = None) -> tuple[SessionFolder, lis
         lambda: False,
         lsl_clock,
         device_delay=timing.device_delay if timing else None,
-    ).run()
+    )
+    runtime.control(MarkBad(("Pz",), bad=True))
+    runtime.control(MarkBad(("Pz",), bad=False))
+    runtime.run()
     return folder, sent
 
 

@@ -222,3 +222,13 @@ def test_our_client_ends_when_the_service_does() -> None:
 def test_our_client_raises_where_nothing_listens() -> None:
     with pytest.raises(ConnectionRefusedError), client.connect("http://127.0.0.1:1"):
         pass
+
+
+def test_only_channels_that_are_there_can_be_marked(server: Serving) -> None:
+    with connect(server.ws_url) as ws:
+        assert "error" in ask(ws, "markBad", ch_names=["Cz"])  # not before authorize
+        ask(ws, "authorize", token=TOKEN)
+        answer = ask(ws, "markBad", ch_names=["Cz"], bad=False)
+        assert answer["result"] == {"ch_names": ["Cz"], "bad": False}
+        assert ask(ws, "markBad", ch_names=["Fz"])["error"]["message"] == "no such channel"
+        assert ask(ws, "markBad", ch_names=[])["error"]["code"] == -32602

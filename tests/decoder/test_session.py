@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decoder.events import Event, MarkerSeen, Overrun, Signal, State, TextDecoded
+from decoder.control import MarkBad
+from decoder.events import Event, MarkerSeen, Overrun, Quality, Signal, State, TextDecoded
 from decoder.session import Session
 from streaming.errors import StreamMismatch
 from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
@@ -179,3 +180,38 @@ def test_a_marker_that_fell_into_a_gap_says_so() -> None:
     events = run([*stream([1500], []), chunk(DATA, 0, 500, segment=1), lost])
     (decode,) = decodes(events)
     assert (decode.abstained, decode.segment, decode.first) == ("gap", 1, -20)
+
+
+def test_quality_is_told_once_a_second_by_raw_sample() -> None:
+    session = Session(MODEL, SPEC, "S")
+    events = session.feed(chunk(DATA, 0, 120), 0.0)
+    events += session.feed(Gap(101.2, 3.0, "lost"), 0.0)
+    events += session.feed(Chunk(DATA[:, 120:450], SPEC, 1, 50, 104.0), 0.0)
+    said = [e for e in events if isinstance(e, Quality)]
+    # A stretch that is joined at sample 50 is counted from there.
+    assert [(e.segment, e.sample) for e in said] == [(0, 100), (1, 150), (1, 250), (1, 350)]
+    assert said[0].t == pytest.approx(101.0)
+    assert said[1].t == pytest.approx(105.5)
+    assert said[0].ch_names == ("Cz", "Pz")
+    assert said[0].channels.verdicts == ("good", "good")
+
+
+def test_what_the_operator_marks_withholds_windows_where_nothing_can_stand_in() -> None:
+    session = Session(tiny_model(SlidingWindows(0.5, 0.5)), SPEC, "S")
+    session.feed(chunk(DATA, 0, 1000), 0.0)
+    (said,) = session.feed(MarkBad(("Pz",), bad=True), 0.0)
+    assert isinstance(said, Quality)
+    assert (said.sample, said.refused, said.channels.verdicts[1]) == (1000, True, "marked")
+    events = session.feed(chunk(DATA, 1000, 1500), 0.0)
+    assert {e.abstained for e in decodes(events)[1:]} == {"bad channels"}
+    session.feed(MarkBad(("Pz",), bad=False), 0.0)
+    events = session.feed(chunk(DATA, 1500, 2000), 0.0)
+    assert decodes(events)[-1].abstained == ""
+
+
+def test_each_decode_says_how_much_the_chain_delays() -> None:
+    chain = MODEL.chain()
+    chain.prepare(SPEC)
+    (first, *_) = decodes(run(stream([1000])))
+    assert first.delay == pytest.approx(chain.delay, abs=1e-6)
+    assert 0.001 < first.delay < 0.2

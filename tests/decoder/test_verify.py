@@ -32,7 +32,7 @@ def test_what_was_published_is_what_was_logged(
     assert [m.body for m in sent if m.stream != "latency"] == logged
     methods = [json.loads(line)["method"] for line in logged]
     assert methods.count("text") > 30
-    assert set(methods) == {"text", "markers", "state"}
+    assert set(methods) == {"text", "markers", "quality", "state"}
     assert [json.loads(line)["params"]["seq"] for line in logged] == list(
         range(1, len(logged) + 1)
     )
@@ -64,7 +64,7 @@ def altered(folder: SessionFolder, to: Path, name: str, old: str, new: str) -> P
         ("events.jsonl", '"n_candidates":2', '"n_candidates":3', "differs in n_candidates"),
         ("events.jsonl", '"label":"house"', '"label":"face"', "differs in label"),
         ("inputs.jsonl", '"house"', '"face"', "differs in label"),
-        ("manifest.json", '"to_si": [\n    1.0', '"to_si": [\n    -9.0', "differs in top"),
+        ("manifest.json", '"to_si": [\n    1.0', '"to_si": [\n    -9.0', "differs in spread"),
     ],
 )
 def test_any_alteration_is_found_and_named(

@@ -20,6 +20,7 @@ SPEC = SignalSpec(100.0, ("Cz", "Pz", "Oz"))
 LOCKED = LockedWindows(tmin=0.0, tmax=0.2)
 STEPS: list[dict[str, Any]] = [
     {"transform": "pick", "ch_names": ["Cz", "Pz"]},
+    {"transform": "watch"},
     {"transform": "repair"},
     {"transform": "bandpass", "low": 1.0, "high": 20.0, "order": 2},
     {"transform": "decimate", "sfreq": 50.0},

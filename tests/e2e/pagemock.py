@@ -171,6 +171,7 @@ class PageMock:
             describe=self.about,
             candidates=list,
             not_ready=str,
+            mark_bad=lambda _: "",
             clock=lsl_clock,
         )
         server = uvicorn.Server(

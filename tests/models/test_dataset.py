@@ -32,7 +32,7 @@ Events = Sequence[tuple[float, str]]
 EVENTS: Events = [(10.0 + 0.5 * n, ("face", "house")[n % 2]) for n in range(40)]
 
 
-def make_chain(spec: SignalSpec) -> Chain:
+def make_chain(spec: SignalSpec, _: object = None) -> Chain:
     return standard_chain(spec.ch_names, spec.sfreq, low=1.0, ch_types=spec.ch_types)
 
 

@@ -35,6 +35,7 @@ def dataset(n: int = 120, n_concepts: int = 3, signal: float = 1.0, files: int =
         spec_out=SPEC,
         transforms=[{"transform": "pick", "ch_names": list(SPEC.ch_names)}],
         settling=1.0,
+        delay=0.0,
         windowing=LockedWindows(0.0, 0.4),
         table=StimulusTable.from_labels(names),
         dropped={},

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.signal import butter, sosfilt, sosfilt_zi
+from scipy.signal import butter, group_delay, iirnotch, sosfilt, sosfilt_zi, sosfreqz
 
 from streaming.errors import ConfigError
 from streaming.filters import (
+    DELAY_FREQ,
     SETTLED,
     Bandpass,
     BandpassSettings,
@@ -137,3 +138,27 @@ def test_a_band_that_cannot_be_is_refused(
 def test_a_notch_that_cannot_be_is_refused(freq: float, width: float, match: str) -> None:
     with pytest.raises(ConfigError, match=match):
         Notch(NotchSettings(freq=freq, width=width)).prepare(SPEC)
+
+
+def test_harmonics_go_where_the_stream_can_carry_them() -> None:
+    notch = Notch(NotchSettings(freq=50.0, n_harmonics=3))
+    notch.prepare(SPEC)  # 250 Hz: 50 and 100, but not 150
+    _, gain = sosfreqz(notch.filter.sos, [10.0, 50.0, 100.0], fs=SPEC.sfreq)
+    np.testing.assert_allclose(np.abs(gain), [1.0, 0.0, 0.0], atol=1e-2)
+    assert len(notch.filter.sos) == 2
+
+
+def test_the_delay_is_that_of_a_wave_of_ten_hertz() -> None:
+    filters = SosFilter(butter(2, (1.0, 30.0), "bandpass", output="sos", fs=250.0))
+    b, a = butter(2, (1.0, 30.0), "bandpass", fs=250.0)
+    _, n_samples = group_delay((b, a), [DELAY_FREQ], fs=250.0)
+    assert filters.delay(250.0) == pytest.approx(n_samples[0] / 250.0, abs=2e-5)
+    b, a = iirnotch(50.0, 25.0, fs=1000.0)  # its zeros lie on the unit circle
+    _, n_samples = group_delay((b, a), [DELAY_FREQ], fs=1000.0)
+    notch = SosFilter(np.concatenate([b, a])[None, :])
+    assert notch.delay(1000.0) == pytest.approx(n_samples[0] / 1000.0, abs=1e-6)
+
+
+def test_no_harmonic_is_refused() -> None:
+    with pytest.raises(ConfigError, match="n_harmonics=0"):
+        NotchSettings(freq=50.0, n_harmonics=0)

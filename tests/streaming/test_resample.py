@@ -6,7 +6,7 @@ from scipy.signal import cheby2, sosfilt, sosfilt_zi
 
 from streaming.errors import ConfigError
 from streaming.filters import SETTLED
-from streaming.resample import Decimate, DecimateSettings
+from streaming.resample import Decimate, DecimateSettings, Resample, ResampleSettings
 from streaming.signal import Chunk, SignalSpec
 from tests.laws import noise, run
 
@@ -86,3 +86,38 @@ def test_a_rate_that_does_not_divide_is_refused(sfreq: float) -> None:
 def test_a_rate_that_no_clock_has_is_refused() -> None:
     with pytest.raises(ConfigError, match="positive sfreq, got sfreq=0"):
         decimate(0.0)
+
+
+@pytest.mark.parametrize(
+    ("sfreq", "wanted", "first"),
+    [(512.0, 100.0, 0), (500.0, 512.0, 3), (250.0, 125.0, 5), (256.0, 256.0, 0)],
+)
+def test_another_rate_carries_the_same_wave(sfreq: float, wanted: float, first: int) -> None:
+    spec = SignalSpec(sfreq, ("Cz",))
+    step = Resample(ResampleSettings(sfreq=wanted))
+    t = 20.0 + (first + np.arange(4 * int(sfreq))) / sfreq
+    wave = np.sin(2 * np.pi * 10 * t)[None, :].astype(np.float32)
+    (out,) = run(step, [Chunk(wave, spec, first=first, t_anchor=20.0)], [7, 100, 101])
+    t_out = out.t0 + np.arange(out.data.shape[1]) / wanted
+    settled = t_out > t[0] + step.settling
+    expected = np.sin(2 * np.pi * 10 * (t_out - step.delay))
+    np.testing.assert_allclose(out.data[0, settled], expected[settled], atol=2e-3)
+    assert t_out[-1] <= t[-1] + 1 / sfreq
+    assert step.delay <= step.settling
+
+
+def test_what_the_new_rate_cannot_carry_is_gone() -> None:
+    spec = SignalSpec(512.0, ("Cz",))
+    step = Resample(ResampleSettings(sfreq=100.0))
+    t = np.arange(4 * 512) / 512
+    wave = np.sin(2 * np.pi * 80 * t)[None, :].astype(np.float32)
+    (out,) = run(step, [Chunk(wave + np.float32(0.05), spec)])
+    assert np.abs(out.data[0, 100:] - 0.05).max() < 2e-3
+
+
+def test_a_rate_that_is_no_fraction_is_refused() -> None:
+    step = Resample(ResampleSettings(sfreq=0.1))
+    with pytest.raises(ConfigError, match="no fraction"):
+        step.prepare(SPEC)
+    with pytest.raises(ConfigError, match="positive"):
+        ResampleSettings(sfreq=0.0)

@@ -5,7 +5,15 @@ import pytest
 
 from streaming.errors import ConfigError, StreamMismatch
 from streaming.signal import Chunk, SignalSpec
-from streaming.spatial import Pick, PickSettings, Reference, ReferenceSettings, normal_name
+from streaming.spatial import (
+    Bipolar,
+    BipolarSettings,
+    Pick,
+    PickSettings,
+    Reference,
+    ReferenceSettings,
+    normal_name,
+)
 from tests.laws import noise, run
 
 SPEC = SignalSpec(250.0, ("EEG Fp1-REF", "CZ ", "aux", "EOG"), ("eeg", "eeg", "misc", "eog"))
@@ -85,3 +93,17 @@ def test_the_sum_over_channels_does_not_depend_on_the_cut(order: str) -> None:
     whole = step(Chunk(data, spec)).data
     ones = [step(Chunk(data[:, n : n + 1], spec)).data for n in range(64)]
     np.testing.assert_array_equal(np.concatenate(ones, axis=1), whole)
+
+
+def test_a_bipolar_channel_is_an_anode_minus_its_cathode() -> None:
+    spec = SignalSpec(100.0, ("Cz", "Pz", "Oz"))
+    data = noise(3, 20)
+    step = Bipolar(BipolarSettings(anodes=("Cz", "Pz"), cathodes=("Pz", "Oz")))
+    assert step.prepare(spec).ch_names == ("Cz-Pz", "Pz-Oz")
+    (out,) = run(step, [Chunk(data, spec)])
+    np.testing.assert_array_equal(out.data, data[:2] - data[1:])
+
+
+def test_half_a_pair_is_refused() -> None:
+    with pytest.raises(ConfigError, match="got 2 and 1"):
+        BipolarSettings(anodes=("Cz", "Pz"), cathodes=("Oz",))

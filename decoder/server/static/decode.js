@@ -10,6 +10,8 @@ const REASONS = {
   gap: "samples of this window were lost",
   late: "its marker came too late",
   "bad samples": "this window holds bad samples",
+  "bad channels": "too many channels are bad",
+  artifact: "this window holds an artifact",
 };
 
 /** How a decode went: right, near (among the best five), wrong, or none (nothing to judge). */

@@ -39,6 +39,7 @@ const client = new Client(`${scheme}://${location.host}/v1/ws`, {
     state: "lossless",
     signal: "latest",
     latency: "latest",
+    quality: "latest",
   },
 });
 
@@ -93,6 +94,7 @@ client
     shown.see(event);
     if (event.role === "stimulus") plot.mark(event.t, event.text);
   })
+  .on("quality", (event) => plot.judge(event))
   .on("state", (event) => status.state(seconds(), event))
   .on("latency", (event) => latency.show(event))
   .on("text", (event) => {

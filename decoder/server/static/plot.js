@@ -30,6 +30,7 @@ export class Plot {
   #ring = null;
   #marks = [];
   #names = [];
+  #quality = new Map(); // verdict of each channel, by name
   #unit = UNITS.V;
   #colors = {};
   #hatch = null;
@@ -56,6 +57,15 @@ export class Plot {
     this.#unit = UNITS[unit] ?? [unit, 1];
     this.#ring = null;
     this.#marks = [];
+    this.#quality.clear();
+    this.#stale = true;
+  }
+
+  /** Say how each channel is; its label gets a mark. */
+  judge({ ch_names: names, verdicts }) {
+    const changed = names.some((name, c) => this.#quality.get(name) !== verdicts[c]);
+    if (!changed) return;
+    this.#quality = new Map(names.map((name, c) => [name, verdicts[c]]));
     this.#stale = true;
   }
 
@@ -119,7 +129,7 @@ export class Plot {
     const canvas = this.#canvas;
     canvas.width = Math.round(canvas.clientWidth * dpr);
     canvas.height = Math.round(canvas.clientHeight * dpr);
-    for (const name of ["trace", "trace-2", "muted", "rule", "mark"]) {
+    for (const name of ["trace", "trace-2", "muted", "rule", "mark", "right", "warn", "wrong"]) {
       this.#colors[name] = style.getPropertyValue(`--${name}`);
     }
     const rem = dpr * parseFloat(getComputedStyle(document.documentElement).fontSize);
@@ -162,7 +172,29 @@ export class Plot {
     for (let c = 0; c < n; c += every) {
       pen.fillText(this.#names[c] ?? "", left - 0.45 * rem, top + (c + 0.5) * lane, left - 0.5 * rem);
     }
+    for (let c = 0; c < n; c++) {
+      const verdict = this.#quality.get(this.#names[c]);
+      if (verdict) this.#drawQuality(verdict, left - 0.2 * rem, top + (c + 0.5) * lane, Math.min(0.17 * rem, 0.4 * lane));
+    }
     pen.font = `${0.8 * rem}px ${family}`; // for the notes of every frame
+  }
+
+  /** A dot for a good channel, a triangle for a doubtful one, a square for a bad one. */
+  #drawQuality(verdict, x, y, r) {
+    const pen = this.#screen;
+    const look = { good: "right", noisy: "warn", line: "warn" }[verdict] ?? "wrong";
+    pen.fillStyle = this.#colors[look];
+    pen.beginPath();
+    if (look === "right") {
+      pen.arc(x, y, 0.7 * r, 0, 2 * Math.PI);
+    } else if (look === "warn") {
+      pen.moveTo(x, y - r);
+      pen.lineTo(x + r, y + r);
+      pen.lineTo(x - r, y + r);
+    } else {
+      pen.rect(x - r, y - r, 2 * r, 2 * r);
+    }
+    pen.fill();
   }
 
   /** Clear the strip and ink what has come, up to pixel `limit` since time 0. */

@@ -1,0 +1,221 @@
+"""Channels as they are: which are bad, and what stands in for them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.errors import ConfigError
+from streaming.layout import interpolation
+from streaming.maps import apply_map
+from streaming.past import PastBlocks
+from streaming.quality import UNUSABLE, QualitySettings, channel_quality
+from streaming.signal import Bad, ChannelQuality, Chunk, SignalSpec
+
+__all__ = ["QualityReport", "Watch", "WatchSettings"]
+
+_N_REPORTS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchSettings:
+    """Settings of the watch over the channels.
+
+    Parameters
+    ----------
+    line_freq : float
+        Mains, in Hz.
+    positions : tuple of float
+        Where the electrodes are, in meters in the head's frame: x, y, z of one channel after
+        the other. Without them no channel can be interpolated.
+    max_bad : float
+        Share of the channels that may be interpolated; with more of them bad, no window is
+        decoded.
+    """
+
+    line_freq: float = 50.0
+    positions: tuple[float, ...] = ()
+    max_bad: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse a share that is none."""
+        if not 0 <= self.max_bad < 1:
+            msg = f"watch needs 0 <= max_bad < 1, got max_bad={self.max_bad}"
+            raise ConfigError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class QualityReport:
+    """How the channels are, and what is done about it from `sample` on.
+
+    Parameters
+    ----------
+    segment, sample : int
+        From where on, at the rate of the step's input.
+    t : float
+        When that sample was taken, in seconds on the LSL clock.
+    channels : ChannelQuality
+        How they were in the second before.
+    interpolated : tuple of str
+        Channels that others stand in for.
+    refused : bool
+        Too many are bad: no window is decoded.
+    """
+
+    segment: int
+    sample: int
+    t: float
+    channels: ChannelQuality
+    interpolated: tuple[str, ...]
+    refused: bool
+
+
+class Watch:
+    """Judge the channels every second, and interpolate those that are bad.
+
+    Flat, saturated and disconnected channels are bad, and those that the operator marks;
+    spherical splines (Perrin et al. 1989) stand in for up to `max_bad` of the channels, with
+    more the samples are marked as `Bad.CHANNELS`. A verdict is from the second before it. When
+    what stands for a channel changes, the step is taken off the rest of the segment, so that
+    it does not ring through the high-pass. Place it before `Repair`, so that a channel without
+    numbers can be told from one that stands still.
+
+    Attributes
+    ----------
+    reports : deque of QualityReport
+        Those that nobody took yet, oldest first; of many, the newest.
+    """
+
+    settling = delay = 0.0
+
+    def __init__(self, settings: WatchSettings) -> None:
+        self.settings = settings
+        self.reports: deque[QualityReport] = deque(maxlen=_N_REPORTS)
+        self._spec: SignalSpec
+        self._judge: QualitySettings
+        self._past: PastBlocks
+        self._positions: NDArray[np.float64] | None  # (n_channels, 3)
+        self._marked: frozenset[str]
+        self._channels: ChannelQuality | None
+        self._bad: NDArray[np.intp]  # rows that are interpolated
+        self._weights: NDArray[np.float64]  # (n_bad, n_good)
+        self._refused: bool
+        self._changed: NDArray[np.bool_]  # rows whose step is to be taken off
+        self._offset: NDArray[np.float64]  # (n_channels, 1)
+        self._last: NDArray[np.float64] | None  # (n_channels, 1), the output before
+
+    def prepare(self, spec: SignalSpec) -> SignalSpec:
+        """Begin with good channels."""
+        n_channels = len(spec.ch_names)
+        positions = self.settings.positions
+        if positions and len(positions) != 3 * n_channels:
+            msg = (
+                f"watch needs 3 numbers in positions for each of {n_channels} channels, got "
+                f"{len(positions)}"
+            )
+            raise ConfigError(msg)
+        self._positions = np.reshape(positions, (-1, 3)) if positions else None
+        self._judge = QualitySettings(spec, self.settings.line_freq)
+        self._past = PastBlocks(n_channels, self._judge.n_times, np.inf)
+        self._spec, self._marked, self._channels = spec, frozenset(), None
+        self._bad, self._refused = np.zeros(0, np.intp), False
+        self._changed = np.zeros(n_channels, bool)
+        self._segment: int | None = None
+        self._next, self._t_anchor = 0, 0.0
+        self.reports.clear()
+        return spec
+
+    @property
+    def ch_names(self) -> tuple[str, ...]:
+        """The channels it watches, once prepared."""
+        return self._spec.ch_names
+
+    def mark(self, ch_names: Collection[str], *, bad: bool) -> None:
+        """Take channels for bad, or no longer, from the next sample on."""
+        names = frozenset(ch_names)
+        self._marked = self._marked | names if bad else self._marked - names
+        self._decide()
+        if self._segment is not None:
+            self._report(self._next)
+
+    def __call__(self, chunk: Chunk) -> Chunk:
+        """Return `chunk` with what stands for its channels."""
+        if chunk.n_times == 0:
+            return chunk
+        if chunk.segment != self._segment:
+            self._segment, self._last = chunk.segment, None
+            self._changed[:] = False
+            self._offset = np.zeros((len(chunk.data), 1))
+        self._t_anchor = chunk.t_anchor
+        parts, refused = [], []
+        for piece in self._past.pieces(chunk):
+            first = chunk.first + piece.at.start
+            if piece.past is not None:
+                self._channels = channel_quality(piece.past, self._judge)
+                self._decide()
+                self._report(first)
+            parts.append(self._stand_in(chunk.data[:, piece.at], first))
+            refused.append(np.full(parts[-1].shape[1], self._refused))
+        self._next = chunk.first + chunk.n_times
+        data = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        bad = np.concatenate(refused) * np.uint8(Bad.CHANNELS)
+        if not bad.any():
+            return replace(chunk, data=data)
+        return replace(
+            chunk, data=data, bad=bad if chunk.bad is None else np.maximum(bad, chunk.bad)
+        )
+
+    def _stand_in(self, data: NDArray[np.float32], first: int) -> NDArray[np.float32]:
+        """Return what stands for samples throughout which the same channels are bad."""
+        if not (len(self._bad) or self._changed.any() or self._offset.any()):
+            self._last = data[:, -1:].astype(np.float64)
+            return data
+        out = data.astype(np.float64)
+        if len(self._bad):
+            good = np.setdiff1d(np.arange(len(data)), self._bad)
+            out[self._bad] = apply_map(self._weights, data[good], first)
+        if self._changed.any() and self._last is not None:
+            step = out[:, :1] - self._last
+            known = np.where(np.isfinite(step), step, 0.0)
+            self._offset = np.where(self._changed[:, None], known, self._offset)
+        self._changed[:] = False
+        out -= self._offset
+        self._last = out[:, -1:].copy()
+        return out.astype(np.float32)
+
+    def _decide(self) -> None:
+        """Say which channels others stand in for."""
+        n_channels = len(self._spec.ch_names)
+        bad = [n for n, name in enumerate(self._spec.ch_names) if name in self._marked]
+        if self._channels is not None:
+            verdicts = enumerate(self._channels.verdicts)
+            bad = sorted({*bad, *(n for n, verdict in verdicts if verdict in UNUSABLE)})
+        n_most = int(self.settings.max_bad * n_channels)
+        self._refused = bool(bad) and (self._positions is None or len(bad) > n_most)
+        rows = np.array([] if self._refused else bad, np.intp)
+        if np.array_equal(rows, self._bad):
+            return
+        self._changed[np.setxor1d(rows, self._bad)] = True
+        self._bad = rows
+        if len(rows) and self._positions is not None:
+            self._weights = interpolation(self._positions, rows)
+
+    def _report(self, sample: int) -> None:
+        if self._channels is None or self._segment is None:
+            return
+        judged = zip(self._spec.ch_names, self._channels.verdicts, strict=True)
+        verdicts = tuple("marked" if name in self._marked else v for name, v in judged)
+        self.reports.append(
+            QualityReport(
+                segment=self._segment,
+                sample=sample,
+                t=self._t_anchor + sample / self._spec.sfreq,
+                channels=replace(self._channels, verdicts=verdicts),
+                interpolated=tuple(self._spec.ch_names[row] for row in self._bad),
+                refused=self._refused,
+            )
+        )
