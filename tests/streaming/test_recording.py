@@ -7,6 +7,7 @@ from pathlib import Path
 import mne
 import numpy as np
 import pytest
+import scipy.io
 from numpy.typing import NDArray
 
 from streaming.errors import RecordingError
@@ -102,6 +103,33 @@ def test_a_part_is_what_lies_between_start_and_stop(tmp_path: Path, first_samp: 
     for start, stop in [(10.0, 20.0), (3.0, 3.0), (-1.0, 2.0), (5.0, 4.0)]:
         with pytest.raises(RecordingError, match=r"no sample from .* 10\.0 s long"):
             RecordingSource(path, start=start, stop=stop)
+
+
+def test_a_recording_of_eeglab_is_in_volts_with_its_events(tmp_path: Path) -> None:
+    data = (10 * RNG.standard_normal((2, 500))).astype(np.float32)
+    kinds = [("labels", object), ("type", object)]
+    event_kinds = [("type", object), ("latency", object), ("duration", object)]
+    content = {
+        "setname": "a",
+        "nbchan": 2.0,
+        "pnts": 500.0,
+        "trials": 1.0,
+        "srate": 100.0,
+        "xmin": 0.0,
+        "xmax": 4.99,
+        "data": data,
+        "chaninfo": {"nosedir": "+X"},
+        "chanlocs": np.array([("Cz", "EEG"), ("Pz", "EEG")], dtype=kinds),
+        "event": np.array([("face", 101.0, 0.0), ("house", 301.0, 0.0)], dtype=event_kinds),
+        **{key: [] for key in ("icawinv", "icaweights", "icasphere", "epoch", "urevent")},
+    }
+    scipy.io.savemat(tmp_path / "a.set", {"EEG": content}, appendmat=False)
+    source = RecordingSource(tmp_path / "a.set")
+    items = _read(source)
+    assert source.spec.ch_names == ("Cz", "Pz")
+    np.testing.assert_allclose(_samples(items), 1e-6 * data, rtol=1e-6)
+    markers = [(i.label, i.sample) for i in items if isinstance(i, Marker)]
+    assert markers == [("face", 100), ("house", 300)]
 
 
 def test_a_split_recording_is_read_to_its_end(tmp_path: Path) -> None:

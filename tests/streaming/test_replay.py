@@ -18,6 +18,7 @@ from streaming.outlet import StreamDescription, source_id_for
 from streaming.replay import play, publish
 from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
 from streaming.sources.faults import Schedule, parse_fault
+from streaming.sources.lsl import LslSource
 from streaming.sources.playable import Block, SourcePlayable
 from streaming.sources.source import Item
 from tests.streaming.loopback import Received as Stream
@@ -367,6 +368,38 @@ def test_a_stream_goes_and_comes_back_under_its_id(tmp_path: Path) -> None:
     np.testing.assert_array_equal(third, LONG.T[k::2, :2][: len(third)])
     assert len(third) >= 100
     assert lines[-1]["n_sent"] == 200 + 200 + 200
+
+
+def test_the_live_source_finds_what_the_log_says_was_lost(tmp_path: Path) -> None:
+    name, stop = uuid4().hex, threading.Event()
+    options: dict[str, Any] = {
+        "wait_for_consumer": 20,
+        "schedule": _schedule("drop@1.2:1s"),
+        "truth": tmp_path / "truth.jsonl",
+        "stop": stop,
+    }
+    thread = threading.Thread(target=play, args=[[_long(name)]], kwargs=options)
+    thread.start()
+    source = LslSource.open(name=name, markers=[f"{name} markers"], timeout=20)
+    items: list[Item] = []
+    while thread.is_alive():
+        if (item := source.read(0.1)) is not None:
+            items.append(item)
+            if isinstance(item, Chunk) and item.n_times and item.data[2, -1] >= 600:
+                stop.set()
+    source.close()
+    drop = _truth(tmp_path / "truth.jsonl")[0]
+    chunks = [i for i in items if isinstance(i, Chunk)]
+    data = np.concatenate([c.data for c in chunks], axis=1)
+    kept = np.delete(LONG, _range(drop), axis=1)
+    np.testing.assert_array_equal(data, kept[:, : data.shape[1]])
+    (gap,) = (i for i in items if isinstance(i, Gap))
+    assert gap.reason == "lost"
+    assert gap.t == pytest.approx(drop["t_first"], abs=0.001)
+    assert gap.duration == pytest.approx(drop["n_samples"] / 200, abs=0.001)
+    (after,) = {c.segment: c for c in reversed(chunks) if c.segment == 1}.values()
+    assert after.first == 0
+    assert after.data[2, 0] == drop["first"] + drop["n_samples"]
 
 
 class Made:
