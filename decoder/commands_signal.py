@@ -165,8 +165,15 @@ def simulate(
     snr: Annotated[
         str, typer.Option(help="`easy`, `realistic`, or `none` (no information).")
     ] = ("easy"),
-    channels: Annotated[int, typer.Option(help="Number of electrodes.")] = 32,
-    sfreq: Annotated[float, typer.Option(help="Sampling rate, in Hz.")] = 250.0,
+    meg: Annotated[
+        bool, typer.Option("--meg", help="MEG with 306 sensors instead of EEG.")
+    ] = False,
+    channels: Annotated[
+        int | None, typer.Option(help="Number of electrodes; 32 if not given.")
+    ] = None,
+    sfreq: Annotated[
+        float | None, typer.Option(help="Sampling rate, in Hz; 250, or 1000 for MEG.")
+    ] = None,
     subject_seed: Annotated[int, typer.Option(help="Which person.")] = 1,
     session_seed: Annotated[int, typer.Option(help="Which session of that person.")] = 1,
     soa: Annotated[float, typer.Option(help="Mean time from onset to onset [s].")] = 0.8,
@@ -196,8 +203,9 @@ def simulate(
             snr=snr,  # type: ignore[arg-type]  # checked there
             subject_seed=subject_seed,
             session_seed=session_seed,
-            n_channels=channels,
-            sfreq=sfreq,
+            n_channels=channels or (306 if meg else 32),
+            sfreq=sfreq or (1000.0 if meg else 250.0),
+            meg=meg,
             soa=soa,
         )
         if save is not None:

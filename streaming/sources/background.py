@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import sosfilt, sosfreqz, zpk2sos
+from scipy.signal import sosfilt, zpk2sos
 
+from streaming.sources.coloured import Coloured, power_law, resonator, wanders
 from streaming.sources.headmodel import Dipoles, lead_field
+from streaming.sources.helmet import HELMET, ShieldedRoom
 
 __all__ = ["Background", "random_dipoles"]
 
@@ -21,61 +23,7 @@ _OFFSET = 8e-3
 _BLINKS_PER_MINUTE = 12.0  # Bentivoglio et al. 1997: 17 at rest, 4.5 when reading
 _EXPONENT = 1.2  # of the power, f**-x; Donoghue et al. 2020 find 0.5 to 2, mostly 1 to 1.5
 _N_BRAIN = 150
-# Time constant of the drift, in s; two such poles are steep enough to leave 1 Hz alone.
-_DRIFT_TIME = 10.0
-
-
-class _Coloured:
-    """Noise, or impulses, through a filter that goes on from block to block."""
-
-    def __init__(self, sos: NDArray[np.float64], n_sources: int) -> None:
-        self._sos = sos
-        self._state = np.zeros((len(sos), n_sources, 2))
-
-    def burn_in(self, rng: np.random.Generator, n_times: int) -> None:
-        """Run on white noise until the start, at zero, is forgotten."""
-        self(rng.standard_normal((self._state.shape[1], n_times)))
-
-    def __call__(self, drive: NDArray[np.float64]) -> NDArray[np.float64]:
-        out, self._state = sosfilt(self._sos, drive, zi=self._state)
-        return np.asarray(out)
-
-
-def _unit_power(sos: NDArray[np.float64], sfreq: float, band: tuple[float, float]) -> float:
-    """Return the factor that gives filtered white noise an rms of 1 within `band`."""
-    freqs = np.linspace(*band, 8192)
-    _, response = sosfreqz(sos, freqs, fs=sfreq)
-    power = np.mean(np.abs(response) ** 2) * (band[1] - band[0]) * 2 / sfreq
-    return float(1 / np.sqrt(power))
-
-
-def _scaled(
-    zpk: tuple[list[complex], list[complex]], sfreq: float, band: tuple[float, float]
-) -> NDArray[np.float64]:
-    """Make second-order sections that give white noise an rms of 1 within `band`."""
-    sos = zpk2sos(*zpk, 1.0)
-    sos[0, :3] *= _unit_power(sos, sfreq, band)
-    return np.asarray(sos)
-
-
-def _power_law(sfreq: float) -> NDArray[np.float64]:
-    """Design a filter whose power falls with f**-_EXPONENT from 0.1 Hz on.
-
-    Poles an octave and a half apart, each with a zero above it: 1/f**2 from pole to zero, flat
-    from zero to pole, and the share of the way between them sets the mean slope.
-    """
-    step = 2**1.5
-    corners = 0.1 * step ** np.arange(np.ceil(np.log(sfreq / 2 / 0.1) / np.log(step)))
-    poles = np.exp(-2 * np.pi * corners / sfreq)
-    zeros = np.exp(-2 * np.pi * corners * step ** (_EXPONENT / 2) / sfreq)
-    return _scaled((list(zeros), list(poles)), sfreq, (1.0, 40.0))
-
-
-def _resonator(freq: float, width: float, sfreq: float) -> NDArray[np.float64]:
-    """Design a narrow band; noise through it waxes and wanes over about 1/`width` seconds."""
-    pole = np.exp((-np.pi * width + 2j * np.pi * freq) / sfreq)
-    band = (freq - 10 * width, freq + 10 * width)
-    return _scaled(([], [pole, pole.conjugate()]), sfreq, (max(band[0], 0.0), band[1]))
+_SETTLE = 60.0  # s until a drift has forgotten where it began
 
 
 def random_dipoles(rng: np.random.Generator, n_dipoles: int) -> Dipoles:
@@ -92,12 +40,13 @@ class Background:
     - brain: 150 dipoles, each with 1/f power, so that neighbouring electrodes agree;
     - alpha: occipital and parietal sources near 10 Hz (Klimesch 1999), waxing and waning;
     - blinks: two dipoles at the eyes, at random times, no two of the same size;
-    - 50 Hz of the mains, slow drift and offset of each electrode, and the amplifier's noise.
+    - 50 Hz of the mains, slow drift and offset of each electrode, and the amplifier's noise;
+      for MEG, what is in the room instead (`streaming.sources.helmet.ShieldedRoom`).
 
     Parameters
     ----------
     ch_names : tuple of str
-        Electrodes, as in standard_1005.
+        Electrodes, as in standard_1005, or the sensors of the helmet.
     sfreq : float
         Rate, in Hz.
     person : numpy.random.Generator
@@ -119,14 +68,14 @@ class Background:
 
         mixing = lead_field(random_dipoles(person, _N_BRAIN), ch_names)
         self._brain_mixing = mixing * _BRAIN / np.sqrt(_N_BRAIN)
-        self._brain = _Coloured(_power_law(sfreq), _N_BRAIN)
+        self._brain = Coloured(power_law(sfreq, _EXPONENT), _N_BRAIN)
 
         back = np.array(
             [[-0.3, -0.7, 0.1], [0.3, -0.7, 0.1], [-0.3, -0.6, 0.4], [0.3, -0.6, 0.4]]
         )
         alpha_dipoles = Dipoles(back, back + 0.3 * person.standard_normal(back.shape))
         self._alpha_mixing = lead_field(alpha_dipoles, ch_names) * _ALPHA / np.sqrt(len(back))
-        self._alpha = _Coloured(_resonator(person.uniform(9, 11), 1.0, sfreq), len(back))
+        self._alpha = Coloured(resonator(person.uniform(9, 11), 1.0, sfreq), len(back))
 
         eyes = Dipoles(
             np.array([[-0.3, 0.62, -0.4], [0.3, 0.62, -0.4]]), np.tile([0, 1, 0.4], (2, 1))
@@ -138,20 +87,16 @@ class Background:
         impulse = np.zeros(int(sfreq))
         impulse[0] = 1.0
         sos[0, :3] /= sosfilt(sos, impulse).max()
-        self._blinks = _Coloured(sos, 1)
+        self._blinks = Coloured(sos, 1)
 
-        pole = np.exp(-1 / (_DRIFT_TIME * sfreq))
-        self._drift = _Coloured(_scaled(([], [pole, pole]), sfreq, (0.0, 1.0)), n_channels)
-
-        self._offset = session.normal(0, _OFFSET, (n_channels, 1))
-        self._line = _LINE * np.sqrt(2) * session.lognormal(0, 0.5, (n_channels, 1))
-        self._line_phase = session.uniform(0, 0.2, (n_channels, 1))
+        kind = ShieldedRoom if ch_names == HELMET.ch_names else _Electrodes
+        self._sensors = kind(n_channels, sfreq, session)
         self._brain.burn_in(session, round(10 * sfreq))
         self._alpha.burn_in(session, round(10 * sfreq))
-        self._drift.burn_in(session, round(6 * _DRIFT_TIME * sfreq))
+        self._sensors.drift.burn_in(session, round(_SETTLE * sfreq))
 
     def __call__(self, n_times: int) -> NDArray[np.float64]:
-        """Return the next block, of shape (n_channels, n_times), in volts."""
+        """Return the next block, of shape (n_channels, n_times), in SI units."""
         rng = self._rng
         time = np.arange(self._now, self._now + n_times)
         self._now += n_times
@@ -159,10 +104,25 @@ class Background:
         alpha = self._alpha(rng.standard_normal((self._alpha_mixing.shape[1], n_times)))
         hits = rng.random((1, n_times)) < _BLINKS_PER_MINUTE / 60 / self._sfreq
         blinks = self._blinks(hits * rng.lognormal(0, 0.3, (1, n_times)))
-        drift = self._drift(rng.standard_normal((self._n_channels, n_times)))
-        turns = (time * (50 / self._sfreq)) % 1.0 + self._line_phase  # mod 1: exact for days
         block = self._brain_mixing @ brain + self._alpha_mixing @ alpha
         block += self._blink_topography[:, None] * blinks
-        block += _DRIFT * drift + self._offset + self._line * np.sin(2 * np.pi * turns)
-        block += _AMPLIFIER * rng.standard_normal(block.shape)
+        block += self._sensors(time, rng)
         return np.asarray(block)
+
+
+class _Electrodes:
+    """What each electrode adds: offset, drift, mains and the amplifier's noise."""
+
+    def __init__(self, n_channels: int, sfreq: float, session: np.random.Generator) -> None:
+        self._sfreq, self._n_channels = sfreq, n_channels
+        self.drift = Coloured(wanders(sfreq), n_channels)
+        self._offset = session.normal(0, _OFFSET, (n_channels, 1))
+        self._line = _LINE * np.sqrt(2) * session.lognormal(0, 0.5, (n_channels, 1))
+        self._line_phase = session.uniform(0, 0.2, (n_channels, 1))
+
+    def __call__(self, time: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.float64]:
+        """Return the block with these samples, in volts."""
+        drift = self.drift(rng.standard_normal((self._n_channels, len(time))))
+        turns = (time * (50 / self._sfreq)) % 1.0 + self._line_phase  # mod 1: exact for days
+        block = _DRIFT * drift + self._offset + self._line * np.sin(2 * np.pi * turns)
+        return np.asarray(block + _AMPLIFIER * rng.standard_normal(block.shape))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.errors import ConfigError
+from streaming.sources.helmet import HELMET, magnetic_field
 
 __all__ = ["Dipoles", "lead_field", "montage", "spread_channels"]
 
@@ -87,10 +88,20 @@ def lead_field(dipoles: Dipoles, ch_names: tuple[str, ...]) -> NDArray[np.float6
     Each topography is scaled to an rms of 1 over the whole of standard_1005, deep sources as
     shallow ones, so that amplitudes do not depend on which electrodes are worn.
 
+    Parameters
+    ----------
+    dipoles : Dipoles
+        The sources.
+    ch_names : tuple of str
+        Electrodes, or the sensors of the helmet: see `streaming.sources.helmet`.
+
     Returns
     -------
     array of shape (n_channels, n_dipoles)
+        For electrodes, volts for each volt of the source's amplitude.
     """
+    if ch_names == HELMET.ch_names:
+        return magnetic_field(dipoles.positions, dipoles.moments)
     names = [n for n in montage().ch_names if n not in _LEFT_OUT]
     info = mne.create_info(names, 1000.0, "eeg").set_montage(montage())
     sphere = mne.make_sphere_model("auto", "auto", info, verbose="error")

@@ -1,4 +1,4 @@
-"""A simulated participant who looks at one thing after another, as a source of EEG."""
+"""A simulated participant who looks at one thing after another, as a source of EEG or MEG."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from streaming.errors import ConfigError
 from streaming.signal import Chunk, Marker, SignalSpec, SourceState
 from streaming.sources.background import Background
 from streaming.sources.headmodel import montage, spread_channels
+from streaming.sources.helmet import HELMET, helmet_info
 from streaming.sources.participant import RESPONSE_DURATION, Participant, respond
 from streaming.sources.source import Item
 
@@ -53,6 +54,9 @@ class SimulatedSettings:
         `streaming.sources.headmodel.spread_channels`).
     sfreq : float
         Rate, in Hz, of at least 125: the 50 Hz line must be in the band.
+    meg : bool
+        Record MEG instead of EEG, with the helmet's 306 sensors and no electrodes
+        (`streaming.sources.helmet`); `n_channels` must be 306.
     soa : float
         Mean time from one onset to the next, in seconds; each is up to an eighth longer or
         shorter. Responses last up to 1.2 s, so they overlap.
@@ -63,6 +67,7 @@ class SimulatedSettings:
     session_seed: int = 1
     n_channels: int = 32
     sfreq: float = 250.0
+    meg: bool = False
     soa: float = 0.8
 
     def __post_init__(self) -> None:
@@ -80,7 +85,18 @@ class SimulatedSettings:
         if not 0.2 <= self.soa <= 60:
             msg = f"soa must be from 0.2 to 60 s, got {self.soa}"
             raise ConfigError(msg)
-        spread_channels(self.n_channels)
+        if not self.meg:
+            spread_channels(self.n_channels)
+        elif self.n_channels != len(HELMET.ch_names):
+            msg = f"the helmet has {len(HELMET.ch_names)} sensors, got {self.n_channels}"
+            raise ConfigError(msg)
+
+    @property
+    def spec(self) -> SignalSpec:
+        """Rate and channels."""
+        if self.meg:
+            return SignalSpec(self.sfreq, HELMET.ch_names, HELMET.ch_types)
+        return SignalSpec(self.sfreq, spread_channels(self.n_channels))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +127,7 @@ def _order(rng: np.random.Generator, pools: Sequence[Sequence[int]]) -> Iterator
 
 
 class SimulatedSource:
-    """EEG and markers of someone who does not exist.
+    """EEG or MEG, and markers, of someone who does not exist.
 
     The same settings give the same samples, bit for bit, however they are read.
 
@@ -155,7 +171,7 @@ class SimulatedSource:
         self._chunk_size, self._n_trials = chunk_size, n_trials
         self._clock, self._sleep = clock, sleep
         s = settings
-        self._spec = SignalSpec(s.sfreq, spread_channels(s.n_channels))
+        self._spec = s.spec
         self._participant = Participant.draw(
             concepts, embeddings, self._spec.ch_names, s.snr, s.subject_seed
         )
@@ -327,7 +343,8 @@ def simulate_recording(
     Returns
     -------
     mne.io.RawArray
-        EEG in volts with the montage; an annotation with a concept's id at each onset.
+        EEG in volts with the montage, or MEG in tesla with the helmet; an annotation with a
+        concept's id at each onset.
     """
     source = SimulatedSource(
         concepts, embeddings, settings, shown=shown, n_trials=n_trials, chunk_size=1000
@@ -339,7 +356,10 @@ def simulate_recording(
             chunks.append(item.data)
         elif isinstance(item, Marker):
             markers.append(item)
-    info = source.spec.to_info().set_montage(montage())
+    if settings.meg:
+        info = helmet_info(settings.sfreq)
+    else:
+        info = source.spec.to_info().set_montage(montage())
     raw = mne.io.RawArray(np.concatenate(chunks, axis=1), info, verbose="error")
     onsets = [m.sample / source.spec.sfreq for m in markers]
     raw.set_annotations(mne.Annotations(onsets, 0.0, [m.label for m in markers]))
