@@ -44,6 +44,11 @@ class ScaleSettings:
             raise ConfigError(msg)
 
 
+_N_SORTED = 256
+"""About how many samples the statistics are taken of: samples 40 ms apart say as much as all in
+between, and take a quarter of the time."""
+
+
 class Scale:
     """Subtract each channel's running median and divide by its interquartile range.
 
@@ -107,8 +112,10 @@ class Scale:
             return
         # Sorting whole rows is vectorised: 2.7 ms for 306 channels of 10 s at 125 Hz, where
         # np.partition takes 6.9 ms and np.percentile 7.8 ms.
-        past = np.sort(self._past.read(self._past.start, self._past.stop), axis=1)
-        past = past.astype(np.float64)
+        stride = max(n_times // _N_SORTED, 1)
+        past = self._past.read(self._past.start, self._past.stop)[:, ::stride]
+        past = np.sort(past, axis=1).astype(np.float64)
+        n_times = past.shape[1]
         low, middle, high = n_times // 4, n_times // 2, 3 * n_times // 4
         self._center = past[:, [middle]]
         spread = past[:, [high]] - past[:, [low]]

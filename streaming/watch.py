@@ -159,12 +159,13 @@ class Watch:
                 self._decide()
                 self._report(first)
             parts.append(self._stand_in(chunk.data[:, piece.at], first))
-            refused.append(np.full(parts[-1].shape[1], self._refused))
+            refused.append(self._refused)
         self._next = chunk.first + chunk.n_times
         data = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-        bad = np.concatenate(refused) * np.uint8(Bad.CHANNELS)
-        if not bad.any():
+        if not any(refused):
             return replace(chunk, data=data)
+        lengths = [part.shape[1] for part in parts]
+        bad = np.repeat(np.array(refused, np.uint8) * np.uint8(Bad.CHANNELS), lengths)
         return replace(
             chunk, data=data, bad=bad if chunk.bad is None else np.maximum(bad, chunk.bad)
         )
