@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from decoder.control import MarkBad
 from decoder.folder import SessionFolder
 from decoder.session import FRESH_START, Start
 
@@ -26,11 +27,14 @@ class Resumption:
         The last event that was logged.
     next_row : int
         Samples that were fed; 0 if there were none.
+    controls : tuple of MarkBad
+        What the operator said and still holds.
     """
 
     start: Start = FRESH_START
     last_seq: int = 0
     next_row: int = 0
+    controls: tuple[MarkBad, ...] = ()
 
 
 def resume(folder: SessionFolder) -> Resumption:
@@ -51,10 +55,16 @@ def resume(folder: SessionFolder) -> Resumption:
             if truth and not params["stale"]:
                 ranks["closed_set" if truth["trained"] else "zero_shot"].append(truth["rank"])
     next_row = 0
+    marked: dict[str, bool] = {}
     for kind, _, *rest in _lines(folder.inputs):
         if kind == "chunk":
             next_row = rest[4] + rest[2]
-    return Resumption(Start(first_trigger, ranks), last_seq, next_row)
+        elif kind == "control":
+            _, ch_names, bad = rest
+            marked |= dict.fromkeys(ch_names, bad)
+    bads = tuple(name for name, bad in marked.items() if bad)
+    controls = (MarkBad(bads, bad=True),) if bads else ()
+    return Resumption(Start(first_trigger, ranks), last_seq, next_row, controls)
 
 
 def _lines(path: Path) -> Iterator[Any]:

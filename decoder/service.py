@@ -125,6 +125,9 @@ class Service:
             self._device_delay,
         )
 
+        for control in before.controls:
+            self.runtime.control(control)
+
     @property
     def url(self) -> str:
         """Where the page is."""

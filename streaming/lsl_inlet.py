@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import queue
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pylsl
@@ -147,28 +148,37 @@ class Finder:
     ) -> None:
         self._resolver = pylsl.ContinuousResolver(pred=predicate)
         self._accept, self._known = accept, set(known)
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="lsl-open")
-        self._opening: tuple[str, Future[Inlet]] | None = None
+        self._opened: queue.SimpleQueue[tuple[str, Inlet | None]] = queue.SimpleQueue()
+        self._closed = False
 
     def poll(self) -> Inlet | None:
         """Return a stream that was opened since the last call."""
-        if self._opening is None:
-            for info in self._resolver.results():
-                if info.uid() not in self._known and self._accept(info):
-                    self._known.add(info.uid())
-                    self._opening = info.uid(), self._worker.submit(Inlet, info)
-                    break
-            return None
-        uid, opening = self._opening
-        if not opening.done():
-            return None
-        self._opening = None
+        for info in self._resolver.results():
+            uid = info.uid()
+            if uid not in self._known and self._accept(info):
+                self._known.add(uid)
+                # A thread each: what is listed may be dead already, and then takes many
+                # seconds, in which its successor must not wait.
+                threading.Thread(target=self._open, args=(uid, info), daemon=True).start()
+        while True:
+            try:
+                uid, inlet = self._opened.get_nowait()
+            except queue.Empty:
+                return None
+            if inlet is not None:
+                return inlet
+            self.forget(uid)
+
+    def _open(self, uid: str, info: pylsl.StreamInfo) -> None:
         try:
-            return opening.result()
+            inlet = Inlet(info)
         except SourceError as error:
             logger.info("%s", error)
-            self.forget(uid)
-            return None
+            self._opened.put((uid, None))
+            return
+        if self._closed:
+            inlet.close()
+        self._opened.put((uid, inlet))
 
     def forget(self, uid: str) -> None:
         """Open a stream again should it be there again."""
@@ -176,4 +186,4 @@ class Finder:
 
     def close(self) -> None:
         """Stop looking."""
-        self._worker.shutdown(wait=False, cancel_futures=True)
+        self._closed = True

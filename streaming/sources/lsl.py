@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from streaming.clock import StreamClock, Stretch
 from streaming.description import Described
-from streaming.errors import UnitError
+from streaming.errors import SourceError, UnitError
 from streaming.lsl_clock import Clock, lsl_clock
 from streaming.lsl_inlet import Finder, Inlet, LostError
 from streaming.lsl_streams import (
@@ -30,6 +30,9 @@ from streaming.sources.source import ClockOffset, Item, RawSamples, StreamHeader
 __all__ = ["LslSource", "marker_label", "to_si"]
 
 logger = logging.getLogger(__name__)
+
+_ANSWER = 2.0
+"""Seconds that a stream of markers gets for each answer when it is opened."""
 
 _STALL = 2.0
 """Seconds without a sample after which a stream is said to be stalled."""
@@ -183,7 +186,14 @@ class LslSource:
         query = StreamQuery(name=name, type=type, source_id=source_id, predicate=predicate)
         info = find_signal(query, timeout)
         # markers first: a sender may wait for somebody to take the signal and then start
-        inlets = [Inlet(m) for m in find_markers(markers, timeout)]
+        inlets = []
+        for found in find_markers(markers, timeout):
+            try:
+                inlets.append(Inlet(found, _ANSWER))
+            except SourceError as error:
+                if markers is not None:  # it was asked for by name
+                    raise
+                logger.info("%s", error)  # somebody else's, that just ended
         signal = Inlet(info)
         described = signal.describe(unit)
         known = {inlet.uid for inlet in inlets}

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streaming.errors import RecordingError
 from streaming.outlet import marker_xml, signal_xml
-from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
+from streaming.signal import Bad, Chunk, Gap, Marker, SignalSpec, SourceState
 from streaming.sources.files import UNREADABLE, check_file, unreadable
 from streaming.sources.source import Item, RawSamples, StreamHeader, Tap
 
@@ -46,8 +47,9 @@ class RecordingSource:
     Annotations are its markers: the label is the description and the sample is the nearest to
     the onset. Annotations that begin with the word ``BAD`` or ``EDGE`` mark bad data by MNE's
     convention and are no markers; where they say that data are missing (``BAD boundary``,
-    ``EDGE boundary``, ``BAD_ACQ_SKIP``) the segment ends. A marker comes before the chunk
-    with its sample. Instants count from the first sample, in seconds.
+    ``EDGE boundary``, ``BAD_ACQ_SKIP``) the segment ends, and no window over others is used.
+    A marker comes before the chunk with its sample. Instants count from the first sample, in
+    seconds.
 
     Parameters
     ----------
@@ -77,6 +79,7 @@ class RecordingSource:
         self._spec = _spec_of(self._raw, self._path)
         self._tap = tap
         stretches, self._markers = _timeline(self._raw)
+        self._bad = _bad_spans(self._raw)
         if not stretches:
             msg = f"{self._path} has no samples outside BAD_ACQ_SKIP: record it again"
             raise RecordingError(msg)
@@ -153,10 +156,17 @@ class RecordingSource:
         except UNREADABLE as error:
             raise unreadable(self._path, error) from error
         begin, sfreq = self._starts[self._segment], self._spec.sfreq
-        chunk = Chunk(data, self._spec, self._segment, start - begin, begin / sfreq)
+        bad = self._bad_between(start, stop)
+        chunk = Chunk(data, self._spec, self._segment, start - begin, begin / sfreq, bad)
         if self._tap is not None:
             self._tap(RawSamples(1, np.arange(start, stop) / sfreq, data.T.copy()))
         return chunk
+
+    def _bad_between(self, start: int, stop: int) -> NDArray[np.uint8] | None:
+        bad = np.zeros(stop - start, np.uint8)
+        for first, last in self._bad:
+            bad[max(first - start, 0) : max(last - start, 0)] = Bad.SAMPLES
+        return bad if bad.any() else None
 
     def _end(self) -> SourceState | None:
         if self._ended:
@@ -250,6 +260,19 @@ def _timeline(raw: mne.io.BaseRaw) -> tuple[list[tuple[int, int]], deque[Marker]
             begin = stretches[segment][0] if stretches else 0
             markers.append(Marker(label, sample / sfreq, segment, sample - begin))
     return stretches, markers
+
+
+def _bad_spans(raw: mne.io.BaseRaw) -> list[tuple[int, int]]:
+    """Return what somebody marked as bad, as (start, stop) in samples."""
+    notes, sfreq = raw.annotations, float(raw.info["sfreq"])
+    starts = raw.time_as_index(notes.onset - raw.first_time, use_rounding=True)
+    return [
+        (int(start), int(start) + round(duration * sfreq))
+        for start, duration, label in zip(
+            starts, notes.duration, notes.description, strict=True
+        )
+        if label.upper().startswith("BAD") and _NO_MARKER.match(label) and duration > 0
+    ]
 
 
 def _blocks(stretches: list[tuple[int, int]], length: int) -> deque[tuple[int, int, int]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +36,7 @@ def test_the_demo_decodes_what_it_was_trained_on_and_what_it_never_saw(tmp_path:
         return read_dataset([path], EVOKED_WINDOWS, table, evoked_chain)
 
     calibration = session(1, 1000, seen)
-    start = time.perf_counter()
     model = fit_model(calibration, pool).model
-    assert time.perf_counter() - start < 20  # measured 3 to 5 s
 
     later = session(2, 500, seen, new)
     toward = directions(model.candidates.vectors, model.centre)

@@ -293,3 +293,14 @@ def test_formats_read_the_same_as_with_mne(name: str) -> None:
     raw = mne.io.read_raw(path, preload=True, verbose="ERROR")
     items = _read(RecordingSource(path))
     np.testing.assert_array_equal(_samples(items), raw.get_data().astype(np.float32))
+
+
+def test_no_window_over_what_somebody_marked_as_bad_is_used(tmp_path: Path) -> None:
+    raw = _raw(1000)
+    raw.set_annotations(mne.Annotations([2.0, 5.0], [1.5, 0.5], ["BAD_muscle", "badger"]))
+    items = _read(RecordingSource(_save(raw, tmp_path)))
+    bad = np.concatenate(
+        [np.zeros(i.n_times) if i.bad is None else i.bad for i in items if isinstance(i, Chunk)]
+    )
+    np.testing.assert_array_equal(np.flatnonzero(bad), np.arange(200, 350))
+    assert [i.label for i in items if isinstance(i, Marker)] == ["badger"]
