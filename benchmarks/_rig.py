@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from itertools import count
 from multiprocessing.sharedctypes import Synchronized, SynchronizedArray
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from models.candidates import Candidates
-from models.checkpoint import Model
+from models.checkpoint import Model, save_model
 from models.ridge import RidgeEncoder
 from models.stimuli import Stimulus, StimulusTable
 from streaming.chain import standard_chain
@@ -27,6 +28,7 @@ __all__ = [
     "WINDOW",
     "markers_of",
     "noise_model",
+    "save_noise_model",
     "send_noise",
     "spec_of",
     "unit_of",
@@ -93,6 +95,16 @@ def noise_model(spec: SignalSpec) -> Model:
         training={},
         scores={},
     )
+
+
+def save_noise_model(n_channels: int, hop: float, folder: Path) -> float:
+    """Save the model of noise with another hop, and return its settling time in seconds."""
+    spec = spec_of(n_channels)
+    model = replace(noise_model(spec), windowing=SlidingWindows(WINDOW, hop))
+    chain = model.chain()
+    chain.prepare(spec)
+    save_model(model, folder)
+    return chain.settling
 
 
 def write_arrays(model: Model, path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from decoder.events import Event, Latency, Signal, State
+from decoder.events import Event, GapFound, Latency, Signal, State
 from decoder.lines import LineFile
 from decoder.server.hub import Message
 from decoder.server.wire import encode, encode_signal, stream_of
@@ -60,9 +60,15 @@ class EventLog:
             self._file.write(body)
         except SessionError as error:
             self.failure = str(error)
-        retain = event.what if isinstance(event, State) else ""
-        self._publish(Message(stream, body, now, retain))
+        self._publish(Message(stream, body, now, _retain(event)))
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _retain(event: Event) -> str:
+    """Say what a client that subscribes later must know: how things stand, what it missed."""
+    if isinstance(event, State):
+        return event.what
+    return "restart" if isinstance(event, GapFound) and event.gap.reason == "restart" else ""

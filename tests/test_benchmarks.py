@@ -13,7 +13,9 @@ import pytest
 
 from benchmarks import __main__ as runner
 from benchmarks import latency
+from benchmarks._accounts import lost_in_truth
 from benchmarks._assembly import Decoder
+from benchmarks._counting import CountingSource, counting_spec
 from benchmarks._rig import CHUNK, SFREQ, noise_model, send_noise, spec_of, write_arrays
 from decoder.readout import RetrievalReadout
 from streaming.signal import Chunk, SignalSpec, Window
@@ -48,6 +50,25 @@ def test_the_assembly_decodes_what_we_decode(tmp_path: Path) -> None:
     ours = readout.top(readout.rank(model.encode(Window(kept, "w"))), 5)
     assert [one["id"] for one in theirs] == [one.id for one in ours]
     np.testing.assert_allclose([o["p"] for o in theirs], [o.p for o in ours], rtol=1e-4)
+
+
+def test_the_last_channel_counts() -> None:
+    source = CountingSource(counting_spec(SignalSpec(100.0, ("Cz",))), 1e-5, 30, first=7)
+    chunks: list[Chunk] = []
+    while isinstance(chunk := source.read(0.0), Chunk):
+        chunks.append(chunk)
+    numbers = np.concatenate([chunk.data[-1] for chunk in chunks])
+    np.testing.assert_array_equal(numbers, 7 + np.arange(30))
+    assert [chunk.first for chunk in chunks] == [0, 10, 20]
+
+
+def test_what_an_injector_swallows_is_lost_once() -> None:
+    faults = [
+        {"kind": "drop", "first": 3, "n_samples": 4},
+        {"kind": "nan", "first": 20, "n_samples": 4},
+        {"kind": "disconnect", "first": 5, "n_samples": 3},
+    ]
+    np.testing.assert_array_equal(lost_in_truth(faults), np.arange(3, 8))
 
 
 def test_the_sender_knows_when_it_sent_a_sample() -> None:

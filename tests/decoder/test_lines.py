@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from decoder.events import State
+from decoder.events import GapFound, State
 from decoder.journal import Journal
 from decoder.lines import LineFile
 from decoder.log import EventLog
@@ -17,6 +17,7 @@ from decoder.server.hub import Message
 from decoder.session import Session
 from streaming.errors import SessionError
 from streaming.ingest import Fed, FeedQueue
+from streaming.signal import Gap
 from tests.decoder.tiny import SPEC, chunk, signal, tiny_model
 
 ROOM = 300
@@ -73,3 +74,12 @@ def test_decoding_goes_on_without_a_record_and_says_so(tmp_path: Path) -> None:
     for name in ("inputs.jsonl", "events.jsonl"):
         for line in (tmp_path / name).read_text().splitlines():
             json.loads(line)
+
+
+def test_who_subscribes_after_a_restart_is_told_what_was_missed(tmp_path: Path) -> None:
+    sent: list[Message] = []
+    log = EventLog(tmp_path / "events.jsonl", sent.append, lambda: 1.0)
+    log.emit(GapFound(Gap(0.0, 0.5, "lost")))
+    log.emit(GapFound(Gap(2.0, 3.0, "restart")))
+    log.close()
+    assert [m.retain for m in sent] == ["", "restart"]

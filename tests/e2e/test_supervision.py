@@ -116,8 +116,9 @@ def test_decoding_goes_on_after_a_decoder_that_is(
             first_decoder = decoder_of(serve)
             os.kill(first_decoder, how)
             assert wait_until_gone([first_decoder], timeout=30)
-        seq, _ = reconnect(url)
+        seq, told = reconnect(url)
         assert seq > last
+        assert told
         assert decoder_of(serve) != first_decoder
         assert serve.interrupt() == 0, serve.errors
     (session,) = (tmp_path / "sessions").iterdir()

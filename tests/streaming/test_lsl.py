@@ -10,6 +10,7 @@ import numpy as np
 import pylsl
 import pytest
 
+from streaming import lsl_inlet
 from streaming.errors import SourceError, StreamNotFound, UnitError
 from streaming.lsl_streams import list_streams
 from streaming.replay import publish
@@ -289,6 +290,38 @@ def test_a_sender_that_was_killed_is_taken_again(name: str, senders: list[Sender
     assert {i.segment for i in back if isinstance(i, Chunk)} == {1}
     assert _states(back) == ["live"]
     source.close()
+
+
+def test_a_stream_that_does_not_answer_holds_up_no_other(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = threading.Event()
+    slow = pylsl.StreamOutlet(_info(f"{name}-slow"))
+
+    def opened(info: pylsl.StreamInfo) -> lsl_inlet.Inlet:
+        assert info.name() != f"{name}-slow" or answer.wait(30)
+        return inlet(info)
+
+    inlet = lsl_inlet.Inlet
+
+    monkeypatch.setattr(lsl_inlet, "Inlet", opened)
+    finder = lsl_inlet.Finder(f"starts-with(name,'{name}')", lambda _: True, set())
+    pause = threading.Event()
+    for _ in range(50):
+        assert finder.poll() is None
+        pause.wait(0.02)
+    quick = pylsl.StreamOutlet(_info(f"{name}-quick"))
+    found = None
+    for _ in range(1000):
+        found = found or finder.poll()
+        if found:
+            break
+        pause.wait(0.02)
+    assert found is not None
+    assert found.summary.name == f"{name}-quick"
+    answer.set()
+    finder.close()
+    del slow, quick
 
 
 def test_what_is_published_is_received(name: str) -> None:
