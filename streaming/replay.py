@@ -173,8 +173,8 @@ def play(  # noqa: PLR0913 - what the command line asks for, each with a default
             if streams[item.stream].is_signal:
                 n_sent += len(item.rows)
                 progress(float(item.t[-1]) + 1 / streams[item.stream].sfreq)
-        # Also when stopped: an outlet that is destroyed while its samples are on their way to an
-        # inlet has crashed the process (sccn/liblsl#218).
+        # Also when stopped: an outlet that is destroyed while its samples are on their way to
+        # an inlet has crashed the process (sccn/liblsl#218).
         threading.Event().wait(_LINGER)
         for outlet in outlets:
             outlet.close()
