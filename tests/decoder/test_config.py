@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from decoder.config import BidsConfig, Config, ServerConfig, SessionConfig, SourceConfig
+
+
+def test_a_session_keeps_its_settings() -> None:
+    config = Config(
+        source=SourceConfig(name="Bräinamp", markers=("a", "b"), timeout=3.0),
+        session=SessionConfig(freshness=0.5, record=Path("sessions")),
+        bids=BidsConfig(subject="01", run="2"),
+        server=ServerConfig(port=0, open_viewer=True),
+        simulated={"snr": "easy", "subject_seed": 1},
+    )
+    assert Config.from_yaml(config.to_yaml()) == config
+    assert Config.from_yaml(Config().to_yaml()) == Config()
+
+
+@pytest.mark.parametrize(
+    ("section", "values"),
+    [
+        (SessionConfig, {"freshnes": 1.0}),
+        (SessionConfig, {"freshness": 0.0}),
+        (ServerConfig, {"port": 70000}),
+        (SourceConfig, {"timeout": -1.0}),
+        (SourceConfig, {"max_lag": 0.0}),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    section: type[BaseModel], values: dict[str, float]
+) -> None:
+    with pytest.raises(ValidationError, match=next(iter(values))):
+        section.model_validate(values)
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Config().session.freshness = 2.0

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from decoder.simulation import (
+    CANDIDATES,
+    RECORDING,
+    STIMULI,
+    live_participant,
+    save_calibration,
+)
+from models.candidates import demo_concepts, read_candidates
+from models.spaces import LabelSpace
+from models.stimuli import StimulusTable
+from streaming.signal import Marker
+from streaming.sources.recording import RecordingSource
+from streaming.sources.simulated import SimulatedSettings
+
+SETTINGS = SimulatedSettings(n_channels=8)
+
+
+def test_calibration_is_what_a_lab_would_have(tmp_path: Path) -> None:
+    save_calibration(SETTINGS, 30, tmp_path)
+    table = StimulusTable.read(tmp_path / STIMULI)
+    pool = read_candidates(tmp_path / CANDIDATES, LabelSpace())
+    concepts = demo_concepts()
+    assert pool.ids == concepts.ids
+    assert pool.trained == concepts.trained
+    assert sum(pool.trained) == 200
+    shown = RecordingSource(tmp_path / RECORDING).labels
+    assert len(shown) == 30
+    for label in shown:
+        stimulus = table.find(label)
+        assert stimulus is not None
+        index = pool.index(stimulus.candidate_id)
+        assert index is not None
+        assert pool.trained[index]
+
+
+def test_live_half_of_what_is_shown_was_never_seen() -> None:
+    concepts = demo_concepts()
+    trained = dict(zip(concepts.ids, concepts.trained, strict=True))
+    source = live_participant(SETTINGS, n_trials=40)
+    seen: Counter[bool] = Counter()
+    while (item := source.read(0.0)) is not None:
+        if isinstance(item, Marker):
+            seen[trained[item.label]] += 1
+    assert seen == {True: 20, False: 20}
