@@ -106,7 +106,7 @@ def _kill_service(
     with serving(model, name, folder) as service:
         service.listener.wait_for(lambda _: True, since=0.0)
         time.sleep(seconds)
-        pids = [service.process.pid, service.pid_of("ingest"), service.pid_of("decode")]
+        pids = service.pids()
         t_killed = lsl_clock()
         for pid in pids:
             os.kill(pid, signal.SIGKILL)

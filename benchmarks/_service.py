@@ -135,16 +135,19 @@ class Service:
         (session,) = (self.folder / "sessions").iterdir()
         return session
 
-    def pid_of(self, command: str) -> int:
-        """Return the process that runs ``ingest`` or ``decode``."""
+    def pids(self) -> list[int]:
+        """Return the processes: the one that was started, and those that it started."""
         pid = self.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        (found,) = (
-            int(child)
-            for child in children
+        return [pid, *map(int, children)]
+
+    def pid_of(self, command: str) -> int:
+        """Return the process that runs ``ingest`` or ``decode``: of several, the first."""
+        return next(
+            child
+            for child in self.pids()[1:]
             if f"\0{command}\0".encode() in Path(f"/proc/{child}/cmdline").read_bytes()
         )
-        return found
 
     def stop(self) -> None:
         """End it in good order."""

@@ -204,7 +204,7 @@ def decode(
     ingest_address: Annotated[str, typer.Option("--ingest")],
     fd: Annotated[int, typer.Option()],
 ) -> None:
-    """Decode and serve: the process that `serve` starts, and starts again."""
+    """Decode and serve: the process that `serve` starts, ahead, and lets begin with a line."""
     from decoder.folder import SessionFolder
     from decoder.ingesting import TOKEN_VARIABLE
     from decoder.server.auth import Access
@@ -212,6 +212,8 @@ def decode(
     from streaming.link import parse_address
     from streaming.link_client import LinkClient
 
+    if not os.read(0, 1):
+        return
     session = SessionFolder(folder)
     config = session.config()
     access = Access(os.environ["BRAINCAST_TOKEN"], host=config.server.host)

@@ -1,4 +1,8 @@
-"""Keeps a decoder running: one that dies or hangs is started again."""
+"""Keeps a decoder running: when one dies or hangs, another is there already.
+
+A start takes seconds, nearly all of them to import. So the next decoder is started ahead and
+waits, with everything imported, for the word to begin: it costs memory, and no time of a core.
+"""
 
 from __future__ import annotations
 
@@ -61,37 +65,60 @@ def supervise(
     environment = {"BRAINCAST_TOKEN": token, TOKEN_VARIABLE: address.token}
     where = f"tcp://{address.host}:{address.port}"
     fd = sock.fileno()
-    while True:
-        arguments = ("--folder", str(folder.path), "--ingest", where, "--fd", str(fd))
-        child = spawn("decode", *arguments, environment=environment, fd=fd)
-        began = _watch(child, announce, stop)
-        code = end(child)
-        if stop.is_set():
-            return 0
-        if code in DONE or not began:
-            return code
-        logger.warning("decoding ended with exit code %d; starting it again", code)
-        announce = _nothing
+    arguments = ("--folder", str(folder.path), "--ingest", where, "--fd", str(fd))
+
+    def start() -> Child:
+        return spawn("decode", *arguments, environment=environment, fd=fd)
+
+    spare: Child | None = None
+    announced = False
+
+    def begun() -> None:
+        nonlocal spare, announced
+        spare = start()
+        if not announced:
+            announced = True
+            announce()
+
+    try:
+        while True:
+            child, spare = spare or start(), None
+            _let_begin(child)
+            _watch(child, begun, stop)
+            code = end(child)
+            if stop.is_set():
+                return 0
+            # Once one has decoded, those after it are tried again: the recording goes on.
+            if code in DONE or not announced:
+                return code
+            logger.warning("decoding ended with exit code %d; starting it again", code)
+    finally:
+        if spare is not None:
+            spare.kill()
+            end(spare)
 
 
-def _nothing() -> None:
-    pass
+def _let_begin(child: Child) -> None:
+    assert child.stdin is not None  # noqa: S101 - a pipe was asked for
+    try:
+        os.write(child.stdin.fileno(), b"\n")
+    except BrokenPipeError:
+        logger.info("the next decoder has ended before it began")  # which is noticed at once
 
 
-def _watch(child: Child, announce: Callable[[], None], stop: threading.Event) -> bool:
-    """Return when a decoder has ended or hangs, with whether it ever gave a sign of life."""
+def _watch(child: Child, begun: Callable[[], None], stop: threading.Event) -> None:
+    """Return when a decoder has ended or hangs; call `begun` at its first sign of life."""
     assert child.stdout is not None  # noqa: S101 - a pipe was asked for
     began, deadline = False, lsl_clock() + START
     while not stop.is_set():
         if select.select([child.stdout], [], [], 0.1)[0]:
             if not os.read(child.stdout.fileno(), 4096):
-                return began
+                return
             deadline = lsl_clock() + HANG
             if not began:
                 began = True
-                announce()
+                begun()
         elif lsl_clock() > deadline:
             logger.warning("decoding gave no sign of life for %g s", HANG)
             child.kill()
-            return began
-    return began
+            return

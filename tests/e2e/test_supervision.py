@@ -68,13 +68,12 @@ def model(tmp_path: Path) -> Path:
 
 
 def decoder_of(serve: Process) -> int:
-    """Return the process that decodes: of the two that serve starts, the second."""
-    (pid,) = (
+    """Return the process that decodes: of those that can, the one that was started first."""
+    return next(
         child
         for child in children_of(serve.pid)
         if b"\0decode\0" in Path(f"/proc/{child}/cmdline").read_bytes()
     )
-    return pid
 
 
 def until_decoded(events: Client) -> int:
@@ -136,6 +135,27 @@ def test_decoding_goes_on_after_a_decoder_that_is(
 
 
 @pytest.mark.slow
+def test_recording_goes_on_when_the_next_decoder_is_killed_too(
+    amplifier: tuple[str, Amplifier], model: Path, tmp_path: Path
+) -> None:
+    name, _ = amplifier
+    arguments = ("--name", name, "--markers", f"{name} markers", "--port", "0")
+    with braincast("serve", "-m", model, *arguments, cwd=tmp_path) as serve:
+        url = serve.line()
+        with connect(url, ["text"]) as events:
+            until_decoded(events)
+            _, *decoders = children_of(serve.pid)
+            assert len(decoders) == 2
+            for pid in reversed(decoders):
+                os.kill(pid, signal.SIGKILL)
+        reconnect(url)
+        assert serve.interrupt() == 0, serve.errors
+    (session,) = (tmp_path / "sessions").iterdir()
+    numbers = recorded_numbers(session)
+    np.testing.assert_array_equal(numbers, numbers[0] + np.arange(len(numbers)))
+
+
+@pytest.mark.slow
 def test_when_serve_is_killed_its_processes_end_and_the_session_verifies(
     amplifier: tuple[str, Amplifier], model: Path, tmp_path: Path
 ) -> None:
@@ -146,7 +166,7 @@ def test_when_serve_is_killed_its_processes_end_and_the_session_verifies(
             until_decoded(events)
             children = children_of(serve.pid)
             serve.kill()
-        assert len(children) == 2
+        assert len(children) == 3  # ingest, a decoder, and the next one
         assert wait_until_gone(children, timeout=30)
     (session,) = (tmp_path / "sessions").iterdir()
     verdict = verify_session(session)
