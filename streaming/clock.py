@@ -10,13 +10,28 @@ All it gives is a timestamp for each sample, by the sender. What is known of the
 - The amplifier's clock differs from ours by 100 millionths and more, and the nominal rate is
   all that is declared; so the envelope is tilted, and its slope is learned.
 
-Measured with simulated clocks (`tests/streaming/test_clock.py`), from 20 s after the start of
-a segment, at 250 Hz and up to 100 ppm off: with blocks of 32 samples that are each up to 20 ms
-late, the error of a sample's instant is 0.3 ms (median) and at most 2.1 ms; with exact
-timestamps at most 0.15 ms. Losses of 0.2 to 30 s are each found, at the right sample; their
-length is as uncertain as the delivery (10 ms, at most 20), and exact with exact timestamps.
-Losses shorter than `THRESHOLD` are not found: until the envelope has followed, after 10 s,
-instants are early by their length. A call takes 0.07 ms.
+How late may a sample be and yet not be a loss? Later by a tenth than is usual in this stream,
+which is learned: from 8 ms with exact timestamps, through 22 ms where blocks are up to 20 ms
+late, to 100 ms. In the first 2 s of a stream it is 100 ms, and in the first 10 s of a segment
+22 ms or more. Measured with simulated clocks that are up to 100 ppm off and blocks that are
+late by up to 20 ms (``python -m benchmarks clock``; 100 losses each, 1 h without a loss):
+
+=====  =====  ====  =====  =====  =====  ======  =============  ======  ==========  ==========
+rate   block  late  losses found, of             false alarms   error of instants, p95 [ms]
+-----  -----  ----  ---------------------------  -------------  ------------------------------
+[Hz]          [ms]  10 ms  25 ms  50 ms  100 ms  in an hour     steady  1-5 s       1-5 s
+                                                                        after loss  after step
+=====  =====  ====  =====  =====  =====  ======  =============  ======  ==========  ==========
+200    8      0     100 %  100 %  100 %  100 %   0              0.01    0.01        0.01
+200    8      20    0 %    100 %  100 %  100 %   0              0.25    0.97        0.84
+200    32     20    3 %    100 %  100 %  100 %   0              1.02    2.50        2.83
+1000   32     20    0 %    100 %  100 %  100 %   0              0.18    1.01        0.64
+=====  =====  ====  =====  =====  =====  ======  =============  ======  ==========  ==========
+
+Six blocks a second, each late by anything up to 20 ms, do not tell more within seconds. The
+length of a loss is as uncertain as the delivery (at most 20 ms), and exact with exact
+timestamps. What is too short to be found leaves instants early by its length for 10 s, until
+the envelope has followed. A call takes 0.05 ms.
 
 An amplifier whose rate is 0.4 % from what it says is followed to 27 ms in its first 30 s and
 to 4 ms then. One that is further off is followed where that can be learned before instants are
@@ -38,11 +53,28 @@ from streaming.signal import Gap
 __all__ = ["DECISION", "THRESHOLD", "StreamClock", "Stretch"]
 
 THRESHOLD = 0.1
-"""A jump of the timestamps by more than this, in seconds, may be a loss."""
+"""A jump of the timestamps by more than this, in seconds, is beyond any usual delivery."""
+
+_UNSURE = 0.022
+"""How late samples must be, in seconds, to be a possible loss, while it is not yet known how
+the stream is delivered: 20 ms, and 10 % for what is not known of the envelope."""
+
+_FINEST = 0.008
+"""The least that may be a loss where timestamps are exact, in seconds: the clocks of two
+machines are compared anew every 5 s, over a network, and that may differ by milliseconds."""
+
+_MARGIN = 1.1
+"""A possible loss is later than deliveries usually are by this factor."""
+
+_USUAL = 0.9
+"""What is usual: the latest delivery of so many of the last `_MEMORY` seconds. In the others
+the amplifier may have been cut off."""
 
 DECISION = 0.25
 """How long samples after a jump are held back until it is known whether it was a loss, in
-seconds. The stored samples of an amplifier that was cut off arrive within a tenth of that."""
+seconds; twice as long if the jump is below `THRESHOLD`. The stored samples of an amplifier that
+was cut off arrive within a tenth of that. In the recordings of a Muse, samples are up to 38 ms
+late, and all samples of a quarter of a second never by more than 10.4 ms."""
 
 _LONGEST_HOLD = 5.0
 """Decide after so many seconds of samples, also if the timestamps do not move at all; in a
@@ -50,7 +82,8 @@ burst of stored samples, all of which bear the same one, they do not."""
 
 _FIRST = 1.0
 """Seconds at the start of a segment in which the anchor may be far too late, as the first
-block is only known to have been taken before it came: it moves fast, and early is no error."""
+block is only known to have been taken before it came: it moves fast, and early by up to as much
+is no error."""
 
 _SLEW = 0.02
 """How fast the anchor may move after that, beside the slope, which it follows: by no more than
@@ -70,9 +103,9 @@ the amplifier was cut off and sent what it had stored."""
 _MEMORY = 60
 """Seconds from which the slope is learned: to 15 ppm in the case above."""
 
-_PRIOR = 100.0
-"""How much the slope is drawn to what is known already [s^2]: (1 ms / 100 ppm)^2, the noise of
-a second's lowest point over the usual error of a crystal."""
+_PRIOR = 50.0
+"""How much the slope is drawn to what is known already [s^2]: (0.7 ms / 100 ppm)^2, the noise
+of a second's lowest point over the usual error of a crystal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +150,7 @@ class StreamClock:
         self._anchor = 0.0
         self._envelope: _Envelope | None = None  # None: the next sample starts a segment
         self._slope = 0.0
+        self._lateness = _Lateness(sfreq)
         self._reason: Literal["lost", "reconnect"] = "lost"
         self._held: NDArray[np.float64] = np.empty(0)
 
@@ -189,7 +223,7 @@ class StreamClock:
                 stretches.append(self._start())
             elif n_good := self._n_plausible(self._envelope):
                 stretches.append(self._give(self._envelope, n_good))
-            elif now or self._is_decided():
+            elif now or self._is_decided(self._envelope):
                 self._leave("lost")
             else:
                 break
@@ -203,13 +237,19 @@ class StreamClock:
         """Return how many held samples there are up to the last that is where it should be."""
         x = self._instants()
         late = self._held - x - envelope.at(x)
-        early = late < -THRESHOLD if self._n > _FIRST * self._sfreq else False
-        plausible = np.flatnonzero(~((late > THRESHOLD) | early))
+        threshold = self._lateness.threshold
+        if self._n < _ENVELOPE * self._sfreq:
+            threshold = max(threshold, _UNSURE)
+        earliest = -threshold if self._n > _FIRST * self._sfreq else -_FIRST
+        plausible = np.flatnonzero(~((late > threshold) | (late < earliest)))
         return int(plausible[-1]) + 1 if len(plausible) else 0
 
-    def _is_decided(self) -> bool:
+    def _is_decided(self, envelope: _Envelope) -> bool:
         span = float(np.ptp(self._held))  # all are implausible, so none is blank
-        return span >= DECISION or len(self._held) >= _LONGEST_HOLD * self._sfreq
+        x = self._instants()
+        jump = float(np.abs(self._held - x - envelope.at(x)).min())
+        needed = DECISION if jump > THRESHOLD else 2 * DECISION
+        return span >= needed or len(self._held) >= _LONGEST_HOLD * self._sfreq
 
     def _start(self) -> Stretch:
         """Begin a segment with the held samples up to the first jump among them."""
@@ -240,6 +280,8 @@ class StreamClock:
         lowest = int(np.where(np.isnan(offsets), np.inf, offsets).argmin())
         if not np.isnan(offsets[lowest]):
             envelope.add(float(x[lowest]), float(offsets[lowest]))
+        if first > _FIRST * self._sfreq:
+            self._lateness.add(self._held[:n_times], offsets - envelope.at(x))
         slew = _SLEW if first > _FIRST * self._sfreq else _STEP
         limit = min(slew * n_times, _STEP) / self._sfreq
         drift = envelope.slope * n_times / self._sfreq
@@ -252,6 +294,43 @@ class StreamClock:
             self._leave("lost")
         self._held, self._n = self._held[n_times:], self._n + n_times
         return Stretch(n_times, self._segment, first, self._anchor, gap)
+
+
+class _Lateness:
+    """How late samples usually are, so that what is later may be a loss.
+
+    Parameters
+    ----------
+    sfreq : float
+        Nominal rate, in Hz.
+    """
+
+    def __init__(self, sfreq: float) -> None:
+        self.threshold = THRESHOLD
+        self._finest = max(_FINEST, 1.5 / sfreq)
+        self._latest: deque[float] = deque(maxlen=_MEMORY)  # of each second
+        self._high, self._n, self._n_second = 0.0, 0, round(sfreq)
+        self._last = (np.empty(0), np.empty(0))  # stamp and lateness of the newest sample
+
+    def add(self, stamps: NDArray[np.float64], late: NDArray[np.float64]) -> None:
+        """Take samples that were not lost.
+
+        Of those that bear the same timestamp only the newest counts: the others waited for it.
+        """
+        self._n += len(stamps)
+        stamps = np.concatenate([self._last[0], stamps])
+        late = np.concatenate([self._last[1], late])
+        self._last = stamps[-1:], late[-1:]
+        delivered = np.abs(late[:-1])[np.diff(stamps) > 0]
+        if len(delivered):
+            self._high = max(self._high, float(delivered.max()))
+        if self._n < self._n_second:
+            return
+        self._latest.append(self._high)
+        self._high, self._n = 0.0, 0
+        least = self._finest if len(self._latest) >= _ENVELOPE else _UNSURE
+        usual = float(np.quantile(self._latest, _USUAL))
+        self.threshold = min(max(_MARGIN * usual, least), THRESHOLD)
 
 
 class _Envelope:
@@ -271,8 +350,9 @@ class _Envelope:
         else:
             self._learn()
             self._lowest.append((x, y))
-        recent = list(self._lowest)[-_ENVELOPE:]
-        self._low = min(y - self.slope * x for x, y in recent)
+            recent = list(self._lowest)[-_ENVELOPE:]
+            self._low = min(y - self.slope * x for x, y in recent)
+        self._low = min(self._low, y - self.slope * x)
 
     def at(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the height of the envelope at `x`."""

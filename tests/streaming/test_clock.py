@@ -134,6 +134,58 @@ def test_a_loss_is_found_among_late_blocks(
 
 @settings(max_examples=15, deadline=None)
 @given(
+    block=st.integers(1, 8),
+    late=st.floats(0, 0.02),
+    ppm=st.floats(-100, 100),
+    lost=st.floats(0.028, 0.2),
+    at=st.integers(3000, 4000),
+    size=st.integers(1, 16),
+    seed=st.integers(0, 1000),
+)
+def test_a_loss_just_longer_than_the_lateness_is_found_live(
+    block: int, late: float, ppm: float, lost: float, at: int, size: int, seed: int
+) -> None:
+    truth = _truth(20, ppm)
+    at -= at % block
+    truth[at:] += lost
+    run = _run(_stamped(truth, block, late, seed), [size])
+    (gap,) = run.gaps
+    assert abs(run.segment.count(0) - at) <= block  # a block may be on time by chance
+    assert gap.duration == pytest.approx(lost, abs=0.02)
+    assert run.longest_hold <= round((2 * DECISION + late) * SFREQ) + size + 2 * block
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    lost=st.floats(0.01, 0.1),
+    at=st.integers(3000, 4000),
+    size=st.integers(1, 50),
+    ppm=st.floats(-100, 100),
+)
+def test_a_short_loss_is_found_where_timestamps_are_exact(
+    lost: float, at: int, size: int, ppm: float
+) -> None:
+    truth = _truth(20, ppm)
+    truth[at:] += lost
+    run = _run(truth, [size])
+    (gap,) = run.gaps
+    assert run.segment.count(0) == at
+    assert gap.duration == pytest.approx(lost, abs=1e-3)
+
+
+@settings(max_examples=15, deadline=None)
+@given(block=st.integers(1, 32), mean=st.floats(0.001, 0.015), seed=st.integers(0, 1000))
+def test_deliveries_that_are_now_and_then_later_are_no_loss(
+    block: int, mean: float, seed: int
+) -> None:
+    truth, rng = _truth(60), np.random.default_rng(seed)
+    delay = np.repeat(rng.exponential(mean, len(truth) // block + 1), block)
+    stamps = _stamped(truth, block, 0.0) + delay[: len(truth)]
+    assert not _run(np.maximum.accumulate(stamps), [16]).gaps
+
+
+@settings(max_examples=15, deadline=None)
+@given(
     stall=st.floats(0.05, 3),
     at=st.integers(250, 1500),
     sizes=st.lists(st.integers(1, 300), min_size=1, max_size=4),
@@ -166,6 +218,15 @@ def test_a_clock_that_is_set_back_starts_a_segment_without_a_loss() -> None:
     (gap,) = run.gaps
     assert gap.duration == 0.0
     assert run.segment.count(0) == 1000
+    np.testing.assert_allclose(run.t, stamps, atol=1e-6)
+
+
+def test_a_clock_that_is_set_back_just_after_a_loss_starts_another_segment() -> None:
+    stamps = _truth(10)
+    stamps[1000:] += 0.5
+    stamps[1100:] -= 3.0
+    run = _run(stamps, [10])
+    assert [round(g.duration, 3) for g in run.gaps] == [0.5, 0.0]
     np.testing.assert_allclose(run.t, stamps, atol=1e-6)
 
 
