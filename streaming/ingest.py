@@ -110,6 +110,12 @@ class FeedQueue:
             self._ready.notify()
 
     @property
+    def closed(self) -> bool:
+        """Whether nothing more will be put."""
+        with self._ready:
+            return self._closed
+
+    @property
     def ended(self) -> bool:
         """Whether all that will ever be put was taken."""
         with self._ready:

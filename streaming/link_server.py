@@ -61,9 +61,13 @@ class LinkServer:
         self._states: dict[str, Fed] = {}
 
     def run(self) -> None:
-        """Serve one decoder after the other until the queue has ended."""
+        """Serve one decoder after the other until the queue is closed.
+
+        The decoder that is connected then gets what is left; for another that came, there is
+        nothing.
+        """
         self._sock.settimeout(_POLL)
-        while not self._queue.ended:
+        while not self._queue.closed:
             try:
                 connection, _ = self._sock.accept()
             except TimeoutError:

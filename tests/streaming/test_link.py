@@ -192,3 +192,16 @@ def test_an_address_that_is_none_is_refused(address: str) -> None:
 def test_nobody_there_is_said() -> None:
     with pytest.raises(SourceError, match="is it running"):
         LinkClient(("127.0.0.1", 1), TOKEN)
+
+
+def test_without_a_decoder_it_ends_at_once_with_what_nobody_took() -> None:
+    queue = FeedQueue(1000)
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        thread = threading.Thread(target=LinkServer(sock, TOKEN, HELLO, queue).run)
+        thread.start()
+        queue.put(Fed(chunk(0, 10), 0, 0.0))
+        queue.close()
+        thread.join(5)
+        assert not thread.is_alive()
