@@ -223,8 +223,10 @@ class StreamClock:
                 stretches.append(self._start())
             elif n_good := self._n_plausible(self._envelope):
                 stretches.append(self._give(self._envelope, n_good))
-            elif now or self._is_decided(self._envelope):
+            elif self._is_decided(self._envelope, now=now):
                 self._leave("lost")
+            elif now:  # too little to call it a loss
+                stretches.append(self._give(self._envelope, len(self._held)))
             else:
                 break
         return stretches
@@ -244,10 +246,12 @@ class StreamClock:
         plausible = np.flatnonzero(~((late > threshold) | (late < earliest)))
         return int(plausible[-1]) + 1 if len(plausible) else 0
 
-    def _is_decided(self, envelope: _Envelope) -> bool:
+    def _is_decided(self, envelope: _Envelope, *, now: bool) -> bool:
         span = float(np.ptp(self._held))  # all are implausible, so none is blank
         x = self._instants()
         jump = float(np.abs(self._held - x - envelope.at(x)).min())
+        if jump > THRESHOLD and now:
+            return True
         needed = DECISION if jump > THRESHOLD else 2 * DECISION
         return span >= needed or len(self._held) >= _LONGEST_HOLD * self._sfreq
 
@@ -309,6 +313,7 @@ class _Lateness:
         self.threshold = THRESHOLD
         self._finest = max(_FINEST, 1.5 / sfreq)
         self._latest: deque[float] = deque(maxlen=_MEMORY)  # of each second
+        self._usual, self._least = THRESHOLD, _UNSURE
         self._high, self._n, self._n_second = 0.0, 0, round(sfreq)
         self._last = (np.empty(0), np.empty(0))  # stamp and lateness of the newest sample
 
@@ -324,13 +329,15 @@ class _Lateness:
         delivered = np.abs(late[:-1])[np.diff(stamps) > 0]
         if len(delivered):
             self._high = max(self._high, float(delivered.max()))
-        if self._n < self._n_second:
-            return
-        self._latest.append(self._high)
-        self._high, self._n = 0.0, 0
-        least = self._finest if len(self._latest) >= _ENVELOPE else _UNSURE
-        usual = float(np.quantile(self._latest, _USUAL))
-        self.threshold = min(max(_MARGIN * usual, least), THRESHOLD)
+        if self._n >= self._n_second:
+            self._latest.append(self._high)
+            self._usual = float(np.quantile(self._latest, _USUAL))
+            self._least = self._finest if len(self._latest) >= _ENVELOPE else _UNSURE
+            self._high, self._n = 0.0, 0
+        # also at once, where deliveries become worse
+        last = self._latest[-1] if self._latest else 0.0
+        usual = max(self._usual, last, self._high)
+        self.threshold = min(max(_MARGIN * usual, self._least), THRESHOLD)
 
 
 class _Envelope:

@@ -158,7 +158,7 @@ def test_a_loss_just_longer_than_the_lateness_is_found_live(
 @settings(max_examples=15, deadline=None)
 @given(
     lost=st.floats(0.01, 0.1),
-    at=st.integers(3000, 4000),
+    at=st.integers(3500, 4000),
     size=st.integers(1, 50),
     ppm=st.floats(-100, 100),
 )
@@ -171,6 +171,14 @@ def test_a_short_loss_is_found_where_timestamps_are_exact(
     (gap,) = run.gaps
     assert run.segment.count(0) == at
     assert gap.duration == pytest.approx(lost, abs=1e-3)
+
+
+@settings(max_examples=15, deadline=None)
+@given(block=st.integers(1, 8), late=st.floats(0, 0.02), seed=st.integers(0, 1000))
+def test_deliveries_that_become_worse_are_no_loss(block: int, late: float, seed: int) -> None:
+    truth, exact = _truth(60), 30 * 250
+    stamps = np.concatenate([truth[:exact], _stamped(truth[exact:], block, late, seed)])
+    assert not _run(np.maximum.accumulate(stamps), [16]).gaps
 
 
 @settings(max_examples=15, deadline=None)
@@ -324,6 +332,15 @@ def test_a_jump_is_held_until_decided() -> None:
     (stretch,) = clock.settle()
     assert stretch.segment == 1
     assert not clock.undecided
+
+
+def test_a_last_sample_that_is_late_is_no_loss() -> None:
+    clock = StreamClock(SFREQ)
+    for stamps in _truth(20).reshape(-1, 10):
+        clock.feed(stamps)
+    assert clock.feed(np.array([START + 20.05])) == []
+    (stretch,) = clock.settle()
+    assert (stretch.segment, stretch.first, stretch.gap) == (0, 5000, None)
 
 
 @pytest.mark.parametrize("run", range(6))
