@@ -51,7 +51,7 @@ def load_part(model: Path, work: Path, *, quick: bool) -> tuple[Any, Table]:
         first = service.listener.wait_for(is_decode, since=0.0)
         pids = {what: service.pid_of(what) for what in ("ingest", "decode")}
         t, before = time.monotonic(), {what: _cpu(pid) for what, pid in pids.items()}
-        time.sleep(8.0 if quick else 30.0)
+        time.sleep(5.0 if quick else 30.0)
         spent = {what: _cpu(pid) - before[what] for what, pid in pids.items()}
         duration = time.monotonic() - t
         service.stop()
