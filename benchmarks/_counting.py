@@ -49,20 +49,27 @@ class CountingSource:
         Number of samples.
     first : int
         Number of the first.
+    go : Event or None
+        What `read` waits for; None: nothing.
     """
 
     name = "counting"
 
-    def __init__(self, spec: SignalSpec, unit: float, n_times: int, first: int = 0) -> None:
+    def __init__(
+        self, spec: SignalSpec, unit: float, n_times: int, first: int = 0, go: Any = None
+    ) -> None:
         self.spec = spec
         self.to_si = (1.0,) * len(spec.ch_names)
         rng = np.random.default_rng(first)
         noise = rng.standard_normal((100, len(spec.ch_names), CHUNK))
         self._noise = (unit * noise).astype(np.float32)
         self._n_times, self._first, self._n = n_times, first, 0
+        self._go = go
 
     def read(self, timeout: float) -> Item | None:  # noqa: ARG002 - a source's
-        """Return the next chunk; it does not wait."""
+        """Return the next chunk; once let go, it does not wait."""
+        if self._go is not None:
+            self._go.wait()
         if self._n >= self._n_times:
             return SourceState("ended", self._n / self.spec.sfreq, "all was sent")
         data = self._noise[self._n // CHUNK % len(self._noise)].copy()
@@ -85,14 +92,17 @@ class Sender:
         To be waited for, or killed.
     t_there : shared float
         When its streams were there, in seconds on the LSL clock; 0 before.
+    go : Event
+        Lets it begin, if it is held.
     """
 
     process: BaseProcess
     t_there: Any
+    go: Any
 
 
 @contextmanager
-def sending(
+def sending(  # noqa: PLR0913 - each with a default, and by name
     name: str,
     spec: SignalSpec,
     unit: float,
@@ -102,6 +112,7 @@ def sending(
     truth: Path | None = None,
     first: int = 0,
     wait: float = 60.0,
+    held: bool = False,
 ) -> Iterator[Sender]:
     """Send in another process.
 
@@ -119,14 +130,19 @@ def sending(
         Where that is logged.
     wait : float
         How long to wait for somebody to receive it, in seconds.
+    held : bool
+        Whether its first sample waits for `Sender.go`.
     """
     there = _SPAWN.Value("d", 0.0)
-    source = CountingSource(spec, unit, spec.to_samples(seconds), first)
+    go = _SPAWN.Event()
+    if not held:
+        go.set()
+    source = CountingSource(spec, unit, spec.to_samples(seconds), first, go)
     arguments = (source, name, tuple(faults), truth, wait, there)
     process = _SPAWN.Process(target=_send, args=arguments, daemon=True)
     process.start()
     try:
-        yield Sender(process, there)
+        yield Sender(process, there, go)
     finally:
         process.kill()
         process.join()
