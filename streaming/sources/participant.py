@@ -31,7 +31,7 @@ _EMBEDDING_SHARE = 0.48
 _HIDDEN = 512
 _COMMON = 8e-6  # V, rms over the scalp at the height of a stage; N170 and P300 reach 5-15 uV
 # The same for what tells stimuli apart, set with benchmarks/simulated.py.
-_SPECIFIC = {"easy": 5.5e-6, "realistic": 1.65e-6, "none": 0.0}
+_SPECIFIC = {"easy": 6.5e-6, "realistic": 1.65e-6, "none": 0.0}
 RESPONSE_DURATION = 1.2  # s; the slowest sources have died away by then
 
 
