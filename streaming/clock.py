@@ -290,6 +290,9 @@ class StreamClock:
         limit = min(slew * n_times, _STEP) / self._sfreq
         drift = envelope.slope * n_times / self._sfreq
         step = float(envelope.at(x[-1:])[0]) - self._anchor
+        half = _STEP / (2 * self._sfreq)
+        if abs(drift) < half:  # together at most `_STEP`; a rate that is further off needs more
+            limit = min(limit, 2 * half - abs(drift))
         correction = min(max(step - drift, -limit), limit)
         self._anchor += drift + correction
         # not before the anchor had the time to come from where it started
