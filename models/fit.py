@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,9 @@ from models.candidates import Candidates
 from models.checkpoint import Model
 from models.dataset import N_BLOCKS, Dataset
 from models.encoder import ENCODERS, Encoder
-from models.retrieval import (
-    calibration_error,
-    directions,
-    fit_temperature,
-    probabilities,
-    similarities,
-)
+from models.folds import Protocol, make_split
+from models.heldout import HeldOut, hold_out
+from models.retrieval import calibration_error, fit_temperature, probabilities
 from streaming.chain import Chain, standard_chain
 from streaming.errors import ConfigError, RecordingError
 from streaming.signal import SignalSpec
@@ -28,7 +25,14 @@ from streaming.window import LockedWindows
 if TYPE_CHECKING:
     import mne
 
-__all__ = ["EVOKED_WINDOWS", "Fitted", "HeldOut", "evoked_chain", "fit_model"]
+__all__ = [
+    "EVOKED_WINDOWS",
+    "Fitted",
+    "evoked_chain",
+    "fit_encoder",
+    "fit_model",
+    "truth_of",
+]
 
 EVOKED_WINDOWS = LockedWindows(tmin=0.0, tmax=0.8)
 """From each stimulus until its evoked response is over.
@@ -84,38 +88,6 @@ def evoked_chain(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class HeldOut:
-    """What was predicted for trials by models that never saw their run.
-
-    Parameters
-    ----------
-    protocol : str
-        ``"closed_set"``: what was shown had been seen in training, in other runs.
-        ``"zero_shot"``: it had not.
-    similarity : array of shape (n, n_candidates)
-        How much each trial speaks for each candidate.
-    truth : array of shape (n,)
-        Index of the candidate that was shown.
-    groups : array of shape (n,)
-        The run, or the block of a single run, of each trial.
-    t : array of shape (n,)
-        Start of each window within its recording, in seconds.
-    stim_files : tuple of str
-        What was shown in each; empty where unknown.
-    n_purged : int
-        Training trials left out because they lay too close to a test trial, over all folds.
-    """
-
-    protocol: Literal["closed_set", "zero_shot"]
-    similarity: NDArray[np.float32]
-    truth: NDArray[np.intp]
-    groups: NDArray[np.intp]
-    t: NDArray[np.float64]
-    stim_files: tuple[str, ...]
-    n_purged: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
     """A model fitted to all trials, and what was predicted for each without it."""
 
@@ -128,6 +100,7 @@ def fit_model(
     candidates: Candidates,
     *,
     encoder: str = "ridge",
+    protocol: Protocol | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Fitted:
     """Fit a model, and score it by leaving out one run after the other.
@@ -140,6 +113,8 @@ def fit_model(
         What to choose from; all that was shown must be among them.
     encoder : str
         One of `models.encoder.ENCODERS`.
+    protocol : str or None
+        Of the scores; see `models.folds.make_split`.
     progress : callable, optional
         Told the share that is done.
 
@@ -150,40 +125,22 @@ def fit_model(
         `decoder.evaluation` to give.
     """
     tell = progress or (lambda _: None)
-    truth = _truth(dataset, candidates)
+    truth = truth_of(dataset, candidates)
     targets = candidates.vectors[truth]
-    groups = np.unique(dataset.groups)
-    similarity = np.zeros((len(dataset), len(candidates)), np.float32)
-    seen = np.zeros(len(dataset), bool)
-    n_purged = 0
-    for n, group in enumerate(groups):
-        test = dataset.groups == group
-        train = ~test & ~_too_close(dataset, test)
-        n_purged += int((~test & ~train).sum())
-        seen |= test & np.isin(truth, truth[train])
-        fitted = _fit(dataset, targets, train, encoder)
-        centre = _centre(targets[train])
-        toward = directions(candidates.vectors, centre)
-        for index in np.flatnonzero(test):
-            vector = fitted.encode(dataset.window(int(index)))
-            similarity[index] = similarities(toward, centre, vector)
-        tell((n + 1) / (len(groups) + 1))
-    protocol = _protocol(seen, candidates.space)
-    scored = seen if protocol == "closed_set" else ~seen
-    held_out = HeldOut(
-        protocol=protocol,
-        similarity=similarity[scored],
-        truth=truth[scored],
-        groups=dataset.groups[scored],
-        t=dataset.t[scored],
-        stim_files=tuple(f for f, kept in zip(dataset.stim_files, scored, strict=True) if kept),
-        n_purged=n_purged,
+    split = make_split(dataset, candidates, truth, protocol)
+    held_out = hold_out(
+        dataset,
+        candidates,
+        truth,
+        split,
+        partial(fit_encoder, encoder=encoder),
+        lambda share: tell(0.9 * share),
     )
     model = Model(
         spec=dataset.spec,
         transforms=dataset.transforms,
         windowing=dataset.windowing,
-        encoder=_fit(dataset, targets, np.ones(len(dataset), bool), encoder),
+        encoder=fit_encoder(dataset, targets, np.ones(len(dataset), bool), encoder=encoder),
         candidates=replace(
             candidates, trained=tuple(np.isin(range(len(candidates)), truth).tolist())
         ),
@@ -193,7 +150,7 @@ def fit_model(
         protocol=held_out.protocol,
         training={
             "n_trials": len(dataset),
-            "n_groups": len(groups),
+            "n_groups": len(np.unique(dataset.groups)),
             "settling": round(dataset.settling, 3),
             "delay": round(dataset.delay, 4),
             "sha256": list(dataset.hashes),
@@ -206,8 +163,16 @@ def fit_model(
     return Fitted(model, held_out)
 
 
-def _truth(dataset: Dataset, candidates: Candidates) -> NDArray[np.intp]:
-    """Return the index of what was shown in each trial."""
+def truth_of(dataset: Dataset, candidates: Candidates) -> NDArray[np.intp]:
+    """Return the index of what was shown in each trial.
+
+    Raises
+    ------
+    ConfigError
+        If the candidates do not fit what was shown.
+    RecordingError
+        If too little was shown.
+    """
     indices = {candidate_id: n for n, candidate_id in enumerate(candidates.ids)}
     for shown in dict.fromkeys(dataset.ids):
         if shown not in indices:
@@ -229,48 +194,26 @@ def _truth(dataset: Dataset, candidates: Candidates) -> NDArray[np.intp]:
     return np.array([indices[shown] for shown in dataset.ids])
 
 
-def _protocol(seen: NDArray[np.bool_], space: str) -> Literal["closed_set", "zero_shot"]:
-    """Say which trials are scored: those of what recurs between runs, if enough does."""
-    if seen.sum() >= _MIN_TRIALS:
-        return "closed_set"
-    if space == "labels":
-        msg = (
-            f"only {int(seen.sum())} trials show what another run shows too, and a label that "
-            "was never seen cannot be decoded; show each in at least two runs"
-        )
-        raise RecordingError(msg)
-    return "zero_shot"
-
-
-def _too_close(dataset: Dataset, test: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which trials share samples with a test trial, by window or by filter."""
-    gap = dataset.windowing.tmax - dataset.windowing.tmin + dataset.settling
-    close = np.zeros(len(dataset), bool)
-    for file in np.unique(dataset.files[test]):
-        here = dataset.files == file
-        times = np.sort(dataset.t[here & test])
-        after = np.searchsorted(times, dataset.t[here])
-        before = times[np.maximum(after - 1, 0)]
-        following = times[np.minimum(after, len(times) - 1)]
-        nearest = np.minimum(abs(dataset.t[here] - before), abs(dataset.t[here] - following))
-        close[here] = nearest < gap
-    return close
-
-
-def _fit(
-    dataset: Dataset, targets: NDArray[np.float32], train: NDArray[np.bool_], encoder: str
+def fit_encoder(
+    dataset: Dataset, targets: NDArray[np.float32], train: NDArray[np.bool_], *, encoder: str
 ) -> Encoder:
-    """Fit an encoder to some of the trials."""
+    """Fit an encoder to some of the trials.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Windows with what was shown.
+    targets : array of shape (n, n_dims)
+        The embedding of what was shown.
+    train : array of shape (n,)
+        Which trials to use.
+    encoder : str
+        One of `models.encoder.ENCODERS`.
+    """
     groups = dataset.groups[train]
     n = len(groups)
     if len(np.unique(groups)) < 2:  # its penalties are chosen between blocks, then
         groups = np.arange(n) * N_BLOCKS // max(n, 1)
-    if n < _MIN_TRIALS // 2:
-        msg = (
-            f"only {n} trials are left to train on when a run is held out, with "
-            f"{dataset.settling:.1f} s kept between them; record longer, or more runs"
-        )
-        raise RecordingError(msg)
     windows = dataset.windows[train]
     return ENCODERS[encoder].fit(windows, targets[train], groups, dataset.spec_out.sfreq)
 

@@ -7,7 +7,8 @@ import pytest
 
 from models.candidates import Candidates, embed_candidates
 from models.dataset import Dataset
-from models.fit import EVOKED_WINDOWS, _too_close, evoked_chain, fit_model
+from models.fit import EVOKED_WINDOWS, evoked_chain, fit_model
+from models.folds import too_close
 from models.retrieval import directions, similarities
 from models.spaces import LabelSpace
 from models.stimuli import StimulusTable
@@ -104,7 +105,7 @@ def test_trials_next_to_the_run_held_out_are_purged() -> None:
             )
             for i in range(len(data))
         ]
-        np.testing.assert_array_equal(_too_close(data, test), brute)
+        np.testing.assert_array_equal(too_close(data, test), brute)
     close = replace(data, settling=3.0)  # one trial every 2 s: one on each side of a border
     assert fit_model(close, labels()).held_out.n_purged == 6
     assert fit_model(dataset(files=4), labels()).held_out.n_purged == 0
