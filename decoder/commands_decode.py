@@ -40,8 +40,9 @@ def fit(
     space: Annotated[
         str,
         typer.Option(
-            help="Embedding space: `labels`, `sentence:NAME`, `sentence:FOLDER`. By default "
-            "`labels` for --events and the packaged sentence encoder for --stimuli."
+            help="Embedding space: `labels`, `minilm`, `efficientnet`, `sentence:`, `clip:`, "
+            "`dinov2:`, `wav2vec2:` with a folder or hub id. By default `labels` for --events "
+            "and `minilm` for --stimuli."
         ),
     ] = "",
     picks: Annotated[str, typer.Option(help="`eeg` or `meg`.")] = "eeg",

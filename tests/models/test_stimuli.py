@@ -115,3 +115,14 @@ def test_one_candidate_has_one_text() -> None:
         StimulusTable.from_labels(["a", "a"])
     with pytest.raises(StimuliError, match="no events"):
         StimulusTable.from_labels([])
+
+
+def test_files_are_relative_to_the_table(tmp_path: Path) -> None:
+    path = tmp_path / "stimuli.tsv"
+    path.write_text(
+        "marker\trole\tcandidate_id\tstim_file\n1\tstimulus\tcat\ta.jpg\n"
+        "2\tstimulus\tcat\tin/b.jpg\n3\tstimulus\tcat\ta.jpg\n4\tstimulus\tdog\t\n"
+    )
+    table = StimulusTable.read(path)
+    assert table.files("cat") == (tmp_path / "a.jpg", tmp_path / "in" / "b.jpg")
+    assert table.files("dog") == ()

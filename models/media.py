@@ -1,0 +1,106 @@
+"""Pictures and sound from files."""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.io import wavfile
+from scipy.signal import resample_poly
+
+from streaming.errors import ConfigError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["read_image", "read_wav", "resampled"]
+
+_MAX_PIXELS = 50_000_000
+
+
+def read_image(file: Path | bytes) -> Image:
+    """Return a picture as RGB; transparent parts become white.
+
+    Raises
+    ------
+    ConfigError
+        If it is no picture, or larger than 50 megapixels.
+    """
+    try:
+        from PIL import Image, ImageOps
+    except ImportError as error:
+        msg = "pictures need Pillow; run: pip install 'braincast[decode]'"
+        raise ConfigError(msg) from error
+    name = "the picture" if isinstance(file, bytes) else str(file)
+    try:
+        with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as opened:
+            if opened.width * opened.height > _MAX_PIXELS:
+                msg = f"{name} has {opened.width} x {opened.height} pixels; make it smaller"
+                raise ConfigError(msg)
+            image = ImageOps.exif_transpose(opened)
+            if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
+                image = image.convert("RGBA")
+                white = Image.new("RGBA", image.size, "white")
+                image = Image.alpha_composite(white, image)
+            return image.convert("RGB")
+    except (OSError, SyntaxError, ValueError) as error:
+        msg = f"{name} is no picture that can be read ({error}); give a PNG or JPEG file"
+        raise ConfigError(msg) from error
+
+
+def read_wav(file: Path | bytes) -> tuple[NDArray[np.float32], float]:
+    """Return sound as one channel, full scale at 1, and its rate in Hz.
+
+    Raises
+    ------
+    ConfigError
+        If it is no WAV file, or empty.
+    """
+    name = "the sound" if isinstance(file, bytes) else str(file)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", wavfile.WavFileWarning)  # of chunks that say more
+            sfreq, data = wavfile.read(io.BytesIO(file) if isinstance(file, bytes) else file)
+    except (OSError, ValueError, EOFError, struct.error) as error:
+        msg = f"{name} is no WAV file that can be read ({error}); save it as 16-bit PCM WAV"
+        raise ConfigError(msg) from error
+    if data.dtype.kind == "u":
+        samples = (data.astype(np.float32) - 128) / 128
+    else:
+        full = np.iinfo(data.dtype).max + 1 if data.dtype.kind == "i" else 1
+        samples = data.astype(np.float32) / full
+    if samples.ndim == 2:
+        samples = samples.mean(axis=1)
+    if len(samples) == 0:
+        msg = f"{name} has no sample; export it again"
+        raise ConfigError(msg)
+    return samples, float(sfreq)
+
+
+def resampled(samples: NDArray[np.float32], sfreq: float, to: float) -> NDArray[np.float32]:
+    """Return a signal at another rate, of shape (n_times,) as before or (n_times, n_features).
+
+    Parameters
+    ----------
+    samples : array of shape (n_times, ...)
+        The signal.
+    sfreq, to : float
+        The rate it has and the rate it gets, in Hz.
+
+    Examples
+    --------
+    >>> resampled(np.ones(100, np.float32), 100.0, 50.0).shape
+    (50,)
+    """
+    if sfreq == to:
+        return samples
+    up, down = round(1000 * to), round(1000 * sfreq)
+    factor = math.gcd(up, down)
+    up, down = up // factor, down // factor
+    return np.asarray(resample_poly(samples, up, down, axis=0), dtype=np.float32)
