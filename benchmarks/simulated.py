@@ -22,7 +22,7 @@ from decoder.simulation import RECORDING, STIMULI, save_calibration
 from models.candidates import demo_concepts
 from models.dataset import Dataset, read_dataset
 from models.fit import EVOKED_WINDOWS, evoked_chain, fit_model
-from models.retrieval import directions, similarities
+from models.heldout import predict
 from models.stimuli import StimulusTable
 from streaming.sources.simulated import SimulatedSettings, Snr, simulate_recording
 
@@ -60,29 +60,9 @@ def score_participant(
         )
         later.save(folder / "later_raw.fif", verbose="error")
         test = _windows(folder / "later_raw.fif", table)
-    model = fitted.model
-    toward = directions(concepts.vectors, model.centre)
-    latents = [model.encode(test.window(n)).vector for n in range(len(test))]
-    similarity = np.array([similarities(toward, model.centre, v) for v in latents])
-    truth = np.array([concepts.ids.index(shown) for shown in test.ids])
-    seen = trained[truth]
     return (
-        evaluate(
-            similarity[seen],
-            truth[seen],
-            test.groups[seen],
-            protocol="closed_set",
-            trained=concepts.trained,
-            cross_validated=False,
-        ),
-        evaluate(
-            similarity[~seen],
-            truth[~seen],
-            test.groups[~seen],
-            protocol="zero_shot",
-            trained=concepts.trained,
-            cross_validated=False,
-        ),
+        evaluate(predict(fitted.model, test, "closed_set")),
+        evaluate(predict(fitted.model, test, "zero_shot")),
     )
 
 
@@ -102,6 +82,7 @@ def main() -> None:
         for seed in arguments.seeds:
             settings = replace(SimulatedSettings(snr=snr), subject_seed=seed)
             for e in score_participant(settings):
+                assert e.p_value is not None  # the order is random
                 top1 = f"{e.top1.value:.3f} [{e.top1.low:.3f}, {e.top1.high:.3f}]"
                 print(
                     f"{snr:10} {seed:6d} {e.protocol:10} {e.n:4d}  {top1}  {e.top5.value:.3f}"

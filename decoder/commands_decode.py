@@ -87,7 +87,7 @@ def fit(
         fitted, evaluation = fit_recordings(
             recordings, output, settings, lambda share: bar.update(task, completed=share)
         )
-    from decoder.evaluation import as_table
+    from decoder.tables import as_table
 
     out.print(as_table(evaluation))
     error = fitted.scores["calibration_error"]

@@ -7,29 +7,36 @@ within a run, so that drift from run to run counts neither for nor against.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.table import Table
-from scipy.stats import rankdata
 
-from decoder.resampling import (
-    N_PERMUTATIONS,
-    Score,
+from decoder.design import Order
+from decoder.metrics import (
     auc_score,
-    bootstrap,
+    beaten,
     mean_score,
     median_score,
-    permutation_p,
+    ranks,
+    ranks_within,
+    top_score,
 )
+from decoder.permutation import N_PERMUTATIONS, permutation_p
+from decoder.resampling import Score, bootstrap
+from models.folds import Protocol
+from models.heldout import HeldOut
 from streaming.errors import EvaluationError
 
-__all__ = ["Evaluation", "Protocol", "as_table", "evaluate", "one_line"]
+__all__ = ["Evaluation", "Protocol", "StimulusFiles", "Verdict", "evaluate", "one_line"]
 
-Protocol = Literal["closed_set", "zero_shot"]
+StimulusFiles = Literal["unknown", "shared", "disjoint"]
+Verdict = Literal["above chance", "not above chance", "cannot be told"]
+
+_LEVEL = 0.05
+
+_RANDOM = Order("random", 0.0, 0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,8 @@ class Evaluation:
         ``"closed_set"``: what was shown had been seen in training, in other runs.
         ``"zero_shot"``: no concept had. The two are never compared.
     n, pool, n_groups : int
-        Trials, candidates each chose from, and runs (or blocks) they come from.
+        Trials, candidates each chose from (the median, where folds differ), and runs (or
+        blocks) they come from.
     top1, top5, top10 : Score
         Share of trials with the truth first, or among the best five or ten; of a pool that is
         no larger than that, it is 1.
@@ -54,11 +62,16 @@ class Evaluation:
         For two candidates: area under the curve, of pairs of trials within a run.
     statistic : str
         What the permutation test tests: ``"auc"`` for two candidates, else ``"pairwise"``.
-    p_value : float
-        ``(1 + hits) / (1 + n_permutations)``; truths are shuffled within runs and nothing is
-        refitted. See `decoder.resampling.permutation_p` for what makes up for that.
+    p_value : float or None
+        ``(1 + hits) / (1 + n_permutations)``; None where the order of stimuli allows none.
+        See `decoder.permutation.permutation_p` for what makes up for not refitting.
     n_permutations : int
-        How many shuffles.
+        How many permutations.
+    permutation : str
+        What was permuted, and that nothing was refitted.
+    verdict : str
+        ``"above chance"`` if p is below 0.05 and the interval of the statistic excludes
+        chance, else ``"not above chance"``; ``"cannot be told"`` without a p.
     modal_share : float
         Share of trials that the most frequent answer got (hubness).
     modal_answer : int
@@ -81,201 +94,148 @@ class Evaluation:
     median_rank: Score
     pairwise: Score
     auc: Score | None
-    statistic: str
-    p_value: float
+    statistic: Literal["auc", "pairwise"]
+    p_value: float | None
     n_permutations: int
+    permutation: str
+    verdict: Verdict
     modal_share: float
     modal_answer: int
     clusters: str
-    stimulus_files: str
+    stimulus_files: StimulusFiles
+
+    @property
+    def main(self) -> Score:
+        """The score that the p-value belongs to."""
+        return self.pairwise if self.auc is None else self.auc
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
-        return {**asdict(self), "permutations_refit": False}
+        return asdict(self)
 
 
-def evaluate(
-    similarity: NDArray[np.float32],
-    truth: NDArray[np.intp],
-    groups: NDArray[np.intp],
-    *,
-    protocol: Protocol,
-    trained: Sequence[bool],
-    stim_files: Sequence[str] = (),
-    cross_validated: bool = True,
-) -> Evaluation:
+def evaluate(held_out: HeldOut, order: Order = _RANDOM) -> Evaluation:
     """Score predictions against what was shown.
 
     Parameters
     ----------
-    similarity : array of shape (n, n_candidates)
-        How much each trial speaks for each candidate, or its probability; only the order
-        within a trial counts, and for two candidates their difference.
-    truth : array of shape (n,)
-        Index of the candidate that was shown.
-    groups : array of shape (n,)
-        The run, or block, of each trial.
-    protocol : str
-        ``"closed_set"`` or ``"zero_shot"``.
-    trained : sequence of bool
-        Which candidates were shown to the model in training.
-    stim_files : sequence of str
-        The file shown in each trial; empty where unknown.
-    cross_validated : bool
-        False if one model that saw none of these runs predicted all of them; True, the
-        cautious default, if the runs were left out one after the other.
+    held_out : HeldOut
+        Of `similarity`, only the order within a trial counts, and for two candidates their
+        difference.
+    order : Order
+        In which order things were shown; decides how truths are permuted.
 
     Raises
     ------
     EvaluationError
-        If the score would not be of `protocol`, or there is too little to score.
+        If the score would not be of its protocol, or there is too little to score.
     """
-    n, pool = similarity.shape
-    _check(similarity, truth, groups, protocol, np.asarray(trained, bool))
-    rank = _ranks(similarity)
+    _check(held_out)
+    truth, groups = held_out.truth, held_out.groups
+    n, n_candidates = held_out.similarity.shape
+    pools = held_out.pools[held_out.fold]
+    size = pools.sum(axis=1)
+    rank = ranks(held_out.similarity, pools)
     true_rank = rank[np.arange(n), truth]
-    resamples = bootstrap(truth, groups, stim_files)
-    pairwise = (pool - true_rank) / max(pool - 1, 1)
+    cells = np.unique(np.stack([held_out.fold, groups]), axis=1, return_inverse=True)[1]
+    cells = cells.reshape(-1)
+    resamples = bootstrap(truth, groups, held_out.stim_files)
+    pairwise = mean_score(beaten(true_rank, size), 0.5, resamples)
     auc = None
-    if pool == 2:
-        auc = auc_score(similarity[:, 1] - similarity[:, 0], truth == 1, groups, resamples)
-    if auc is not None:
-        within = _ranks_within(similarity[:, 1] - similarity[:, 0], groups)
-        columns = np.stack([np.zeros(n), within], axis=1)
-    else:
-        columns = (pool - rank) / max(pool - 1, 1)
-    winners = np.bincount(similarity.argmax(axis=1), minlength=pool)
+    columns = beaten(rank, size[:, None])
+    if n_candidates == 2 and (size == 2).all():
+        decision = held_out.similarity[:, 1] - held_out.similarity[:, 0]
+        auc = auc_score(decision, truth == 1, cells, resamples)
+        if auc is not None:
+            columns = np.stack([np.zeros(n), ranks_within(decision, cells)], axis=1)
+    main = pairwise if auc is None else auc
+    p_value, permutation = None, f"none: the order was {order.kind}"
+    if order.kind in ("random", "alternating"):
+        how = "shuffles" if order.kind == "random" else "circular shifts"
+        permutation = f"{how} of what was shown within runs; nothing was refitted"
+        p_value = permutation_p(
+            columns,
+            truth,
+            cells,
+            cross_validated=len(held_out.pools) > 1,
+            order="random" if order.kind == "random" else "alternating",
+        )
+    winners = np.bincount(
+        np.where(pools, held_out.similarity, -np.inf).argmax(axis=1), minlength=n_candidates
+    )
     return Evaluation(
-        protocol=protocol,
+        protocol=held_out.protocol,
         n=n,
-        pool=pool,
+        pool=int(np.median(size)),
         n_groups=len(np.unique(groups)),
-        top1=mean_score(true_rank <= 1, 1 / pool, resamples),
-        top5=mean_score(true_rank <= 5, min(5 / pool, 1.0), resamples),
-        top10=mean_score(true_rank <= 10, min(10 / pool, 1.0), resamples),
-        median_rank=median_score(true_rank, (pool + 1) / 2, resamples),
-        pairwise=mean_score(pairwise, 0.5, resamples),
+        top1=top_score(true_rank, 1, size, resamples),
+        top5=top_score(true_rank, 5, size, resamples),
+        top10=top_score(true_rank, 10, size, resamples),
+        median_rank=median_score(true_rank, float((np.median(size) + 1) / 2), resamples),
+        pairwise=pairwise,
         auc=auc,
         statistic="pairwise" if auc is None else "auc",
-        p_value=permutation_p(columns, truth, groups, cross_validated=cross_validated),
+        p_value=p_value,
         n_permutations=N_PERMUTATIONS,
+        permutation=permutation,
+        verdict=_verdict(main, p_value),
         modal_share=float(winners.max() / n),
         modal_answer=int(winners.argmax()),
         clusters=resamples.clusters,
-        stimulus_files=_stimulus_files(groups, stim_files),
+        stimulus_files=_stimulus_files(groups, held_out.stim_files),
     )
 
 
 def one_line(evaluation: Evaluation) -> str:
-    """Return what matters most, for a log or a terminal.
-
-    Examples
-    --------
-    >>> similarity, truth = np.eye(2, dtype=np.float32)[[0, 1] * 20], np.array([0, 1] * 20)
-    >>> runs = np.arange(40) // 10
-    >>> one_line(evaluate(similarity, truth, runs, protocol="closed_set", trained=[1, 1]))
-    'closed_set, 40 trials: AUC 1.000 [1.000, 1.000], chance 0.500, p = 0.0001'
-    """
+    """Return what matters most, for a log or a terminal."""
     e = evaluation
     name, score = ("top-1", e.top1) if e.auc is None else ("AUC", e.auc)
     of = f" among {e.pool}" if e.auc is None else ""
+    p = "no p" if e.p_value is None else f"p = {e.p_value:.4f}"
     return (
         f"{e.protocol}, {e.n} trials: {name}{of} {score.value:.3f} "
-        f"[{score.low:.3f}, {score.high:.3f}], chance {score.chance:.3f}, p = {e.p_value:.4f}"
+        f"[{score.low:.3f}, {score.high:.3f}], chance {score.chance:.3f}, {p}"
     )
 
 
-def as_table(evaluation: Evaluation) -> Table:
-    """Return all scores as a table for a terminal."""
-    e = evaluation
-    title = f"{e.protocol}: {e.n} trials in {e.n_groups} runs, {e.pool} candidates"
-    table = Table(title=title, caption=_caption(e))
-    for column in ("score", "value", "95 % interval", "chance"):
-        table.add_column(column, justify="left" if column == "score" else "right")
-    rows = {
-        "AUC": e.auc,
-        "top-1": e.top1,
-        "top-5": e.top5 if e.pool > 5 else None,
-        "top-10": e.top10 if e.pool > 10 else None,
-        "two-way accuracy": e.pairwise,
-        "median rank": e.median_rank if e.pool > 2 else None,
-    }
-    for name, score in rows.items():
-        if score is not None:
-            digits = 1 if name == "median rank" else 3
-            low, high = f"{score.low:.{digits}f}", f"{score.high:.{digits}f}"
-            chance = f"{score.chance:.{digits}f}"
-            table.add_row(name, f"{score.value:.{digits}f}", f"{low} to {high}", chance)
-    return table
+def _verdict(main: Score, p_value: float | None) -> Verdict:
+    """Say whether a score is above chance."""
+    if p_value is None:
+        return "cannot be told"
+    return "above chance" if p_value < _LEVEL and main.low > main.chance else "not above chance"
 
 
-def _caption(e: Evaluation) -> str:
-    """Say how the numbers were made."""
-    files = {
-        "unknown": "stimulus files unknown, so the same may be in training and test",
-        "shared": "stimulus files shared between runs, which flatters",
-        "disjoint": "no stimulus file in two runs",
-    }[e.stimulus_files]
-    return (
-        f"p = {e.p_value:.4f} ({e.statistic}, {e.n_permutations} shuffles within runs, "
-        f"no refit); "
-        f"interval over {e.clusters}; most frequent answer {e.modal_share:.0%}; {files}"
-    )
-
-
-def _check(
-    similarity: NDArray[np.float32],
-    truth: NDArray[np.intp],
-    groups: NDArray[np.intp],
-    protocol: str,
-    trained: NDArray[np.bool_],
-) -> None:
+def _check(held_out: HeldOut) -> None:
     """Refuse what cannot be scored, or not under that name."""
-    n, pool = similarity.shape
-    if truth.shape != (n,) or groups.shape != (n,) or trained.shape != (pool,):
+    similarity, truth = held_out.similarity, held_out.truth
+    n, n_candidates = similarity.shape
+    if truth.shape != (n,) or held_out.groups.shape != (n,) or held_out.fold.shape != (n,):
         msg = (
             f"similarity has shape {similarity.shape}, truth {truth.shape}, groups "
-            f"{groups.shape}, trained {trained.shape}; they must match"
+            f"{held_out.groups.shape}, fold {held_out.fold.shape}; they must match"
         )
         raise ValueError(msg)
-    if n == 0 or pool < 2:
-        msg = f"there are {n} trials and {pool} candidates; scoring needs trials and a choice"
+    if n == 0 or n_candidates < 2:
+        msg = (
+            f"there are {n} trials and {n_candidates} candidates; scoring needs trials and a "
+            "choice"
+        )
         raise EvaluationError(msg)
     if not np.isfinite(similarity).all():
         msg = "some predictions are not finite; the model is broken, fit it anew"
         raise EvaluationError(msg)
-    seen = trained[truth]
-    if protocol == "zero_shot" and seen.any():
+    outside = int((~held_out.pools[held_out.fold, truth]).sum())
+    if outside:
+        other = "closed_set" if held_out.protocol == "zero_shot" else "zero_shot"
+        was = "was trained on" if held_out.protocol == "zero_shot" else "never saw"
         msg = (
-            f"{int(seen.sum())} of {n} trials show what the model was trained on; zero_shot "
-            "refuses them, score them as closed_set"
-        )
-        raise EvaluationError(msg)
-    if protocol == "closed_set" and not seen.all():
-        msg = (
-            f"{int((~seen).sum())} of {n} trials show what the model never saw; score them as "
-            "zero_shot, apart"
+            f"{outside} of {n} trials show what the model {was}; {held_out.protocol} refuses "
+            f"them, score them as {other}, apart"
         )
         raise EvaluationError(msg)
 
 
-def _ranks(similarity: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the place of each candidate in each trial, from 1; ties share the mean place."""
-    return np.asarray(rankdata(-similarity, axis=1))
-
-
-def _ranks_within(
-    decision: NDArray[np.float32], groups: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    """Return ranks within each group."""
-    ranks = np.zeros(len(decision))
-    for group in np.unique(groups):
-        here = groups == group
-        ranks[here] = rankdata(decision[here])
-    return ranks
-
-
-def _stimulus_files(groups: NDArray[np.intp], stim_files: Sequence[str]) -> str:
+def _stimulus_files(groups: NDArray[np.intp], stim_files: tuple[str, ...]) -> StimulusFiles:
     """Say whether the same file was shown in several runs."""
     if not stim_files or not all(stim_files):
         return "unknown"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from decoder.design import confounds_of, order_of
 from decoder.evaluation import Evaluation, evaluate
 from models.candidates import Candidates, embed_candidates, read_candidates
 from models.checkpoint import Model, save_model
 from models.dataset import read_dataset
-from models.fit import EVOKED_WINDOWS, Fitted, evoked_chain, fit_model
+from models.fit import EVOKED_WINDOWS, evoked_chain, fit_model, truth_of
 from models.spaces import PACKAGED_SPACE, open_space
 from models.stimuli import StimulusTable
 from streaming.errors import ConfigError
@@ -18,6 +20,8 @@ from streaming.timing import Timing
 from streaming.window import LockedWindows, SlidingWindows
 
 __all__ = ["FitSettings", "fit_recordings"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +130,12 @@ def fit_recordings(
         progress=lambda share: progress(0.5 * share),
     )
     fitted = fit_model(dataset, candidates, progress=lambda share: progress(0.5 + 0.4 * share))
-    evaluation = _score(fitted)
+    truth = truth_of(dataset, candidates)
+    order = order_of(truth, dataset.files, candidates.vectors)
+    for warning in (order.warning, *confounds_of(truth, candidates.texts)):
+        if warning:
+            logger.warning("%s", warning)
+    evaluation = evaluate(fitted.held_out, order)
     model = replace(fitted.model, scores={**fitted.model.scores, **evaluation.to_json()})
     if settings.hop is not None:
         duration = settings.tmax - settings.tmin
@@ -134,17 +143,3 @@ def fit_recordings(
     save_model(model, output)
     progress(1.0)
     return model, evaluation
-
-
-def _score(fitted: Fitted) -> Evaluation:
-    held_out = fitted.held_out
-    closed = held_out.protocol == "closed_set"
-    return evaluate(
-        held_out.similarity,
-        held_out.truth,
-        held_out.groups,
-        protocol=held_out.protocol,
-        # Of the models that predicted them, one for each run: not the one that is saved.
-        trained=[closed] * held_out.similarity.shape[1],
-        stim_files=held_out.stim_files,
-    )

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.candidates import Candidates
+from models.checkpoint import Model
 from models.dataset import Dataset
 from models.encoder import Encoder
-from models.folds import Protocol, Split, check_split
+from models.folds import Protocol, Split, check_split, concepts_of
 from models.retrieval import directions, similarities
+from streaming.errors import EvaluationError
 
-__all__ = ["FitEncoder", "HeldOut", "hold_out"]
+__all__ = ["FitEncoder", "HeldOut", "hold_out", "predict"]
 
 FitEncoder = Callable[[Dataset, NDArray[np.float32], NDArray[np.bool_]], Encoder]
 """What fits an encoder: to a dataset, targets (n, n_dims), and which of the trials to use."""
@@ -116,4 +118,66 @@ def hold_out(
         fold=fold_of[kept],
         pools=np.stack([fold.pool for fold in split.folds]),
         index=kept,
+    )
+
+
+def predict(model: Model, dataset: Dataset, protocol: Protocol) -> HeldOut:
+    """Predict the trials of other recordings by a model as it is.
+
+    Parameters
+    ----------
+    model : Model
+        Chooses from its own candidates.
+    dataset : Dataset
+        Recordings that it was not fitted to, through its own chain.
+    protocol : str
+        ``"closed_set"`` keeps what the model was trained on, ``"zero_shot"`` what it never saw,
+        to be found among what it never saw.
+
+    Raises
+    ------
+    EvaluationError
+        If the model was fitted to one of the recordings, or nothing is left to score.
+    """
+    known = set(model.training.get("sha256", ())) & set(dataset.hashes)
+    if known:
+        msg = (
+            f"the model was fitted to recording {dataset.hashes.index(min(known)) + 1} of "
+            f"{len(dataset.hashes)}, which would score what it remembers; name others"
+        )
+        raise EvaluationError(msg)
+    candidates = model.candidates
+    trained = np.array(candidates.trained)
+    concept = concepts_of(dataset, candidates)
+    pool = np.ones(len(candidates), bool)
+    if protocol == "zero_shot":
+        pool = ~np.isin(concept, concept[trained])
+    ids = {name: number for number, name in enumerate(candidates.ids)}
+    kept = [
+        n
+        for n, shown in enumerate(dataset.ids)
+        if shown in ids
+        and (trained[ids[shown]] if protocol == "closed_set" else pool[ids[shown]])
+    ]
+    if not kept:
+        msg = f"no trial shows what the model can be asked for by {protocol}; use the other one"
+        raise EvaluationError(msg)
+    toward = directions(candidates.vectors, model.centre)
+    similarity = np.stack(
+        [
+            similarities(toward, model.centre, model.encode(dataset.window(n)).vector)
+            for n in kept
+        ]
+    )
+    return HeldOut(
+        protocol=protocol,
+        similarity=similarity,
+        truth=np.array([ids[dataset.ids[n]] for n in kept]),
+        groups=dataset.groups[kept],
+        t=dataset.t[kept],
+        stim_files=tuple(dataset.stim_files[n] for n in kept),
+        n_purged=0,
+        fold=np.zeros(len(kept), np.intp),
+        pools=pool[None],
+        index=np.array(kept),
     )

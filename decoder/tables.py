@@ -1,0 +1,57 @@
+"""Scores as tables for a terminal."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from decoder.evaluation import Evaluation
+from decoder.resampling import Score
+
+__all__ = ["as_table", "rows_of"]
+
+
+def rows_of(evaluation: Evaluation) -> dict[str, Score]:
+    """Return the scores that say something, by what people call them."""
+    e = evaluation
+    rows = {
+        "AUC": e.auc,
+        "top-1": e.top1,
+        "top-5": e.top5 if e.pool > 5 else None,
+        "top-10": e.top10 if e.pool > 10 else None,
+        "two-way accuracy": e.pairwise,
+        "median rank": e.median_rank if e.pool > 2 else None,
+    }
+    return {name: score for name, score in rows.items() if score is not None}
+
+
+def as_table(evaluation: Evaluation) -> Table:
+    """Return all scores as a table for a terminal."""
+    e = evaluation
+    title = f"{e.protocol}: {e.n} trials in {e.n_groups} runs, {e.pool} candidates"
+    table = Table(title=title, caption=_caption(e))
+    for column in ("score", "value", "95 % interval", "chance"):
+        table.add_column(column, justify="left" if column == "score" else "right")
+    for name, score in rows_of(e).items():
+        digits = 1 if name == "median rank" else 3
+        low, high = f"{score.low:.{digits}f}", f"{score.high:.{digits}f}"
+        chance = f"{score.chance:.{digits}f}"
+        table.add_row(name, f"{score.value:.{digits}f}", f"{low} to {high}", chance)
+    return table
+
+
+def _caption(e: Evaluation) -> str:
+    """Say how the numbers were made."""
+    files = {
+        "unknown": "stimulus files unknown, so the same may be in training and test",
+        "shared": "stimulus files shared between runs, which flatters",
+        "disjoint": "no stimulus file in two runs",
+    }[e.stimulus_files]
+    p = (
+        f"no p ({e.permutation})"
+        if e.p_value is None
+        else f"p = {e.p_value:.4f} ({e.statistic}, {e.n_permutations} {e.permutation})"
+    )
+    return (
+        f"{e.verdict}: {p}; interval over {e.clusters}; most frequent answer "
+        f"{e.modal_share:.0%}; {files}"
+    )
