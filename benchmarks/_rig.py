@@ -15,6 +15,7 @@ from models.candidates import Candidates
 from models.checkpoint import Model, save_model
 from models.ridge import RidgeEncoder
 from models.stimuli import Stimulus, StimulusTable
+from models.trials import Trials
 from streaming.chain import standard_chain
 from streaming.lsl_clock import lsl_clock
 from streaming.outlet import MarkerOutlet, SignalOutlet
@@ -86,7 +87,7 @@ def noise_model(spec: SignalSpec) -> Model:
         spec=spec,
         transforms=chain.to_json(),
         windowing=SlidingWindows(duration=WINDOW, hop=HOP),
-        encoder=RidgeEncoder.fit(windows, targets, groups, spec_out.sfreq),
+        encoder=RidgeEncoder.fit(Trials(windows, targets, groups, spec_out.sfreq)),
         candidates=candidates,
         centre=targets.mean(axis=0),
         temperature=0.1,

@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from decoder.console import err, out, progress_bar
-from decoder.options import Onsets, Port, TimingFile
+from decoder.options import Onsets, Port, TimingFile, read_band
 from streaming.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -53,8 +53,30 @@ def fit(
     unit: Annotated[
         str | None, typer.Option(help="Unit of the samples of XDF that does not say it.")
     ] = None,
-    tmin: Annotated[float, typer.Option(help="Start of the window after a marker [s].")] = 0.0,
-    tmax: Annotated[float, typer.Option(help="End of the window after a marker [s].")] = 0.8,
+    encoder: Annotated[
+        str,
+        typer.Option(
+            help="`ridge`, `riemann` (few channels and classes; flicker), or `auto`: what "
+            "predicts the training runs from each other best."
+        ),
+    ] = "auto",
+    tmin: Annotated[
+        float | None,
+        typer.Option(
+            help="Start of the window after a marker [s]; by default 0, or 0.5 for flicker "
+            "rates such as `13 Hz`."
+        ),
+    ] = None,
+    tmax: Annotated[
+        float | None,
+        typer.Option(help="Its end [s]; by default 0.8, or 3.5 for flicker rates."),
+    ] = None,
+    band: Annotated[
+        str | None,
+        typer.Option(
+            help="Frequencies to keep [Hz]; by default 0.5-30, or 5-45 for flicker rates."
+        ),
+    ] = None,
     timing: TimingFile = None,
     onsets: Onsets = "markers",
     hop: Annotated[
@@ -77,8 +99,10 @@ def fit(
         picks=picks,
         drop=tuple(drop or ()),
         unit=unit,
+        encoder=encoder,
         tmin=tmin,
         tmax=tmax,
+        band=read_band(band) if band else None,
         hop=hop,
         timing=choose_timing(timing, onsets),
     )
@@ -90,6 +114,10 @@ def fit(
     from decoder.tables import as_table
 
     out.print(as_table(evaluation))
+    tried = fitted.training["encoders_tried"].items()
+    among = ", ".join(f"{name} {score:.3f}" for name, score in tried)
+    reason = f", by AUC on runs left out in training ({among})" if among else ""
+    err.print(f"Encoder: {fitted.encoder.kind}{reason}.", highlight=False)
     error = fitted.scores["calibration_error"]
     settling, delay = fitted.training["settling"], fitted.training["delay"]
     err.print(

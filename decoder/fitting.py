@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from decoder.design import confounds_of, order_of
@@ -12,9 +13,19 @@ from decoder.evaluation import Evaluation, evaluate
 from models.candidates import Candidates, embed_candidates, read_candidates
 from models.checkpoint import Model, save_model
 from models.dataset import read_dataset
-from models.fit import EVOKED_WINDOWS, evoked_chain, fit_model, truth_of
+from models.encoder import ENCODERS
+from models.fit import (
+    EVOKED_BAND,
+    EVOKED_WINDOWS,
+    FLICKER_BAND,
+    FLICKER_WINDOWS,
+    evoked_chain,
+    fit_model,
+    truth_of,
+)
 from models.spaces import PACKAGED_SPACE, open_space
 from models.stimuli import StimulusTable
+from models.trials import flicker_rates
 from streaming.errors import ConfigError
 from streaming.timing import Timing
 from streaming.window import LockedWindows, SlidingWindows
@@ -44,8 +55,14 @@ class FitSettings:
         ``"eeg"`` or ``"meg"``.
     drop : tuple of str
         Channels to leave out.
-    tmin, tmax : float
-        The window after a marker, in seconds.
+    encoder : str
+        One of `models.encoder.ENCODERS`, or ``"auto"``.
+    tmin, tmax : float or None
+        The window after a marker, in seconds. If None, where the response to what the labels
+        name is: 0.5 to 3.5 s for flicker rates ("13 Hz"), else 0 to 0.8 s.
+    band : tuple of float or None
+        Lowest and highest frequency, in Hz. If None, 5 to 45 for flicker rates, else 0.5 to
+        30.
     hop : float or None
         If given, the model decodes the newest `tmax` - `tmin` seconds every `hop` seconds, and
         waits for no marker: for states that last, such as watching a flicker.
@@ -61,8 +78,10 @@ class FitSettings:
     space: str = ""
     picks: str = "eeg"
     drop: tuple[str, ...] = ()
-    tmin: float = EVOKED_WINDOWS.tmin
-    tmax: float = EVOKED_WINDOWS.tmax
+    encoder: str = "auto"
+    tmin: float | None = None
+    tmax: float | None = None
+    band: tuple[float, float] | None = None
     hop: float | None = None
     timing: Timing | None = None
     unit: str | None = None
@@ -72,12 +91,29 @@ class FitSettings:
         if bool(self.events) == (self.stimuli is not None):
             msg = "name what was shown: either --events face house, or --stimuli stimuli.tsv"
             raise ConfigError(msg)
+        if self.encoder not in ("auto", *ENCODERS):
+            known = ", ".join(("auto", *ENCODERS))
+            msg = f"encoder {self.encoder!r} is unknown; use one of {known}"
+            raise ConfigError(msg)
 
     def table(self) -> StimulusTable:
         """Return what the markers mean."""
         if self.stimuli is not None:
             return StimulusTable.read(self.stimuli)
         return StimulusTable.from_labels(self.events)
+
+    def windows(self, table: StimulusTable) -> LockedWindows:
+        """Return where the windows lie around each stimulus."""
+        usual = FLICKER_WINDOWS if flicker_rates(table.texts.values()) else EVOKED_WINDOWS
+        return LockedWindows(
+            usual.tmin if self.tmin is None else self.tmin,
+            usual.tmax if self.tmax is None else self.tmax,
+        )
+
+    def frequencies(self, table: StimulusTable) -> tuple[float, float]:
+        """Return the band to keep, in Hz."""
+        usual = FLICKER_BAND if flicker_rates(table.texts.values()) else EVOKED_BAND
+        return usual if self.band is None else self.band
 
     def pool(self, table: StimulusTable) -> Candidates:
         """Return what to choose from."""
@@ -118,18 +154,24 @@ def fit_recordings(
     """
     table = settings.table()
     candidates = settings.pool(table)
+    windowing = settings.windows(table)
     dataset = read_dataset(
         recordings,
-        LockedWindows(settings.tmin, settings.tmax),
+        windowing,
         table,
-        evoked_chain,
+        partial(evoked_chain, band=settings.frequencies(table)),
         picks=settings.picks,
         drop=settings.drop,
         timing=settings.timing,
         unit=settings.unit,
         progress=lambda share: progress(0.5 * share),
     )
-    fitted = fit_model(dataset, candidates, progress=lambda share: progress(0.5 + 0.4 * share))
+    fitted = fit_model(
+        dataset,
+        candidates,
+        encoder=settings.encoder,
+        progress=lambda share: progress(0.5 + 0.4 * share),
+    )
     truth = truth_of(dataset, candidates)
     order = order_of(truth, dataset.files, candidates.vectors)
     for warning in (order.warning, *confounds_of(truth, candidates.texts)):
@@ -138,7 +180,7 @@ def fit_recordings(
     evaluation = evaluate(fitted.held_out, order)
     model = replace(fitted.model, scores={**fitted.model.scores, **evaluation.to_json()})
     if settings.hop is not None:
-        duration = settings.tmax - settings.tmin
+        duration = windowing.tmax - windowing.tmin
         model = replace(model, windowing=SlidingWindows(duration, settings.hop))
     save_model(model, output)
     progress(1.0)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from streaming.errors import ConfigError
+
 __all__ = [
     "DeviceDelay",
     "Kind",
@@ -24,6 +26,7 @@ __all__ = [
     "TimingFile",
     "Unit",
     "Visit",
+    "read_band",
 ]
 
 Source = Annotated[
@@ -59,3 +62,19 @@ DeviceDelay = Annotated[
 ]
 Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")]
 Record = Annotated[Path, typer.Option(help="Folder that gets the session.")]
+
+
+def read_band(text: str) -> tuple[float, float]:
+    """Return the two frequencies of a band, in Hz.
+
+    Examples
+    --------
+    >>> read_band("5-45")
+    (5.0, 45.0)
+    """
+    low, _, high = text.partition("-")
+    try:
+        return float(low), float(high)
+    except ValueError:
+        msg = f"--band {text} is no band; write its two frequencies in Hz, such as 5-45"
+        raise ConfigError(msg) from None

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ridge import RidgeEncoder
+from models.riemann import RiemannEncoder
+from models.trials import Trials
 from streaming.signal import Window
 
 __all__ = ["ENCODERS", "Encoder"]
@@ -33,15 +35,9 @@ class Encoder(Protocol):
         """Make the encoder that gave `arrays`."""
 
     @classmethod
-    def fit(
-        cls,
-        windows: NDArray[np.float32],
-        targets: NDArray[np.float32],
-        groups: NDArray[np.intp],
-        sfreq: float,
-    ) -> Self:
-        """Fit to windows (n, n_channels, n_times) and targets (n, n_dims), by groups (n,)."""
+    def fit(cls, trials: Trials) -> Self:
+        """Fit to trials, choosing settings by what predicts left-out groups."""
 
 
-ENCODERS: dict[str, type[Encoder]] = {"ridge": RidgeEncoder}
+ENCODERS: dict[str, type[Encoder]] = {"ridge": RidgeEncoder, "riemann": RiemannEncoder}
 """All encoders, by the name that a model folder stores."""

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from models.candidates import Candidates
 from models.checkpoint import Model
-from models.dataset import N_BLOCKS, Dataset
+from models.choose import choose_encoder
+from models.dataset import Dataset
 from models.encoder import ENCODERS, Encoder
 from models.folds import Protocol, make_split
 from models.heldout import HeldOut, hold_out
 from models.retrieval import calibration_error, fit_temperature, probabilities
+from models.trials import MAX_FOLDS, Trials, flicker_rates
 from streaming.chain import Chain, standard_chain
 from streaming.errors import ConfigError, RecordingError
 from streaming.signal import SignalSpec
@@ -26,7 +28,10 @@ if TYPE_CHECKING:
     import mne
 
 __all__ = [
+    "EVOKED_BAND",
     "EVOKED_WINDOWS",
+    "FLICKER_BAND",
+    "FLICKER_WINDOWS",
     "Fitted",
     "evoked_chain",
     "fit_encoder",
@@ -52,17 +57,27 @@ window                            faces, houses   rare, frequent
 ================================  ==============  ===============
 """
 
-_LOW, _HIGH = 0.5, 30.0
+EVOKED_BAND = (0.5, 30.0)
 """Band, in Hz. On the same recordings AUC differs by .03 at most between 0.1 and 1 Hz, and by
 .01 between 20 and 40 Hz; from 0.5 Hz the chain settles in 2.9 s instead of 8.5 s."""
+
+FLICKER_WINDOWS = LockedWindows(tmin=0.5, tmax=3.5)
+"""From when the response to a flicker has built up; as long as the usual trial."""
+
+FLICKER_BAND = (5.0, 45.0)
+"""Rates that people are shown, and most of their doubles."""
 
 _MIN_TRIALS = 20
 
 
 def evoked_chain(
-    spec: SignalSpec, info: mne.Info | None = None, *, line_freq: float = 50.0
+    spec: SignalSpec,
+    info: mne.Info | None = None,
+    *,
+    band: tuple[float, float] = EVOKED_BAND,
+    line_freq: float = 50.0,
 ) -> Chain:
-    """Return the chain for `EVOKED_WINDOWS`.
+    """Return the chain for `EVOKED_WINDOWS`, or with another band for what oscillates.
 
     Its running scale and clamp are what keeps blinks and movement from deciding: without them
     the AUC of faces against houses falls from .66 to .60.
@@ -73,14 +88,16 @@ def evoked_chain(
         Rate of the stream, and the channels to keep.
     info : mne.Info, optional
         Of a recording with these channels: its projectors, compensation and positions.
+    band : tuple of float
+        Lowest and highest frequency, in Hz.
     line_freq : float
         Mains, in Hz: 50, or 60 in the Americas.
     """
     return standard_chain(
         spec.ch_names,
         spec.sfreq,
-        low=_LOW,
-        high=_HIGH,
+        low=band[0],
+        high=band[1],
         line_freq=line_freq,
         ch_types=spec.ch_types,
         info=info,
@@ -112,7 +129,8 @@ def fit_model(
     candidates : Candidates
         What to choose from; all that was shown must be among them.
     encoder : str
-        One of `models.encoder.ENCODERS`.
+        One of `models.encoder.ENCODERS`, or ``"auto"``: in each fold, what predicts its
+        training runs from each other best.
     protocol : str or None
         Of the scores; see `models.folds.make_split`.
     progress : callable, optional
@@ -136,11 +154,15 @@ def fit_model(
         partial(fit_encoder, encoder=encoder),
         lambda share: tell(0.9 * share),
     )
+    everything = _trials(dataset, targets, np.ones(len(dataset), bool))
+    inner: dict[str, float] = {}
+    if encoder == "auto":
+        encoder, inner = choose_encoder(everything)
     model = Model(
         spec=dataset.spec,
         transforms=dataset.transforms,
         windowing=dataset.windowing,
-        encoder=fit_encoder(dataset, targets, np.ones(len(dataset), bool), encoder=encoder),
+        encoder=ENCODERS[encoder].fit(everything),
         candidates=replace(
             candidates, trained=tuple(np.isin(range(len(candidates)), truth).tolist())
         ),
@@ -156,6 +178,7 @@ def fit_model(
             "sha256": list(dataset.hashes),
             "dropped": dataset.dropped,
             "withheld": dataset.withheld,
+            "encoders_tried": inner,
         },
         scores={"calibration_error": _cross_fitted_calibration_error(held_out)},
     )
@@ -208,14 +231,27 @@ def fit_encoder(
     train : array of shape (n,)
         Which trials to use.
     encoder : str
-        One of `models.encoder.ENCODERS`.
+        One of `models.encoder.ENCODERS`, or ``"auto"``, see `models.choose`.
     """
+    trials = _trials(dataset, targets, train)
+    if encoder == "auto":
+        encoder, _ = choose_encoder(trials)
+    return ENCODERS[encoder].fit(trials)
+
+
+def _trials(dataset: Dataset, targets: NDArray[np.float32], train: NDArray[np.bool_]) -> Trials:
+    """Return some of the trials as an encoder takes them."""
     groups = dataset.groups[train]
-    n = len(groups)
-    if len(np.unique(groups)) < 2:  # its penalties are chosen between blocks, then
-        groups = np.arange(n) * N_BLOCKS // max(n, 1)
-    windows = dataset.windows[train]
-    return ENCODERS[encoder].fit(windows, targets[train], groups, dataset.spec_out.sfreq)
+    if len(np.unique(groups)) < 2:  # settings are chosen between blocks, then
+        groups = np.arange(len(groups)) * MAX_FOLDS // max(len(groups), 1)
+    texts = [dataset.table.texts.get(shown, shown) for shown in set(dataset.ids)]
+    return Trials(
+        windows=dataset.windows[train],
+        targets=targets[train],
+        groups=groups,
+        sfreq=dataset.spec_out.sfreq,
+        rates=flicker_rates(texts),
+    )
 
 
 def _centre(targets: NDArray[np.float32]) -> NDArray[np.float32]:

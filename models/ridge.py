@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh, solve
 
 from models.spatial import spatial_filters
+from models.trials import Trials
 from streaming.signal import Window
 
 __all__ = [
     "ALPHAS",
     "RidgeEncoder",
+    "held_out_error",
     "leave_group_out_error",
     "pool_starts",
     "solve_ridge",
@@ -108,6 +110,38 @@ def leave_group_out_error(
     return errors
 
 
+def held_out_error(
+    features: NDArray[np.float64],
+    targets: NDArray[np.floating],
+    other_features: NDArray[np.float64],
+    other_targets: NDArray[np.floating],
+    alphas: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return the summed squared error on other trials, of shape (n_alphas, n_targets).
+
+    Parameters
+    ----------
+    features : array of shape (n, n_features)
+        Of the trials to fit to; each with mean 0.
+    targets : array of shape (n, n_targets)
+        Their mean is the intercept.
+    other_features, other_targets : array of shape (n_others, n_features or n_targets)
+        What to predict.
+    alphas : array of shape (n_alphas,)
+        Penalties, above 0.
+    """
+    mean = targets.mean(axis=0, dtype=np.float64)
+    left, squares = _decompose(features)
+    projected = left.T @ (targets - mean)  # (r, n_targets)
+    across = other_features @ features.T @ left  # (n_others, r)
+    missing = other_targets - mean
+    errors = [
+        ((missing - across @ (projected / (squares[:, None] + alpha))) ** 2).sum(axis=0)
+        for alpha in alphas
+    ]
+    return np.stack(errors)
+
+
 def solve_ridge(
     features: NDArray[np.float64],
     targets: NDArray[np.float64],
@@ -181,39 +215,18 @@ class RidgeEncoder:
             raise ValueError(msg)
 
     @classmethod
-    def fit(
-        cls,
-        windows: NDArray[np.float32],
-        targets: NDArray[np.float32],
-        groups: NDArray[np.intp],
-        sfreq: float,
-    ) -> RidgeEncoder:
-        """Fit to windows and what each should be mapped to.
-
-        Parameters
-        ----------
-        windows : array of shape (n, n_channels, n_times)
-            Training windows.
-        targets : array of shape (n, n_dims)
-            The embedding of what was shown in each.
-        groups : array of shape (n,)
-            Runs, at least two: the penalty of each dimension is the one that predicts a run
-            best from the others.
-        sfreq : float
-            Rate of the windows, in Hz.
-        """
-        if len(np.unique(groups)) < 2:
-            msg = "choosing penalties needs at least two groups"
-            raise ValueError(msg)
+    def fit(cls, trials: Trials) -> RidgeEncoder:
+        """Fit to trials; each dimension's penalty is what predicts a group best from others."""
+        windows, targets = trials.windows, trials.targets
         n_times = windows.shape[-1]
-        starts, spatial = pool_starts(n_times, sfreq), spatial_filters(windows, targets)
+        starts, spatial = pool_starts(n_times, trials.sfreq), spatial_filters(windows, targets)
         features = _pool(windows, starts, spatial)
         mean, scale = features.mean(axis=0), features.std(axis=0)
         scale[scale <= 1e-12 * scale.max(initial=0.0)] = 1.0  # constant: 0 after centring
         features = (features - mean) / scale
         intercept = targets.mean(axis=0, dtype=np.float64)
         centred = targets - intercept
-        errors = leave_group_out_error(features, centred, groups, ALPHAS)
+        errors = leave_group_out_error(features, centred, trials.groups, ALPHAS)
         alphas = ALPHAS[errors.argmin(axis=0)]
         coef = solve_ridge(features, centred, alphas)
         return cls(

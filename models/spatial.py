@@ -56,7 +56,7 @@ def principal_components(
 
 
 def spatial_filters(
-    windows: NDArray[np.float32], targets: NDArray[np.float32]
+    windows: NDArray[np.float32], targets: NDArray[np.float32], n_filters: int = MAX_FILTERS
 ) -> NDArray[np.float64]:
     """Return the spatial filters whose output tells most of what was shown.
 
@@ -70,6 +70,9 @@ def spatial_filters(
         Training windows.
     targets : array of shape (n_windows, n_dims)
         What each is to be mapped to.
+    n_filters : int
+        How many to keep, and up to twice as many principal components; so few channels, or
+        fewer, stay as they are.
 
     Returns
     -------
@@ -77,11 +80,11 @@ def spatial_filters(
         Filters, to be multiplied from the left; the output of each has variance 1.
     """
     n_windows, n_channels, _ = windows.shape
-    if n_channels <= MAX_FILTERS:
+    if n_channels <= n_filters:
         return np.eye(n_channels)
     _, shown, counts = np.unique(targets, axis=0, return_inverse=True, return_counts=True)
     if n_windows < 2 * len(counts):
-        return principal_components(windows, MAX_COMPONENTS)
+        return principal_components(windows, min(MAX_COMPONENTS, 2 * n_filters))
     whiten = principal_components(windows, _MAX_WHITENED)
     grand_mean = windows.mean(axis=0, dtype=np.float64)
     between = np.zeros((len(whiten), len(whiten)))
@@ -90,4 +93,4 @@ def spatial_filters(
         difference = whiten @ (average - grand_mean)
         between += count * difference @ difference.T
     _, vectors = eigh(between)
-    return np.ascontiguousarray(vectors[:, ::-1][:, :MAX_FILTERS].T @ whiten)
+    return np.ascontiguousarray(vectors[:, ::-1][:, :n_filters].T @ whiten)

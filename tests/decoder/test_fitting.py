@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import mne
@@ -64,3 +65,34 @@ def test_with_a_hop_it_decodes_without_markers(recording: Path, tmp_path: Path) 
 def test_one_account_of_what_was_shown_is_needed(both: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="either --events"):
         FitSettings(**both)  # type: ignore[arg-type]
+
+
+def test_labels_that_are_rates_ask_for_another_window_and_band() -> None:
+    flicker, evoked = FitSettings(events=("13 Hz", "17 Hz")), FitSettings(events=("a", "b"))
+    assert flicker.windows(flicker.table()) == LockedWindows(0.5, 3.5)
+    assert flicker.frequencies(flicker.table()) == (5.0, 45.0)
+    assert evoked.windows(evoked.table()) == LockedWindows(0.0, 0.8)
+    assert evoked.frequencies(evoked.table()) == (0.5, 30.0)
+    own = FitSettings(events=("13 Hz", "17 Hz"), tmin=1.0, band=(8.0, 40.0))
+    assert own.windows(own.table()) == LockedWindows(1.0, 3.5)
+    assert own.frequencies(own.table()) == (8.0, 40.0)
+
+
+def test_the_encoder_and_the_band_are_stored(recording: Path, tmp_path: Path) -> None:
+    settings = FitSettings(events=("up", "down"), tmax=0.6, encoder="riemann", band=(1.0, 20.0))
+    fit_recordings([recording], tmp_path / "m", settings)
+    saved = load_model(tmp_path / "m")
+    assert saved.encoder.kind == "riemann"
+    (band,) = [step for step in saved.transforms if step["transform"] == "bandpass"]
+    assert (band["low"], band["high"]) == (1.0, 20.0)
+    assert saved.training["encoders_tried"] == {}
+    automatic = replace(settings, encoder="auto")
+    model, _ = fit_recordings([recording], tmp_path / "a", automatic)
+    tried = model.training["encoders_tried"]
+    assert set(tried) == {"ridge", "riemann"}
+    assert model.encoder.kind == max(tried, key=lambda name: tried[name])
+
+
+def test_an_encoder_that_is_unknown_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'rigde' is unknown; use one of auto, ridge"):
+        FitSettings(events=("a", "b"), encoder="rigde")

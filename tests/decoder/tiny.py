@@ -12,6 +12,7 @@ from models.checkpoint import Model
 from models.ridge import RidgeEncoder
 from models.spaces import open_space
 from models.stimuli import Stimulus, StimulusTable
+from models.trials import Trials
 from streaming.chain import Chain
 from streaming.signal import Chunk, Marker, SignalSpec
 from streaming.window import LockedWindows, Windowing
@@ -41,7 +42,7 @@ def tiny_model(windowing: Windowing = LOCKED) -> Model:
         spec=SignalSpec(SPEC.sfreq, ("Cz", "Pz")),
         transforms=chain.to_json(),
         windowing=windowing,
-        encoder=RidgeEncoder.fit(windows, targets, np.arange(40) // 10, spec_out.sfreq),
+        encoder=RidgeEncoder.fit(Trials(windows, targets, np.arange(40) // 10, spec_out.sfreq)),
         candidates=candidates,
         centre=targets.mean(axis=0),
         temperature=0.1,

@@ -16,6 +16,7 @@ from models.checkpoint import Model, load_model, save_model
 from models.ridge import RidgeEncoder
 from models.spaces import LabelSpace
 from models.stimuli import StimulusTable
+from models.trials import Trials
 from streaming.chain import standard_chain
 from streaming.errors import ModelError
 from streaming.signal import Chunk, SignalSpec, Window
@@ -33,7 +34,7 @@ def make_model() -> Model:
         spec=SPEC,
         transforms=standard_chain(SPEC.ch_names, SPEC.sfreq).to_json(),
         windowing=LockedWindows(-0.1, 0.3, baseline=(-0.1, 0.0)),
-        encoder=RidgeEncoder.fit(WINDOWS, targets, np.arange(30) // 10, 125.0),
+        encoder=RidgeEncoder.fit(Trials(WINDOWS, targets, np.arange(30) // 10, 125.0)),
         candidates=candidates,
         centre=targets.mean(0),
         temperature=0.1,

@@ -15,6 +15,7 @@ from models.ridge import (
     pool_starts,
     solve_ridge,
 )
+from models.trials import Trials
 from streaming.signal import Chunk, Marker, SignalSpec, Window
 
 
@@ -57,7 +58,7 @@ def test_an_encoder_is_a_standardised_ridge_on_pooled_samples() -> None:
     rng = np.random.default_rng(0)
     windows = rng.standard_normal((40, 3, 20)).astype(np.float32) * 1e-5 + 1e-5
     targets = rng.standard_normal((40, 2)).astype(np.float32)
-    encoder = RidgeEncoder.fit(windows, targets, np.arange(40) // 10, 100.0)
+    encoder = RidgeEncoder.fit(Trials(windows, targets, np.arange(40) // 10, 100.0))
     pooled = windows.astype(np.float64).reshape(40, 3, 5, 4).mean(-1).reshape(40, -1)
     x = (pooled - pooled.mean(0)) / pooled.std(0)
     oracle = Ridge(alpha=encoder.alphas).fit(x, targets).predict(x)
@@ -70,7 +71,7 @@ def test_each_target_gets_the_penalty_it_needs() -> None:
     windows = rng.standard_normal((300, 2, 20)).astype(np.float32)
     clear = windows[:, 0, :4].mean(-1)
     targets = np.stack([clear, rng.standard_normal(300)], axis=1).astype(np.float32)
-    encoder = RidgeEncoder.fit(windows, targets, np.arange(300) // 60, 100.0)
+    encoder = RidgeEncoder.fit(Trials(windows, targets, np.arange(300) // 60, 100.0))
     assert encoder.alphas[0] <= 10
     assert encoder.alphas[1] >= 1e3
     assert set(encoder.alphas) <= set(ALPHAS)
@@ -89,32 +90,12 @@ def fitted(
     rng = np.random.default_rng(3)
     windows = rng.standard_normal((60, n_channels, n_times)).astype(np.float32) * 1e-5
     targets = rng.standard_normal((60, n_dims)).astype(np.float32)
-    return RidgeEncoder.fit(windows, targets, np.arange(60) // 20, 100.0), windows
+    return RidgeEncoder.fit(Trials(windows, targets, np.arange(60) // 20, 100.0)), windows
 
 
-def test_the_marker_changes_nothing() -> None:
-    encoder, windows = fitted(4, 50, 8)
-    one = encoder.encode(window(windows[0], label="face"))
-    other = replace(window(windows[0], label="house"), decode_id="locked/9", quality=0.5)
-    np.testing.assert_array_equal(encoder.encode(other), one)
-    np.testing.assert_array_equal(encoder.encode(replace(other, marker=None)), one)
-
-
-def test_arrays_carry_all_that_was_learnt() -> None:
-    encoder, windows = fitted(40, 50, 8)
-    again = RidgeEncoder.from_arrays(encoder.arrays())
-    np.testing.assert_array_equal(
-        again.encode(window(windows[0])), encoder.encode(window(windows[0]))
-    )
-
-
-def test_a_wrong_shape_is_refused() -> None:
-    encoder, windows = fitted(4, 50, 8)
-    with pytest.raises(ValueError, match=r"shape \(4, 50\), got \(4, 49\)"):
-        encoder.encode(window(windows[0, :, 1:]))
+def test_parts_that_do_not_fit_are_refused() -> None:
+    encoder, _ = fitted(4, 50, 8)
     with pytest.raises(ValueError, match="mean must have shape"):
         replace(encoder, mean=encoder.mean[1:])
     with pytest.raises(ValueError, match="starts must rise"):
         replace(encoder, n_times=20)
-    with pytest.raises(ValueError, match="two groups"):
-        RidgeEncoder.fit(windows, np.zeros((60, 2), np.float32), np.zeros(60, np.intp), 100.0)

@@ -1,0 +1,94 @@
+"""What an encoder is fitted to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["MAX_FOLDS", "Trials", "flicker_rates"]
+
+MAX_FOLDS = 5
+"""Most parts that runs are cut into when an encoder chooses its settings by itself."""
+
+_RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*hz\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trials:
+    """Training windows and what each should be mapped to.
+
+    Parameters
+    ----------
+    windows : array of shape (n, n_channels, n_times)
+        The chain's output around each stimulus.
+    targets : array of shape (n, n_dims)
+        The embedding of what was shown in each.
+    groups : array of shape (n,)
+        The run of each, at least two: what an encoder chooses by itself is what predicts a run
+        best from the others.
+    sfreq : float
+        Rate of the windows, in Hz.
+    rates : tuple of float
+        Flicker rates that were shown, in Hz; empty where what was shown did not flicker.
+    """
+
+    windows: NDArray[np.float32]
+    targets: NDArray[np.float32]
+    groups: NDArray[np.intp]
+    sfreq: float
+    rates: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit together."""
+        n = len(self.windows)
+        if self.windows.ndim != 3 or self.targets.ndim != 2:
+            msg = (
+                "windows must have shape (n, n_channels, n_times) and targets (n, n_dims), "
+                f"got {self.windows.shape} and {self.targets.shape}"
+            )
+            raise ValueError(msg)
+        if len(self.targets) != n or self.groups.shape != (n,):
+            msg = (
+                f"there are {n} windows, {len(self.targets)} targets and groups of shape "
+                f"{self.groups.shape}; they must match"
+            )
+            raise ValueError(msg)
+        if len(np.unique(self.groups)) < 2:
+            msg = "choosing settings needs at least two groups"
+            raise ValueError(msg)
+
+    def __len__(self) -> int:
+        """Return the number of trials."""
+        return len(self.windows)
+
+    def take(self, which: NDArray[np.bool_]) -> Trials:
+        """Return some of the trials, still of two groups or more: blocks, if need be."""
+        groups = self.groups[which]
+        if len(np.unique(groups)) < 2:
+            groups = np.arange(len(groups)) * MAX_FOLDS // max(len(groups), 1)
+        return Trials(self.windows[which], self.targets[which], groups, self.sfreq, self.rates)
+
+    def folds(self) -> list[NDArray[np.bool_]]:
+        """Return which trials each fold leaves out: whole groups, in `MAX_FOLDS` at most."""
+        names = np.unique(self.groups)
+        parts = np.array_split(names, min(len(names), MAX_FOLDS))
+        return [np.isin(self.groups, part) for part in parts]
+
+
+def flicker_rates(texts: Iterable[str]) -> tuple[float, ...]:
+    """Return the rates that labels name, in Hz and rising; none if fewer than two do.
+
+    Examples
+    --------
+    >>> flicker_rates(["rest", "17 Hz", "13Hz"])
+    (13.0, 17.0)
+    >>> flicker_rates(["face", "house", "10 Hz"])
+    ()
+    """
+    found = {float(match[1]) for text in texts if (match := _RATE.fullmatch(text))}
+    rates = tuple(sorted(found - {0.0}))
+    return rates if len(rates) > 1 else ()
