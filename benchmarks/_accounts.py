@@ -13,8 +13,8 @@ import pyxdf
 from numpy.typing import NDArray
 
 from decoder.folder import open_folder
-from decoder.journal import read_entries
-from decoder.reading import read_log
+from decoder.journal import place, read_entries
+from decoder.reading import read_log, read_recorded
 
 __all__ = ["Account", "Decode", "lost_in_truth", "read_account", "read_truth"]
 
@@ -75,16 +75,13 @@ def read_account(session: Path) -> Account:
     """Read a session, whole or cut short."""
     folder = open_folder(session)
     sfreq = folder.manifest()["signal"]["sfreq"]
-    streams, _ = pyxdf.load_xdf(
-        folder.raw, synchronize_clocks=False, dejitter_timestamps=False, verbose=False
-    )
-    (signal,) = (s for s in streams if s["info"]["stream_id"] == 1)
-    counts = np.asarray(signal["time_series"])[:, -1].astype(np.int64)
+    recorded = read_recorded(folder)
+    counts = np.rint(recorded.data[-1] / folder.manifest()["to_si"][-1]).astype(np.int64)
     base: dict[int, int] = {}  # of each segment: the row of its sample 0
     lost, fed = 0.0, []
-    for kind, t, *rest in read_entries(folder.inputs):
+    for kind, t, *rest in place(read_entries(folder.inputs), recorded.rows):
         if kind == "gap":
-            lost += rest[1] * sfreq if rest[2] in {"lost", "reconnect"} else 0.0
+            lost += rest[1] * sfreq if rest[2] in {"lost", "reconnect", "ingest"} else 0.0
         elif kind == "chunk":
             segment, first, n_times, t_anchor, row = rest
             base[segment] = row - first
@@ -110,11 +107,19 @@ def read_account(session: Path) -> Account:
         )
     return Account(
         counts,
-        np.asarray(signal["time_stamps"]),
+        np.concatenate([_stamps(folder.path / name) for name in recorded.rows]),
         decodes,
         round(lost),
         np.array(fed, np.float64).reshape(-1, 3),
     )
+
+
+def _stamps(path: Path) -> NDArray[np.float64]:
+    streams, _ = pyxdf.load_xdf(
+        path, synchronize_clocks=False, dejitter_timestamps=False, verbose=False
+    )
+    (signal,) = (s for s in streams if s["info"]["stream_id"] == 1)
+    return np.asarray(signal["time_stamps"])
 
 
 def read_truth(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:

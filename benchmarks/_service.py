@@ -138,8 +138,8 @@ class Service:
     def pids(self) -> list[int]:
         """Return the processes: the one that was started, and those that it started."""
         pid = self.process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [pid, *map(int, children)]
+        children = [f.read_text() for f in Path(f"/proc/{pid}/task").glob("*/children")]
+        return [pid, *sorted(int(child) for text in children for child in text.split())]
 
     def pid_of(self, command: str) -> int:
         """Return the process that runs ``ingest`` or ``decode``: of several, the first."""

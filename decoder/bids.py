@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from decoder.config import BidsConfig
 from decoder.folder import SessionFolder, open_folder
-from decoder.journal import read_entries
-from decoder.reading import read_log, read_samples, signal_of
+from decoder.journal import place, read_entries
+from decoder.reading import read_log, read_recorded, signal_of
 from decoder.session import N_TOP
 from decoder.timeline import Timeline
 from decoder.xdf import copy_anonymised
@@ -105,22 +105,24 @@ def export_bids(
     manifest = folder.manifest()
     given = {k: v for k, v in labels.items() if v is not None}
     called = BidsConfig.of(**(manifest["bids"] | given))
-    rows = read_samples(folder)
-    if not rows.shape[1]:
-        msg = f"{folder.raw} holds no samples: there is nothing to export"
+    recorded = read_recorded(folder)
+    n_rows, names = recorded.data.shape[1], list(recorded.rows)
+    if not n_rows:
+        msg = f"{folder.path} holds no samples: there is nothing to export"
         raise SessionError(msg)
     sfreq = manifest["signal"]["sfreq"]
-    timeline = Timeline.of(read_entries(folder.inputs), rows.shape[1], sfreq)
+    entries = place(read_entries(folder.inputs), recorded.rows)
+    timeline = Timeline.of(entries, n_rows, sfreq)
     markers, n_outside = timeline.markers(read_entries(folder.inputs))
     notes = [(at, 0.0, marker.label) for at, marker in markers]
     notes += [(m.start, m.n_times / sfreq, m.label) for m in timeline.missing]
-    raw = _raw(manifest, timeline.lay(rows), sorted(notes))
-    del rows  # an hour takes gigabytes
+    raw = _raw(manifest, timeline.lay(recorded.data), sorted(notes))
+    del recorded  # an hour takes gigabytes
     path = _path(root, called, folder, raw)
     _write(raw, path, anonymise=anonymise)
     decodes = list(_decodes(folder, timeline, path if anonymise else None))
     _write_decodes(path, decodes, manifest)
-    _write_source(folder, path, anonymise=anonymise)
+    _write_source(folder, names, path, anonymise=anonymise)
     n_gaps = sum(m.label != "BAD_unplaced" for m in timeline.missing)
     return Exported(
         Path(path.fpath), timeline.n_times, len(notes), len(decodes), n_outside, n_gaps
@@ -263,12 +265,14 @@ def _write_decodes(
     )
 
 
-def _write_source(folder: SessionFolder, path: BIDSPath, *, anonymise: bool) -> None:
-    target = _beside(path, Path(path.root) / "sourcedata", str(path.suffix)).with_suffix(".xdf")
-    if anonymise:
-        copy_anonymised(folder.raw, target)
-    else:
-        shutil.copyfile(folder.raw, target)
+def _write_source(
+    folder: SessionFolder, names: Sequence[str], path: BIDSPath, *, anonymise: bool
+) -> None:
+    copy = copy_anonymised if anonymise else shutil.copyfile
+    for number, name in enumerate(names, 1):
+        ending = str(path.suffix) + (f"-{number}" if number > 1 else "")
+        target = _beside(path, Path(path.root) / "sourcedata", ending)
+        copy(folder.path / name, target.with_suffix(".xdf"))
 
 
 def _beside(path: BIDSPath, root: Path, ending: str) -> Path:

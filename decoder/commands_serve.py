@@ -77,7 +77,8 @@ def serve(
     """Decode a live LSL stream and serve it to the browser and to apps.
 
     One process takes in and records the signal, another decodes and serves; if that one dies or
-    hangs it is started again, and no sample is lost.
+    hangs it is started again, and no sample is lost. If the first one does, it is started again
+    too, and what was lost is said.
     """
     from decoder.config import BidsConfig, Config, ServerConfig, SessionConfig, SourceConfig
     from decoder.ingesting import TOKEN_VARIABLE, IngestAddress, ingest_process
@@ -158,6 +159,8 @@ def ingest(
     timing: TimingFile = None,
     onsets: Onsets = "markers",
     folder: Folder = None,
+    fd: Annotated[int, typer.Option(hidden=True)] = -1,
+    part: Annotated[int, typer.Option(hidden=True)] = 1,
 ) -> None:
     """Take in and record a stream for a decoder elsewhere: `serve --ingest tcp://HOST:PORT`.
 
@@ -165,7 +168,7 @@ def ingest(
     in; if it is not set, one is made and printed. The link is not encrypted.
     """
     from decoder.config import Config, SessionConfig, SourceConfig
-    from decoder.folder import SessionFolder
+    from decoder.folder import SessionFolder, recording_name
     from decoder.ingesting import TOKEN_VARIABLE, run_ingest
     from decoder.listening import listen as listen_on
     from streaming.link import parse_address
@@ -175,9 +178,9 @@ def ingest(
     token = os.environ.get(TOKEN_VARIABLE, "")
     if folder is not None:  # started by serve
         when_input_ends(stop.set)
-        session = SessionFolder(folder)
-        with closing(listen_on("127.0.0.1", 0)) as sock:
-            run_ingest(session.config(), session, sock, token, stop)
+        session, name = SessionFolder(folder), recording_name(part)
+        with closing(socket.socket(fileno=fd)) as sock:
+            run_ingest(session.config(), session.path / name, name, sock, token, stop, _beat)
         return
     config = Config(
         source=SourceConfig(
@@ -196,7 +199,8 @@ def ingest(
         token = secrets.token_urlsafe(16)
         err.print(f"{TOKEN_VARIABLE}={token}", highlight=False)
     with closing(listen_on(*parse_address(listen))) as sock, _session(config, None) as session:
-        run_ingest(config, session, sock, token, stop)
+        name = f"{session.session_id}/{session.raw.name}"  # where a decoder's session has it
+        run_ingest(config, session.raw, name, sock, token, stop)
 
 
 def decode(
@@ -207,21 +211,24 @@ def decode(
     """Decode and serve: the process that `serve` starts, ahead, and lets begin with a line."""
     from decoder.folder import SessionFolder
     from decoder.ingesting import TOKEN_VARIABLE
+    from decoder.resume import resume
     from decoder.server.auth import Access
     from decoder.service import Service
     from streaming.link import parse_address
-    from streaming.link_client import LinkClient
+    from streaming.link_feed import LinkFeed
 
     if not os.read(0, 1):
         return
     session = SessionFolder(folder)
     config = session.config()
     access = Access(os.environ["BRAINCAST_TOKEN"], host=config.server.host)
+    before = resume(session)
+    address, token = parse_address(ingest_address), os.environ[TOKEN_VARIABLE]
     with (
         closing(socket.socket(fileno=fd)) as sock,
-        closing(LinkClient(parse_address(ingest_address), os.environ[TOKEN_VARIABLE])) as link,
+        closing(LinkFeed(address, token, before.position)) as feed,
     ):
-        service = Service(config, session, link, access, sock)
+        service = Service(config, session, feed, access, sock, before)
         when_input_ends(service.stop)
         service.run(on_start=_beat, on_beat=_beat)
 

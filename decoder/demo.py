@@ -11,15 +11,16 @@ from pathlib import Path
 from socket import socket
 from typing import Any
 
+from decoder.children import end, spawn
 from decoder.config import Config, SessionConfig, SourceConfig
 from decoder.evaluation import Evaluation
 from decoder.fitting import FitSettings, fit_recordings
 from decoder.folder import SessionFolder, create_folder, new_session_id
-from decoder.ingesting import IngestAddress, end, ingest_process, spawn
+from decoder.ingesting import IngestAddress, ingest_process
 from decoder.server.auth import Access
 from decoder.service import Service
 from decoder.simulation import CANDIDATES, RECORDING, STIMULI, save_calibration
-from streaming.link_client import LinkClient
+from streaming.link_feed import LinkFeed
 from streaming.sources.simulated import SimulatedSettings
 
 __all__ = ["Demo", "summary"]
@@ -103,9 +104,9 @@ class Demo:
 
     def service(self, session: SessionFolder, address: IngestAddress, sock: socket) -> Service:
         """Make the service that decodes the participant, for anybody to watch."""
-        link = LinkClient((address.host, address.port), address.token)
+        feed = LinkFeed((address.host, address.port), address.token)
         access = Access(open_viewer=True)
-        return Service(session.config(), session, link, access, sock)
+        return Service(session.config(), session, feed, access, sock)
 
 
 def stop_after(service: Service, seconds: float, ended: threading.Event) -> None:

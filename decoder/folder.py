@@ -2,7 +2,7 @@
 
 ::
 
-    raw.xdf         samples and markers as they came
+    raw.xdf         samples and markers as they came; raw-2.xdf, ... when taking in began again
     inputs.jsonl    what the session was fed, in order
     events.jsonl    what it said, in order
     model/          the model that decoded
@@ -27,7 +27,14 @@ from decoder.config import Config
 from streaming.errors import SessionError
 from streaming.link import Hello
 
-__all__ = ["SessionFolder", "create_folder", "new_session_id", "open_folder", "write_manifest"]
+__all__ = [
+    "SessionFolder",
+    "create_folder",
+    "new_session_id",
+    "open_folder",
+    "recording_name",
+    "write_manifest",
+]
 
 FORMAT = 1
 
@@ -104,6 +111,17 @@ class SessionFolder:
             )
             raise SessionError(msg)
         return content
+
+
+def recording_name(part: int) -> str:
+    """Return what a recording is called; each time that taking in begins there is another.
+
+    Examples
+    --------
+    >>> recording_name(1), recording_name(2)
+    ('raw.xdf', 'raw-2.xdf')
+    """
+    return "raw.xdf" if part == 1 else f"raw-{part}.xdf"
 
 
 def create_folder(

@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-import os
+import itertools
+import logging
 import secrets
 import socket
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+from decoder.children import SHUTDOWN, START, Watched, end, spawn
 from decoder.config import Config
 from decoder.folder import SessionFolder
+from decoder.listening import listen
 from decoder.sources import open_source
 from streaming.errors import BraincastError
 from streaming.ingest import FeedQueue, Ingest
-from streaming.link import Hello, parse_address
+from streaming.link import Hello
 from streaming.link_server import LinkServer
 from streaming.lsl_clock import lsl_clock
 from streaming.record import XdfWriter
 from streaming.timing import TimedSource
 
-__all__ = [
-    "TOKEN_VARIABLE",
-    "Child",
-    "IngestAddress",
-    "end",
-    "ingest_process",
-    "run_ingest",
-    "spawn",
-]
+__all__ = ["TOKEN_VARIABLE", "IngestAddress", "ingest_process", "run_ingest"]
+
+logger = logging.getLogger(__name__)
 
 TOKEN_VARIABLE = "BRAINCAST_INGEST_TOKEN"  # noqa: S105 - a name, not a token
 
-Child = subprocess.Popen[bytes]
+HANG = 10.0
+"""Seconds without a sign of life that mean an ingest hangs. It gives one a second."""
 
-SHUTDOWN = 10.0
-"""Seconds that a process gets to end by itself: a recording is closed in that time."""
+PAUSE = 1.0
+"""Seconds until the next is tried after one that found nothing to take in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +49,12 @@ class IngestAddress:
 
 def run_ingest(
     config: Config,
-    folder: SessionFolder,
+    path: Path,
+    name: str,
     sock: socket.socket,
     token: str,
     stop: threading.Event,
+    beat: Callable[[], None] = lambda: None,
 ) -> None:
     """Take in samples until stopped.
 
@@ -63,27 +62,31 @@ def run_ingest(
     ----------
     config : Config
         All settings; `source` says what to take in, `session.record` whether to record.
-    folder : SessionFolder
-        Gets the recording.
+    path : Path
+        The recording to make.
+    name : str
+        Where it is in the session's folder of the decoder.
     sock : socket
         Listens for the decoder.
     token : str
         Lets it in.
     stop : threading.Event
         Ends it.
+    beat : callable
+        Called about once a second, as long as all is well.
 
     Raises
     ------
     BraincastError
         If the stream or the folder cannot be used.
     """
-    recorder = XdfWriter(folder.raw) if config.session.record is not None else None
+    recorder = XdfWriter(path) if config.session.record is not None else None
     try:
         source = open_source(config.source, recorder)
     except BraincastError:
         if recorder is not None:
             recorder.close()
-            folder.raw.unlink()
+            path.unlink()
         raise
     if config.timing is not None:
         source = TimedSource(source, config.timing)
@@ -91,7 +94,7 @@ def run_ingest(
     print(f"tcp://{host}:{port}", flush=True)  # noqa: T201 - to whoever started us
     queue = FeedQueue(source.spec.to_samples(config.source.max_lag))
     ingest = Ingest(source, recorder, queue, lsl_clock)
-    hello = Hello(source.name, source.spec, source.to_si)
+    hello = Hello(source.name, source.spec, source.to_si, name)
     serving = threading.Thread(
         target=LinkServer(sock, token, hello, queue).run, name="link", daemon=True
     )
@@ -102,52 +105,61 @@ def run_ingest(
         ingest.stop()
 
     threading.Thread(target=wait, daemon=True).start()
-    ingest.run()
+    ingest.run(beat)
     serving.join(SHUTDOWN)
-
-
-def spawn(*arguments: str, environment: dict[str, str], fd: int | None = None) -> Child:
-    """Start one of our own processes; it ends when its standard input does, or we do."""
-    # -P: a folder named models where the user stands must not shadow ours.
-    return subprocess.Popen(  # noqa: S603 - our own
-        [sys.executable, "-P", "-m", "decoder", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, **environment},
-        pass_fds=() if fd is None else (fd,),
-    )
 
 
 @contextmanager
 def ingest_process(folder: SessionFolder) -> Iterator[IngestAddress]:
-    """Run an ingest beside us for a session; its settings are in the folder.
+    """Run an ingest beside us for a session, and start it again when it dies or hangs.
+
+    Each records to a file of its own. Its settings are in the folder. It listens on a socket
+    of ours, so that its address stays.
 
     Raises
     ------
     SourceError
-        If it cannot take in anything; it has said why.
+        If the first cannot take in anything; it has said why.
     """
     token = secrets.token_urlsafe(16)
-    child = spawn("ingest", "--folder", str(folder.path), environment={TOKEN_VARIABLE: token})
-    try:
-        assert child.stdout is not None  # noqa: S101 - a pipe was asked for
-        line = child.stdout.readline().decode()
-        if not line:
-            raise SystemExit(child.wait())  # it printed its own one line
-        yield IngestAddress(*parse_address(line.strip()), token)
-    finally:
-        end(child)
+    start = START + 2 * folder.config().source.timeout
+    stop = threading.Event()
+    with closing(listen("127.0.0.1", 0)) as sock:
+        host, port = sock.getsockname()[:2]
+
+        def begin(part: int) -> Watched:
+            arguments = ("--folder", str(folder.path), "--fd", str(sock.fileno()))
+            environment = {TOKEN_VARIABLE: token}
+            child = spawn(
+                *("ingest", *arguments, "--part", str(part)),
+                environment=environment,
+                fd=sock.fileno(),
+            )
+            return Watched(child, "taking in", start=start, hang=HANG)
+
+        first = begin(1)
+        while not first.begun:
+            if not first.is_alive():
+                raise SystemExit(end(first.child))  # it printed its own one line
+        keeping = threading.Thread(target=_keep, args=(first, begin, stop), name="keep ingest")
+        keeping.start()
+        try:
+            yield IngestAddress(host, port, token)
+        finally:
+            stop.set()
+            keeping.join()
 
 
-def end(child: Child) -> int:
-    """Ask a process to end, wait for it, and return its exit code."""
-    assert child.stdin is not None  # noqa: S101 - a pipe was asked for
-    child.stdin.close()
-    try:
-        return child.wait(SHUTDOWN)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        return child.wait()
-    finally:
-        if child.stdout is not None:
-            child.stdout.close()
+def _keep(watched: Watched, begin: Callable[[int], Watched], stop: threading.Event) -> None:
+    """Start another ingest when one ends, until one ends in good order."""
+    for part in itertools.count(2):
+        alive = True
+        while alive and not stop.is_set():
+            alive = watched.is_alive()
+        code = end(watched.child)
+        if stop.is_set() or code == 0:
+            return
+        logger.warning("taking in ended with exit code %d; starting it again", code)
+        if not watched.begun and stop.wait(PAUSE):
+            return
+        watched = begin(part)

@@ -7,7 +7,7 @@ a chunk is named by its place in `raw.xdf`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,12 @@ from decoder.session import Start
 from streaming.errors import SessionError
 from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
 
-__all__ = ["End", "Journal", "read_entries", "read_journal"]
+__all__ = ["RECORDING", "End", "Journal", "place", "read_entries", "read_journal"]
+
+RECORDING = "raw.xdf"
+"""The recording of which rows are until another is named."""
+
+_N_OF_CHUNK = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,25 @@ class Journal:
         """Note that a session begins, or goes on after a crash, at time `t`."""
         self._line(["start", t, start.first_trigger, start.ranks])
 
+    def recording(self, name: str, t: float) -> None:
+        """Note that from time `t` on rows are those of another recording.
+
+        Segments then go on with the one after the newest.
+
+        Parameters
+        ----------
+        name : str
+            Where it is, within the session's folder.
+        t : float
+            When, in seconds on the LSL clock.
+
+        Raises
+        ------
+        SessionError
+            If the disk fails, once.
+        """
+        self._line(["recording", t, name])
+
     def write(self, item: Input, row: int, t: float) -> None:
         """Add one input.
 
@@ -53,7 +77,7 @@ class Journal:
         item : Input
             What was fed.
         row : int
-            For a chunk, how many rows the recording has before it.
+            For a chunk, how many rows its recording has before it.
         t : float
             When it was fed, in seconds on the LSL clock.
 
@@ -90,7 +114,10 @@ class Journal:
 
 
 def read_journal(
-    path: Path, spec: SignalSpec, data: NDArray[np.float32]
+    path: Path,
+    spec: SignalSpec,
+    data: NDArray[np.float32],
+    rows: Mapping[str, range] | None = None,
 ) -> Iterator[tuple[Input | Start | End, float]]:
     """Yield what a session was fed.
 
@@ -101,9 +128,11 @@ def read_journal(
     spec : SignalSpec
         What the source delivered.
     data : array of shape (n_channels, n_rows)
-        The samples of the recording, as the source delivered them. It may end early: a crash
-        takes up to a second of samples with it, and the first input that names them ends the
+        The samples of all recordings, as the source delivered them. Some may be missing, after
+        a crash of the machine or on a full disk; the first input that names them ends the
         iteration.
+    rows : mapping of str to range
+        Which of them are of which recording; if not given, there is one.
 
     Yields
     ------
@@ -117,14 +146,43 @@ def read_journal(
     SessionError
         If a line other than a torn last one cannot be read.
     """
-    for number, (kind, t, *rest) in enumerate(read_entries(path), 1):
+    rows = rows or {RECORDING: range(data.shape[1])}
+    for number, (kind, t, *rest) in enumerate(place(read_entries(path), rows), 1):
+        if kind == "recording":
+            continue
+        if kind == "chunk" and rest[4] < 0:
+            return
         try:
             item = _item(kind, rest, spec, data)
         except (ValueError, TypeError, LookupError) as error:
             raise _no_input(path, number, error) from None
-        if isinstance(item, Chunk) and item.n_times < rest[2]:
-            return
         yield item, t
+
+
+def place(entries: Iterable[list[Any]], rows: Mapping[str, range]) -> Iterator[list[Any]]:
+    """Yield entries with the rows of chunks numbered through all recordings.
+
+    Parameters
+    ----------
+    entries : iterable of list
+        From `read_entries`.
+    rows : mapping of str to range
+        Which rows are of which recording.
+
+    Yields
+    ------
+    list
+        Each entry; the row of a chunk that is not, or not all, in its recording is -1.
+    """
+    recording = RECORDING
+    for kind, t, *rest in entries:
+        if kind == "recording":
+            (recording,) = rest
+        elif kind == "chunk" and len(rest) == _N_OF_CHUNK:
+            ours = rows.get(recording, range(0))
+            there = rest[4] + rest[2] <= len(ours)
+            rest[4] = ours.start + rest[4] if there else -1
+        yield [kind, t, *rest]
 
 
 def read_entries(path: Path) -> Iterator[list[Any]]:

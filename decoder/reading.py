@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,13 +14,16 @@ from numpy.typing import NDArray
 
 from decoder.control import Input
 from decoder.folder import SessionFolder
-from decoder.journal import End, read_journal
+from decoder.journal import RECORDING, End, read_entries, read_journal
 from decoder.session import Start
 from streaming.errors import SessionError
 from streaming.signal import SignalSpec
 from streaming.sources.lsl import to_si
 
-__all__ = ["read_inputs", "read_log", "read_samples", "signal_of"]
+__all__ = ["Recorded", "read_inputs", "read_log", "read_recorded", "signal_of"]
+
+_NAME = re.compile(r"([A-Za-z0-9-]+/)?raw(-[0-9]+)?\.xdf")
+"""A recording within a session's folder: nothing above it."""
 
 
 def signal_of(manifest: dict[str, Any]) -> SignalSpec:
@@ -26,42 +31,86 @@ def signal_of(manifest: dict[str, Any]) -> SignalSpec:
     return SignalSpec(**{k: _frozen(v) for k, v in manifest["signal"].items()})
 
 
-def read_samples(folder: SessionFolder) -> NDArray[np.float32]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Recorded:
+    """The recordings of a session.
+
+    Parameters
+    ----------
+    data : array of shape (n_channels, n_rows)
+        In SI units; all that was recorded, one recording after the other, without the gaps.
+    rows : dict of str to range
+        Which rows are of which recording, by its place in the folder; in order.
+    """
+
+    data: NDArray[np.float32]
+    rows: dict[str, range]
+
+
+def read_recorded(folder: SessionFolder) -> Recorded:
     """Return the recorded signal as it was decoded.
+
+    Recordings of which nothing was decoded are left out if there are others.
 
     Parameters
     ----------
     folder : SessionFolder
         The session.
 
-    Returns
-    -------
-    data : array of shape (n_channels, n_rows)
-        In SI units; all that was recorded, without the gaps.
-
     Raises
     ------
     SessionError
-        If there is no recording.
+        If a recording is missing.
     """
-    manifest = folder.manifest()
-    try:
-        streams, _ = pyxdf.load_xdf(
-            folder.raw, synchronize_clocks=False, dejitter_timestamps=False, verbose=False
-        )
-    except FileNotFoundError:
-        msg = f"{folder.path} has no {folder.raw.name}: it cannot be fed again"
-        raise SessionError(msg) from None
+    to_si_of = folder.manifest()["to_si"]
+    parts = [np.empty((len(to_si_of), 0), np.float32)]
+    rows: dict[str, range] = {}
+    n_rows = 0
+    for name in _names(read_entries(folder.inputs)):
+        parts.append(_read_samples(folder, name, to_si_of))
+        rows[name] = range(n_rows, n_rows + parts[-1].shape[1])
+        n_rows = rows[name].stop
+    return Recorded(np.concatenate(parts, axis=1) if len(parts) > 2 else parts[-1], rows)
+
+
+def _names(entries: Iterable[list[Any]]) -> list[str]:
+    """Return the recordings that chunks are of, in order."""
+    now, names = RECORDING, dict[str, None]()
+    for kind, _, *rest in entries:
+        if kind == "recording":
+            (now,) = rest
+        elif kind == "chunk":
+            names[now] = None
+    return list(names) or [now]
+
+
+def _read_samples(
+    folder: SessionFolder, name: str, factors: Sequence[float]
+) -> NDArray[np.float32]:
+    if not _NAME.fullmatch(name):
+        msg = f"{folder.inputs} names {name!r} as a recording: it was altered"
+        raise SessionError(msg)
+    path = folder.path / name
+    if not path.is_file():
+        msg = f"{folder.path} has no {name}: it cannot be fed again"
+        if "/" in name:
+            there = name.rpartition("/")[0]
+            msg += f"; copy the folder {there} from the machine of the amplifier into it"
+        raise SessionError(msg)
+    streams, _ = pyxdf.load_xdf(
+        path, synchronize_clocks=False, dejitter_timestamps=False, verbose=False
+    )
     for stream in streams:
         if stream["info"]["stream_id"] == 1 and len(stream["time_stamps"]):
-            return to_si(np.asarray(stream["time_series"]), manifest["to_si"])
-    return np.empty((len(manifest["to_si"]), 0), np.float32)
+            return to_si(np.asarray(stream["time_series"]), factors)
+    return np.empty((len(factors), 0), np.float32)
 
 
 def read_inputs(folder: SessionFolder) -> Iterator[tuple[Input | Start | End, float]]:
     """Yield what a session was fed, and when; see `decoder.journal.read_journal`."""
+    recorded = read_recorded(folder)
     spec = signal_of(folder.manifest())
-    yield from read_journal(folder.inputs, spec, read_samples(folder))
+    yield from read_journal(folder.inputs, spec, recorded.data, recorded.rows)
 
 
 def read_log(folder: SessionFolder) -> Iterator[dict[str, Any]]:

@@ -10,9 +10,14 @@ from typing import Any
 
 from decoder.control import MarkBad
 from decoder.folder import SessionFolder
+from decoder.journal import RECORDING
+from decoder.reading import signal_of
+from decoder.runtime import Place
 from decoder.session import FRESH_START, Start
+from streaming.link import Hello
+from streaming.link_feed import Position
 
-__all__ = ["Resumption", "resume"]
+__all__ = ["BEGINNING", "Resumption", "resume"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +30,22 @@ class Resumption:
         How the next session object begins.
     last_seq : int
         The last event that was logged.
-    next_row : int
-        Samples that were fed; 0 if there were none.
+    place : Place or None
+        Where the next sample would have been; None if none was fed.
+    position : Position or None
+        Where the feed goes on from; None if the session begins.
     controls : tuple of MarkBad
         What the operator said and still holds.
     """
 
     start: Start = FRESH_START
     last_seq: int = 0
-    next_row: int = 0
+    place: Place | None = None
+    position: Position | None = None
     controls: tuple[MarkBad, ...] = ()
+
+
+BEGINNING = Resumption()
 
 
 def resume(folder: SessionFolder) -> Resumption:
@@ -43,7 +54,7 @@ def resume(folder: SessionFolder) -> Resumption:
     What the log lacks of the last input is lost: its decodes were not published.
     """
     if not folder.events.exists():
-        return Resumption()
+        return BEGINNING
     last_seq, first_trigger = 0, 0
     ranks: dict[str, list[int]] = {"closed_set": [], "zero_shot": []}
     for message in _lines(folder.events):
@@ -54,17 +65,30 @@ def resume(folder: SessionFolder) -> Resumption:
             truth = params["truth"]
             if truth and not params["stale"]:
                 ranks["closed_set" if truth["trained"] else "zero_shot"].append(truth["rank"])
-    next_row = 0
+    manifest = folder.manifest()
+    spec, sfreq = signal_of(manifest), manifest["signal"]["sfreq"]
+    place: Place | None = None
+    recording, first_segment, newest = RECORDING, 0, -1
     marked: dict[str, bool] = {}
     for kind, _, *rest in _lines(folder.inputs):
-        if kind == "chunk":
-            next_row = rest[4] + rest[2]
+        if kind == "recording":
+            (recording,) = rest
+            first_segment = newest + 1
+        elif kind == "chunk":
+            segment, first, n_times, t_anchor, row = rest
+            newest = max(newest, segment)
+            t_next = t_anchor + (first + n_times) / sfreq
+            place = Place(recording, row + n_times, t_next)
+        elif kind == "marker":
+            newest = max(newest, rest[2])
         elif kind == "control":
             _, ch_names, bad = rest
             marked |= dict.fromkeys(ch_names, bad)
     bads = tuple(name for name, bad in marked.items() if bad)
     controls = (MarkBad(bads, bad=True),) if bads else ()
-    return Resumption(Start(first_trigger, ranks), last_seq, next_row, controls)
+    hello = Hello(manifest["source"], spec, tuple(manifest["to_si"]), recording)
+    position = Position(hello, first_segment, newest)
+    return Resumption(Start(first_trigger, ranks), last_seq, place, position, controls)
 
 
 def _lines(path: Path) -> Iterator[Any]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from decoder.control import Input, MarkBad
 from decoder.events import GapFound, Latency, Running, Signal, State, TextDecoded
-from decoder.journal import Journal
+from decoder.journal import RECORDING, Journal
 from decoder.log import EventLog
 from decoder.session import Session
 from streaming.errors import SessionError
@@ -20,7 +20,7 @@ from streaming.ingest import Fed
 from streaming.lsl_clock import Clock
 from streaming.signal import Chunk, Gap
 
-__all__ = ["Feed", "LatencyMeter", "Runtime"]
+__all__ = ["Feed", "LatencyMeter", "Place", "Runtime"]
 
 POLL = 0.25
 """Longest wait for an input, in seconds."""
@@ -31,11 +31,31 @@ SIGNAL_FRAME = 0.05
 LATENCY_EVERY = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the next sample of a session would be.
+
+    Parameters
+    ----------
+    recording : str
+        In which recording.
+    row : int
+        How many samples that has before it.
+    t : float
+        When it would be taken, in seconds on the LSL clock.
+    """
+
+    recording: str
+    row: int
+    t: float
+
+
 class Feed(Protocol):
     """Where a runtime gets its inputs: a `FeedQueue`, or the link to another process."""
 
-    n_dropped: int
-    """Samples dropped on the way so far."""
+    @property
+    def n_dropped(self) -> int:
+        """Samples dropped on the way so far."""
 
     def get(self, timeout: float) -> Fed | None:
         """Return the next input, or None if none came within `timeout` seconds."""
@@ -84,8 +104,8 @@ class Runtime:
         Whether anybody looks at the signal just now.
     clock : Clock
         LSL's, where the samples are taken in.
-    next_row : int
-        Samples that were fed before a crash, to say how many were missed.
+    place : Place or None
+        Where the next sample would have been when a decoder died, to say what was missed.
     device_delay : float or None
         From the electrode to a sample's timestamp, in seconds; it is part of the latency
         where it is known.
@@ -99,7 +119,7 @@ class Runtime:
         log: EventLog,
         wants_signal: Callable[[], bool],
         clock: Clock,
-        next_row: int = 0,
+        place: Place | None = None,
         device_delay: float | None = None,
     ) -> None:
         self.meter = LatencyMeter()
@@ -112,7 +132,9 @@ class Runtime:
         self._log = log
         self._wants_signal = wants_signal
         self._clock = clock
-        self._next_row = next_row
+        self._place = place
+        self._recording = place.recording if place is not None else RECORDING
+        self._resumed = place is not None
         self._device_delay = device_delay
         self._signal: list[Signal] = []
         self._stopped = threading.Event()
@@ -139,9 +161,7 @@ class Runtime:
                     self._feed(self._controls.popleft(), 0, self._clock())
                 fed = self._source.get(POLL)
                 if fed is not None:
-                    if self._next_row and isinstance(fed.item, Chunk):
-                        self._say_missed(fed, fed.item)
-                    self._feed(fed.item, fed.row, fed.t_received)
+                    self._take(fed)
                 if self._clock() >= t_latency:
                     t_latency += LATENCY_EVERY
                     self._log.emit(self.latency())
@@ -162,13 +182,31 @@ class Runtime:
         drops = self._source.n_dropped
         return Latency(self.meter.summary(), self.meter.n_decodes, gaps, drops)
 
-    def _say_missed(self, fed: Fed, chunk: Chunk) -> None:
-        """Say what was recorded, but not decoded, while there was no decoder."""
-        duration = (fed.row - self._next_row) / chunk.spec.sfreq
-        self._next_row = 0
-        if duration > 0:
-            gap = Gap(chunk.t0 - duration, duration, "restart")
-            self._feed(gap, fed.row, fed.t_received)
+    def _take(self, fed: Fed) -> None:
+        """Feed what came, after what was missed before it."""
+        item = fed.item
+        if fed.recording != self._recording:
+            self._recording = fed.recording
+            self._write(lambda journal: journal.recording(fed.recording, self._clock()))
+        if isinstance(item, Chunk):
+            gap = self._missed(fed, item)
+            if gap is not None:
+                self._feed(gap, fed.row, fed.t_received)
+            self._place = Place(fed.recording, fed.row + item.n_times, item.t_end)
+        self._feed(item, fed.row, fed.t_received)
+
+    def _missed(self, fed: Fed, chunk: Chunk) -> Gap | None:
+        """Return what was not decoded while there was no decoder, or no ingest."""
+        place, resumed, self._resumed = self._place, self._resumed, False
+        if place is None:
+            return None
+        if place.recording != fed.recording:
+            return Gap(place.t, max(chunk.t0 - place.t, 0.0), "ingest")
+        n_missed = fed.row - place.row
+        if not resumed or not n_missed:
+            return None
+        duration = n_missed / chunk.spec.sfreq
+        return Gap(chunk.t0 - duration, duration, "restart")
 
     def control(self, control: MarkBad) -> None:
         """Feed what the operator said before the next input; any thread may call it."""
@@ -176,7 +214,7 @@ class Runtime:
 
     def _feed(self, item: Input, row: int, t_received: float) -> None:
         t_fed = self._clock()
-        self._record(item, row, t_fed)
+        self._write(lambda journal: journal.write(item, row, t_fed))
         events = self._session.feed(item, t_fed)
         t_decoded = self._clock()
         for event in events:
@@ -192,20 +230,20 @@ class Runtime:
                     self.states[event.what] = event
                 self._log.emit(event)
 
-    def _record(self, item: Input, row: int, t_fed: float) -> None:
+    def _write(self, write: Callable[[Journal], None]) -> None:
         """Write an input down; if the disk fails, say so once and go on without a record."""
         if self._journal is None:
             return
         failure = self._log.failure  # a session without its log needs no journal
         try:
             if not failure:
-                self._journal.write(item, row, t_fed)
+                write(self._journal)
         except SessionError as error:
             failure = str(error)
         if failure:
             self._journal.abandon()
             self._journal = None
-            self.states["recorder"] = State("recorder", "failed", t_fed, failure)
+            self.states["recorder"] = State("recorder", "failed", self._clock(), failure)
             self._log.emit(self.states["recorder"])
 
     def _timed(

@@ -20,16 +20,17 @@ from decoder.folder import SessionFolder, write_manifest
 from decoder.journal import Journal
 from decoder.listening import url_of
 from decoder.log import EventLog
-from decoder.resume import resume
+from decoder.resume import BEGINNING, Resumption
 from decoder.runtime import Runtime
 from decoder.server.app import build_app
 from decoder.server.auth import Access
 from decoder.server.connection import Backend
 from decoder.server.hub import Hub, Message
+from decoder.server.protocol import WebSocketProtocol
 from decoder.server.wire import PROTOCOL
 from decoder.session import Session
 from models.checkpoint import load_model
-from streaming.link_client import LinkClient
+from streaming.link_feed import LinkFeed
 
 __all__ = ["Service"]
 
@@ -73,12 +74,14 @@ class Service:
         All settings.
     folder : SessionFolder
         Of the session, with its model; if it was begun before, the session goes on.
-    link : LinkClient
+    feed : LinkFeed
         Where samples come from.
     access : Access
         Who may connect.
     sock : socket
         Where to listen, from `decoder.listening.listen`.
+    before : Resumption
+        Where the session goes on from, from `decoder.resume.resume`.
 
     Raises
     ------
@@ -90,20 +93,20 @@ class Service:
         self,
         config: Config,
         folder: SessionFolder,
-        link: LinkClient,
+        feed: LinkFeed,
         access: Access,
         sock: socket.socket,
+        before: Resumption = BEGINNING,
     ) -> None:
         self._config = config
         self._folder = folder
-        self._link = link
+        self._source = feed
         self._device_delay = config.timing.device_delay if config.timing else None
         self._access = access
         self._started = time.time()
         self._socket = sock
         self._model = load_model(folder.model)
-        before = resume(folder)
-        spec, freshness = link.hello.spec, config.session.freshness
+        spec, freshness = feed.hello.spec, config.session.freshness
         self._session = Session(
             self._model, spec, folder.session_id, freshness, start=before.start
         )
@@ -111,17 +114,17 @@ class Service:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server = _Server(self._uvicorn_config())
         self._error: BaseException | None = None
-        write_manifest(folder, link.hello, config)
+        write_manifest(folder, feed.hello, config)
         journal = Journal(folder.inputs)
-        journal.start(before.start, link.clock())
+        journal.start(before.start, feed.clock())
         self.runtime = Runtime(
             self._session,
-            link,
+            feed,
             journal,
-            EventLog(folder.events, self._publish, link.clock, before.last_seq),
+            EventLog(folder.events, self._publish, feed.clock, before.last_seq),
             lambda: self._hub.wants("signal"),
-            link.clock,
-            before.next_row,
+            feed.clock,
+            before.place,
             self._device_delay,
         )
 
@@ -203,14 +206,14 @@ class Service:
             candidates=self._candidates,
             not_ready=self._not_ready,
             mark_bad=self._mark_bad,
-            clock=self._link.clock,
+            clock=self._source.clock,
         )
         return uvicorn.Config(
             build_app(backend),
             log_level="warning",
             access_log=False,
             lifespan="off",
-            ws="websockets-sansio",
+            ws=WebSocketProtocol,
             ws_max_size=65536,
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=2,
@@ -226,11 +229,15 @@ class Service:
             "protocol": PROTOCOL,
             "started": self._started,
             "source": {
-                "name": self._link.hello.name,
-                "sfreq": self._link.hello.spec.sfreq,
-                "ch_names": list(self._link.hello.spec.ch_names),
+                "name": self._source.hello.name,
+                "sfreq": self._source.hello.spec.sfreq,
+                "ch_names": list(self._source.hello.spec.ch_names),
             },
-            "signal": {"sfreq": shown.sfreq, "ch_names": list(shown.ch_names), "unit": "V"},
+            "signal": {
+                "sfreq": shown.sfreq,
+                "ch_names": list(shown.ch_names),
+                "units": list(shown.units),
+            },
             "simulated": self._config.simulated,
             "latency_from": "LSL timestamp" if self._device_delay is None else "electrode",
             "model": {

@@ -8,24 +8,20 @@ from __future__ import annotations
 
 import logging
 import os
-import select
 import socket
 import threading
 from collections.abc import Callable
 
+from decoder.children import START, Child, Watched, end, spawn
 from decoder.folder import SessionFolder
-from decoder.ingesting import TOKEN_VARIABLE, Child, IngestAddress, end, spawn
-from streaming.lsl_clock import lsl_clock
+from decoder.ingesting import TOKEN_VARIABLE, IngestAddress
 
 __all__ = ["supervise"]
 
 logger = logging.getLogger(__name__)
 
-START = 30.0
-"""Seconds that a decoder gets for its first sign of life; 1.5 to 3 s is usual."""
-
 HANG = 5.0
-"""Seconds without one, after that, that mean it hangs. It gives one a second."""
+"""Seconds without a sign of life that mean a decoder hangs. It gives one a second."""
 
 DONE = (0, 2)
 """Exit codes that would come again: it was stopped, or there is something to mend."""
@@ -72,19 +68,17 @@ def supervise(
 
     spare: Child | None = None
     announced = False
-
-    def begun() -> None:
-        nonlocal spare, announced
-        spare = start()
-        if not announced:
-            announced = True
-            announce()
-
     try:
         while True:
             child, spare = spare or start(), None
             _let_begin(child)
-            _watch(child, begun, stop)
+            decoder = Watched(child, "decoding", start=START, hang=HANG)
+            while not stop.is_set() and decoder.is_alive():
+                if decoder.begun and spare is None:
+                    spare = start()
+                    if not announced:
+                        announced = True
+                        announce()
             code = end(child)
             if stop.is_set():
                 return 0
@@ -104,21 +98,3 @@ def _let_begin(child: Child) -> None:
         os.write(child.stdin.fileno(), b"\n")
     except BrokenPipeError:
         logger.info("the next decoder has ended before it began")  # which is noticed at once
-
-
-def _watch(child: Child, begun: Callable[[], None], stop: threading.Event) -> None:
-    """Return when a decoder has ended or hangs; call `begun` at its first sign of life."""
-    assert child.stdout is not None  # noqa: S101 - a pipe was asked for
-    began, deadline = False, lsl_clock() + START
-    while not stop.is_set():
-        if select.select([child.stdout], [], [], 0.1)[0]:
-            if not os.read(child.stdout.fileno(), 4096):
-                return
-            deadline = lsl_clock() + HANG
-            if not began:
-                began = True
-                begun()
-        elif lsl_clock() > deadline:
-            logger.warning("decoding gave no sign of life for %g s", HANG)
-            child.kill()
-            return

@@ -14,6 +14,9 @@ from streaming.signal import Marker
 
 __all__ = ["Missing", "Stretch", "Timeline"]
 
+_INEXACT = {"restart", "ingest"}
+"""Gaps of which all samples were recorded, or the first few."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
@@ -86,7 +89,7 @@ class Timeline:
         Parameters
         ----------
         entries : iterable of list
-            The journal, from `decoder.journal.read_entries`.
+            The journal, from `decoder.journal.place`.
         n_rows : int
             Rows in the recording; after a crash fewer than the journal knows of.
         sfreq : float
@@ -99,7 +102,7 @@ class Timeline:
         newest = 0
         told: list[int] = []
         for kind, _, *rest in entries:
-            if kind == "chunk":
+            if kind == "chunk" and rest[4] >= 0:
                 segment, first, n_times, t_anchor, row = rest
                 if segment > newest and len(told) == segment - newest:
                     before[segment] = sum(told)
@@ -107,7 +110,7 @@ class Timeline:
                 begins[segment] = row - first
                 decoded[segment] = row + n_times
                 anchors[segment] = (anchors.get(segment, (t_anchor,))[0], t_anchor)
-            elif kind == "gap" and rest[2] != "restart":  # those samples were recorded
+            elif kind == "gap" and rest[2] not in _INEXACT:
                 told.append(round(rest[1] * sfreq))
         stretches: list[Stretch] = []
         missing: list[Missing] = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from streaming.errors import SessionError
@@ -21,9 +22,8 @@ __all__ = ["Fed", "FeedQueue", "Ingest"]
 POLL = 0.1
 """Longest wait for a sample in one call, in seconds: how soon a stop is noticed."""
 
-FLUSH = 0.5
-"""Seconds between flushes of the recording. A crash takes at most a second: with flushes a
-second apart, ten sessions that were killed had lost up to 1.01 s."""
+BEAT = 1.0
+"""Seconds between signs of life."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,11 +38,14 @@ class Fed:
         For a chunk, how many rows were recorded before it.
     t_received : float
         When the source returned it, in seconds on the LSL clock.
+    recording : str
+        The recording that `row` is of; see `Hello`.
     """
 
     item: Item
     row: int
     t_received: float
+    recording: str = "raw.xdf"
 
 
 class FeedQueue:
@@ -134,7 +137,8 @@ class Ingest:
     source : Source
         Its tap, if any, is `recorder`.
     recorder : XdfWriter or None
-        Flushed twice a second. If the disk fails, that is said once and decoding goes on.
+        Flushed before anything goes to the queue: what is decoded is in the recording, however
+        we end. If the disk fails, that is said once and decoding goes on.
     queue : FeedQueue
         Where items go.
     clock : Clock
@@ -151,21 +155,28 @@ class Ingest:
         self._stop = threading.Event()
         self._row = 0
 
-    def run(self) -> None:
-        """Read until the source ends or `stop` is called, then close everything."""
-        t_flush = self._clock() + FLUSH
+    def run(self, beat: Callable[[], None] = lambda: None) -> None:
+        """Read until the source ends or `stop` is called, then close everything.
+
+        Parameters
+        ----------
+        beat : callable
+            Called about once a second, as long as all is well.
+        """
+        t_beat = self._clock()
         try:
             while not self._stop.is_set():
                 item = self._source.read(POLL)
                 now = self._clock()
+                self._flush(now)
                 if item is not None:
                     self._queue.put(Fed(item, self._row, now))
                     self._row += item.n_times if isinstance(item, Chunk) else 0
                     if isinstance(item, SourceState) and item.state == "ended":
                         break
-                if now >= t_flush:
-                    t_flush = now + FLUSH
-                    self._flush(now)
+                if now >= t_beat:
+                    t_beat = now + BEAT
+                    beat()
         finally:
             self._queue.close()
             self._source.close()

@@ -63,11 +63,15 @@ class Hello:
         What it delivers.
     to_si : tuple of float
         What its recorded samples are multiplied with.
+    recording : str
+        Where they are recorded, within the session's folder; another one each time that the
+        taking in begins.
     """
 
     name: str
     spec: SignalSpec
     to_si: tuple[float, ...]
+    recording: str = "raw.xdf"
 
     def to_json(self) -> str:
         """Return it as a line."""
@@ -82,6 +86,7 @@ class Hello:
             values["name"],
             SignalSpec(spec["sfreq"], tuple(spec["ch_names"]), tuple(spec["ch_types"])),
             tuple(values["to_si"]),
+            values["recording"],
         )
 
 

@@ -7,6 +7,7 @@ import select
 import socket
 import time
 from collections import deque
+from dataclasses import replace
 
 from streaming.errors import SourceError
 from streaming.ingest import Fed
@@ -30,8 +31,11 @@ logger = logging.getLogger(__name__)
 _PATIENCE = 5.0
 """Seconds that the other side gets to answer."""
 
-_PING_EVERY = 2.0
-_N_PINGS = 8
+_PING_EVERY = 0.5
+_SILENCE = 2.0
+"""Seconds without an answer to a ping that mean that the other machine is gone."""
+
+_N_PINGS = 32
 """The offset is that of the fastest of so many pings: the least delayed on either way."""
 
 
@@ -66,9 +70,14 @@ class LinkClient:
         self._offset = 0.0
         self._pings: deque[tuple[float, float]] = deque(maxlen=_N_PINGS)  # round trip, offset
         self._t_ping = -_PING_EVERY
+        self._t_asked: float | None = None  # the first ping that was not answered
         try:
             self._sock.sendall(token.encode() + b"\n")
             self.hello = Hello.from_json(self._first_line())
+        except TimeoutError as error:
+            self._sock.close()
+            msg = f"the ingest at {self._where} does not answer"
+            raise SourceError(msg) from error
         except (OSError, ValueError) as error:
             self._sock.close()
             msg = f"the ingest at {self._where} does not let us in; is the token right?"
@@ -95,7 +104,13 @@ class LinkClient:
         return self._ended
 
     def get(self, timeout: float) -> Fed | None:
-        """Return the next item, or None if none came within `timeout` seconds."""
+        """Return the next item, or None if none came within `timeout` seconds.
+
+        Raises
+        ------
+        SourceError
+            If the ingest is gone.
+        """
         deadline = time.monotonic() + timeout
         while not self._ended:
             fed = self._take()
@@ -110,8 +125,12 @@ class LinkClient:
         now = lsl_clock()
         if now - self._t_ping > _PING_EVERY:
             self._t_ping = now
+            self._t_asked = self._t_asked or now
             self._ping(now)
         if not select.select([self._sock], [], [], max(timeout, 0.0))[0]:
+            if self._t_asked is not None and lsl_clock() - self._t_asked > _SILENCE:
+                msg = f"the ingest at {self._where} does not answer any more"
+                raise SourceError(msg)
             return False
         try:
             part = self._sock.recv(1 << 20)
@@ -122,6 +141,7 @@ class LinkClient:
             msg = f"the ingest at {self._where} ended without a word"
             raise SourceError(msg)
         self._buffer += part
+        self._t_asked = None
         return True
 
     def _ping(self, now: float) -> None:
@@ -144,9 +164,9 @@ class LinkClient:
                 if self._n_before is None:
                     self._n_before = n_dropped
                 self.n_dropped = n_dropped - self._n_before
-                return fed
+                return replace(fed, recording=self.hello.recording)
             if kind == OTHER:
-                return decode_other(body)
+                return replace(decode_other(body), recording=self.hello.recording)
             if kind == CLOCK:
                 self._set_clock(*PONG.unpack(body))
             else:

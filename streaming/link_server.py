@@ -87,7 +87,7 @@ class LinkServer:
             if not part:
                 return False
             line += part
-        return hmac.compare_digest(line.strip(), self._token.encode())
+        return hmac.compare_digest(line.strip(), self._token.encode()) and _is_there(connection)
 
     def _serve(self, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -121,3 +121,12 @@ class LinkServer:
                 self._send(connection, frame(CLOCK, pong))
         except OSError:
             pass  # the other thread says so
+
+
+def _is_there(connection: socket.socket) -> bool:
+    """Whether the other side waits for us still, and did not give up before we came."""
+    connection.setblocking(False)
+    try:
+        return bool(connection.recv(1, socket.MSG_PEEK))
+    except BlockingIOError:
+        return True

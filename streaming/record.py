@@ -19,8 +19,8 @@ _FILE_HEADER, _STREAM_HEADER, _SAMPLES, _CLOCK_OFFSET, _BOUNDARY, _FOOTER = rang
 
 _BOUNDARY_ID = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
 
-_BOUNDARY_EVERY = 10
-"""Flushes between two boundaries, from which a reader goes on after a damaged place."""
+_BOUNDARY_EVERY = 1 << 20
+"""Bytes between two boundaries, from which a reader goes on after a damaged place."""
 
 
 class XdfWriter:
@@ -47,7 +47,7 @@ class XdfWriter:
         self._path = Path(path)
         self._streams: dict[int, _Totals] = {}
         self._pending: list[bytes] = [b"XDF:", _chunk(_FILE_HEADER, _FILE_INFO)]
-        self._n_flushes = 0
+        self._next_boundary = _BOUNDARY_EVERY
         try:
             # not buffered: a buffer is written in pieces that end within a chunk
             self._file = self._path.open("xb", buffering=0)
@@ -86,12 +86,12 @@ class XdfWriter:
         """
         if self._file.closed or not self._pending:
             return
-        self._n_flushes += 1
-        if self._n_flushes % _BOUNDARY_EVERY == 0:
+        good = self._file.tell()
+        if good >= self._next_boundary:
+            self._next_boundary = good + _BOUNDARY_EVERY
             self._pending.append(_chunk(_BOUNDARY, _BOUNDARY_ID))
         data = b"".join(self._pending)
         self._pending = []
-        good = self._file.tell()
         try:
             _write_all(self._file.fileno(), data)
         except OSError as error:

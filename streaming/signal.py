@@ -228,12 +228,13 @@ class Gap:
         How long the loss is, in seconds.
     reason : str
         ``"lost"`` between the amplifier and us, ``"overrun"`` dropped by us because decoding
-        was too slow, ``"reconnect"`` the source was away, ``"restart"`` decoding was restarted.
+        was too slow, ``"reconnect"`` the source was away, ``"restart"`` decoding was restarted,
+        ``"ingest"`` the taking in of samples was.
     """
 
     t: float
     duration: float
-    reason: Literal["lost", "overrun", "reconnect", "restart"]
+    reason: Literal["lost", "overrun", "reconnect", "restart", "ingest"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,7 +230,9 @@ def _fields(event: Event) -> dict[str, Any]:
                 "detail": f"{gap.duration * 1000:.0f} ms of signal {_REASONS[gap.reason]}",
             }
         case Overrun():
-            detail = f"decoding was too slow: {event.n_times} samples recorded, not decoded"
+            detail = (
+                f"{event.n_times} samples were recorded, but did not reach the decoder in time"
+            )
             return {"what": "overrun", "state": "overrun", "t": event.t, "detail": detail}
         case State() | Latency():
             return _plain(event)
@@ -243,6 +245,7 @@ _REASONS = {
     "lost": "lost on the way from the amplifier",
     "overrun": "not decoded because decoding was too slow",
     "reconnect": "missed while the source was away",
+    "ingest": "neither recorded nor decoded while taking in was restarted",
     "restart": "recorded, but not decoded while decoding was restarted",
 }
 

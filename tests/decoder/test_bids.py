@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from decoder.bids import export_bids
 from decoder.cli import main
 from decoder.folder import SessionFolder
-from decoder.reading import read_samples
+from decoder.reading import read_recorded
 from streaming.errors import ConfigError, SessionError
 from streaming.signal import Chunk, Gap, Marker, SignalSpec
 from tests.decoder.sessions import lay_out, record
@@ -65,7 +65,7 @@ def test_signal_and_events_read_back_as_they_were(
 ) -> None:
     done = export_bids(session.path, tmp_path, {})
     raw = mne_bids.read_raw_bids(read(tmp_path, subject="01"), verbose="error")
-    rows = read_samples(session)
+    rows = read_recorded(session).data
     assert raw.ch_names == ["Cz", "Pz", "Oz"]
     np.testing.assert_allclose(raw.get_data(), rows, rtol=3e-7)
     events = table(tmp_path / "sub-01/eeg/sub-01_task-decoding_events.tsv")
@@ -148,7 +148,7 @@ def test_a_session_cut_short_exports_what_is_there(
     for path in (copy.raw, copy.inputs, copy.events):
         path.write_bytes(path.read_bytes()[: -path.stat().st_size // 3])
     done = export_bids(copy.path, tmp_path / "bids", {})
-    rows = read_samples(copy)
+    rows = read_recorded(copy).data
     assert 0 < done.n_times == rows.shape[1] < 6000
     raw = mne_bids.read_raw_bids(read(tmp_path / "bids", subject="01"), verbose="error")
     np.testing.assert_allclose(raw.get_data(), rows, rtol=3e-7)

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from decoder.config import Config
 from decoder.control import MarkBad
-from decoder.folder import SessionFolder
+from decoder.folder import SessionFolder, write_manifest
 from decoder.journal import Journal
 from decoder.resume import Resumption, resume
+from decoder.runtime import Place
 from decoder.session import FRESH_START, Start
-from tests.decoder.tiny import chunk, signal
+from streaming.link import Hello
+from streaming.link_feed import Position
+from tests.decoder.tiny import SPEC, chunk, marker, signal
+
+HELLO = Hello("amplifier", SPEC, (1.0, 1.0, 1.0))
 
 
 def text(seq: int, decode_id: str, truth: str = "null", stale: str = "false") -> str:
@@ -34,6 +41,7 @@ def test_what_was_said_is_gone_on_from_and_torn_lines_are_cut(tmp_path: Path) ->
         text(4, "6"),
     ]
     folder.events.write_text("".join(lines) + '{"jsonrpc":"2.0","met')
+    write_manifest(folder, HELLO, Config())
     journal = Journal(folder.inputs)
     journal.start(FRESH_START, 0.0)
     journal.write(chunk(signal(), 0, 100), 0, 1.0)
@@ -46,7 +54,27 @@ def test_what_was_said_is_gone_on_from_and_torn_lines_are_cut(tmp_path: Path) ->
     before = resume(folder)
     assert before.start == Start(8, {"closed_set": [3], "zero_shot": [1]})
     assert before.last_seq == 4
-    assert before.next_row == 130
+    assert before.place == Place("raw.xdf", 130, 101.3)
+    assert before.position == Position(HELLO, 0, 0)
     assert before.controls == (MarkBad(("Pz",), bad=True),)
     assert folder.events.read_text() == "".join(lines)
     assert folder.inputs.read_text().endswith("]\n")
+
+
+def test_after_another_recording_segments_go_on_counting(tmp_path: Path) -> None:
+    folder = SessionFolder(tmp_path)
+    folder.events.touch()
+    write_manifest(folder, HELLO, Config())
+    journal = Journal(folder.inputs)
+    journal.start(FRESH_START, 0.0)
+    journal.write(chunk(signal(), 0, 100, segment=0), 0, 1.0)
+    journal.write(chunk(signal(), 0, 100, segment=2), 100, 2.0)
+    journal.recording("raw-2.xdf", 3.0)
+    journal.write(marker(20, segment=3), 0, 3.0)
+    assert resume(folder).position == Position(replace(HELLO, recording="raw-2.xdf"), 3, 3)
+    assert resume(folder).place == Place("raw.xdf", 200, 101.0)
+    journal.write(chunk(signal(), 0, 30, segment=4), 50, 4.0)
+    journal.abandon()
+    before = resume(folder)
+    assert before.place == Place("raw-2.xdf", 80, 100.3)
+    assert before.position == Position(replace(HELLO, recording="raw-2.xdf"), 3, 4)

@@ -232,3 +232,16 @@ def test_only_channels_that_are_there_can_be_marked(server: Serving) -> None:
         assert answer["result"] == {"ch_names": ["Cz"], "bad": False}
         assert ask(ws, "markBad", ch_names=["Fz"])["error"]["message"] == "no such channel"
         assert ask(ws, "markBad", ch_names=[])["error"]["code"] == -32602
+
+
+def test_text_that_is_no_utf8_closes_with_1007_and_prints_nothing(
+    server: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    for pieces in ([b"\xff\xfe"], [b'{"a": "\xc3', b'\xa9"}', b"\xed\xa0\x80"]):
+        with connect(server.ws_url) as ws:
+            ws.send(pieces, text=True)
+            with pytest.raises(ConnectionClosed) as closed:
+                list(ws)
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1007
+    assert [r for r in caplog.records if r.exc_info or r.levelname == "ERROR"] == []

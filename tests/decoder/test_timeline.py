@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from decoder.journal import place
 from decoder.timeline import Missing, Stretch, Timeline
 
 SFREQ = 100.0
@@ -115,3 +116,18 @@ def test_gaps_while_the_decoder_was_away_are_known_by_when_segments_begin() -> N
         Missing(5, 3, "BAD_unplaced"),
         Missing(8, 7, "BAD_ACQ_SKIP"),
     )
+
+
+def test_a_second_recording_follows_the_first_at_its_own_time() -> None:
+    """Of a killed ingest the last rows were recorded and never fed; the gap is after them."""
+    entries = [
+        ["chunk", 0.0, 0, 0, 50, 10.0, 0],
+        ["recording", 0.0, "raw-2.xdf"],
+        ["gap", 0.0, 10.5, 1.5, "ingest"],
+        ["chunk", 0.0, 1, 0, 20, 12.0, 0],
+        ["chunk", 0.0, 1, 20, 20, 12.0, 20],  # on a disk that was full
+    ]
+    rows = {"raw.xdf": range(57), "raw-2.xdf": range(57, 57 + 25)}
+    timeline = Timeline.of(place(entries, rows), 57 + 25, SFREQ)
+    assert timeline.stretches == (Stretch(0, 0, 57, 0), Stretch(1, 57, 25, 200))
+    assert timeline.missing[0] == Missing(57, 143, "BAD_ACQ_SKIP")

@@ -20,10 +20,12 @@ from typing import Any
 import numpy as np
 import uvicorn
 
+from decoder.control import MarkBad
 from decoder.events import (
     Event,
     Latency,
     MarkerSeen,
+    Quality,
     Ranked,
     Running,
     Signal,
@@ -37,7 +39,7 @@ from decoder.server.connection import Backend
 from decoder.server.hub import Hub, Message
 from decoder.server.wire import encode, encode_signal, stream_of
 from streaming.lsl_clock import lsl_clock
-from streaming.signal import Marker
+from streaming.signal import ChannelQuality, Marker
 
 __all__ = ["POOL", "THINGS", "PageMock", "main"]
 
@@ -67,6 +69,10 @@ class PageMock:
         Whether the page is let in without the token, as in the demo.
     signal : bool
         Whether the signal flows; may be switched while serving.
+    token : str
+        Makes the page the operator.
+    marked : list of MarkBad
+        What the page said of channels.
     """
 
     session: str = "S1"
@@ -74,6 +80,7 @@ class PageMock:
     open_viewer: bool = True
     signal: bool = True
     token: str = "token-of-the-test"
+    marked: list[MarkBad] = field(default_factory=list)
     _hub: Hub = field(default_factory=Hub)
     _seq: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _loop: asyncio.AbstractEventLoop | None = None
@@ -84,7 +91,7 @@ class PageMock:
         return {
             "session": self.session,
             "source": {"sfreq": 250.0, "ch_names": names},
-            "signal": {"sfreq": SFREQ, "ch_names": names, "unit": "V"},
+            "signal": {"sfreq": SFREQ, "ch_names": names, "units": ["V"] * len(names)},
             "simulated": {"snr": "easy", "subject_seed": 1},
             "latency_from": "LSL timestamp",
             "candidates": {"n": POOL, "hash": "c"},
@@ -100,6 +107,17 @@ class PageMock:
     def state(self, what: str, state: str, detail: str = "") -> None:
         """Say how the source, the recorder or the decoder is."""
         self.emit(State(what, state, lsl_clock(), detail))
+
+    def judge(self, *verdicts: str) -> None:
+        """Say how the first channels are."""
+        names = tuple(self.about()["signal"]["ch_names"][: len(verdicts)])
+        ones = (1e-6,) * len(verdicts)
+        channels = ChannelQuality(verdicts, ones, ones)  # type: ignore[arg-type]
+        self.emit(Quality(0, 0, lsl_clock(), names, channels, (), refused=False))
+
+    def _mark(self, control: MarkBad) -> str:
+        self.marked.append(control)
+        return ""
 
     def show(self, i: int, **changes: Any) -> None:
         """Show `THINGS[i]` to the participant."""
@@ -171,7 +189,7 @@ class PageMock:
             describe=self.about,
             candidates=list,
             not_ready=str,
-            mark_bad=lambda _: "",
+            mark_bad=self._mark,
             clock=lsl_clock,
         )
         server = uvicorn.Server(

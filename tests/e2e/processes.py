@@ -113,8 +113,9 @@ def is_alive(pid: int) -> bool:
 
 
 def children_of(pid: int) -> list[int]:
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(child) for child in text.split()]
+    """Return the processes that a process started, by any of its threads; the oldest first."""
+    texts = [file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children")]
+    return sorted(int(child) for text in texts for child in text.split())
 
 
 def wait_until_gone(pids: list[int], timeout: float = 20.0) -> bool:

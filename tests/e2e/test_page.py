@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+from decoder.control import MarkBad
 from decoder.events import GapFound, Latency, Ranked, Running, Truth
 from decoder.server.app import STATIC
 from streaming.lsl_clock import lsl_clock
@@ -323,7 +324,7 @@ def test_the_ring_marks_what_is_missing(page: Page, url: str, mock: PageMock) ->
             });
             for (const t0 of [0, 0.05, 0.101, 0.5, 0.55]) ring.append(frame(t0));
             const gaps = [...ring.afterGap.slice(0, ring.end)];
-            return [gaps.indexOf(1), gaps.filter(Boolean).length, ring.typical(1)];
+            return [gaps.indexOf(1), gaps.filter(Boolean).length, ring.typical(1, [0])];
         }"""
     )
     assert marks == [15, 1, 3]
@@ -350,3 +351,59 @@ def test_the_client_runs_in_node(url: str, mock: PageMock) -> None:
         check=True,
     )
     assert done.stdout.split() == ["32", "6", "true"]
+
+
+@needs_chromium
+def test_the_operator_marks_a_channel_and_takes_it_back(page: Page) -> None:
+    mock = PageMock(open_viewer=False)
+    with mock.serving() as url:
+        open_page(page, f"{url}#token={mock.token}", mock)
+        button, choice = page.locator("#mark-button"), page.locator("#mark-channel")
+        expect(button).to_be_hidden()  # nothing is known of the channels yet
+        mock.judge("good", "good", "noisy")
+        choice.select_option("E2")
+        expect(button).to_have_text("Mark as bad")
+        button.click()
+        mock.judge("good", "marked", "noisy")
+        expect(button).to_have_text("Mark as good")
+        expect(choice).to_have_value("E2")
+        button.click()
+        mock.judge("good", "good", "noisy")
+        expect(button).to_have_text("Mark as bad")
+        page.goto("about:blank")  # so that the server can end
+    assert mock.marked == [MarkBad(("E2",), bad=True), MarkBad(("E2",), bad=False)]
+
+
+@needs_chromium
+def test_a_viewer_cannot_mark(page: Page, url: str, mock: PageMock) -> None:
+    open_page(page, url, mock)
+    mock.judge("good", "good")
+    mock.decode(1, [1, 0, 2, 3, 4])  # comes after it
+    expect(page.locator("#verdict")).to_contain_text("Right")
+    expect(page.locator("#mark")).to_be_hidden()
+
+
+@needs_chromium
+def test_magnetometers_and_gradiometers_have_a_scale_each(page: Page, url: str) -> None:
+    page.goto(url)
+    script = """async () => {
+      const { Plot } = await import("/static/plot.js");
+      const said = [];
+      const fill = CanvasRenderingContext2D.prototype.fillText;
+      CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {
+        said.push(text);
+        fill.call(this, text, ...at);
+      };
+      const plot = new Plot(document.getElementById("plot"));
+      plot.describe({ ch_names: ["MEG 0111", "MEG 0112"], units: ["T", "T/m"] });
+      const [n, sfreq] = [100, 100];
+      const view = new DataView(new ArrayBuffer(8 * n));
+      for (let i = 0; i < n; i++) {
+        view.setFloat32(4 * i, 1e-12 * (i % 2 ? 1 : -1), true);
+        view.setFloat32(4 * (n + i), 2e-11 * (i % 2 ? 1 : -1), true);
+      }
+      plot.append({ header: { t0: 0, sfreq, n_channels: 2, n_times: n }, view, start: 0 });
+      plot.draw(1);
+      return said.find((text) => text.includes("\u00b7"));
+    }"""
+    assert page.evaluate(script) == "4000 fT \u00b7 1000 fT/cm"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,8 +17,13 @@ import pytest
 import pyxdf
 
 from decoder.client import Client, connect
+from decoder.folder import open_folder
+from decoder.journal import place, read_entries
+from decoder.reading import read_recorded
+from decoder.timeline import Timeline
 from decoder.verify import verify_session
 from models.checkpoint import save_model
+from streaming.errors import SessionError
 from streaming.lsl_clock import lsl_clock
 from streaming.outlet import MarkerOutlet, SignalOutlet
 from streaming.window import SlidingWindows
@@ -67,13 +74,17 @@ def model(tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-def decoder_of(serve: Process) -> int:
-    """Return the process that decodes: of those that can, the one that was started first."""
+def child_of(serve: Process, command: str) -> int:
+    """Return a process that `serve` runs: of several, the one that was started first."""
     return next(
         child
         for child in children_of(serve.pid)
-        if b"\0decode\0" in Path(f"/proc/{child}/cmdline").read_bytes()
+        if f"\0{command}\0".encode() in Path(f"/proc/{child}/cmdline").read_bytes()
     )
+
+
+def decoder_of(serve: Process) -> int:
+    return child_of(serve, "decode")
 
 
 def until_decoded(events: Client) -> int:
@@ -82,6 +93,17 @@ def until_decoded(events: Client) -> int:
         if event.stream == "text" and not event.params["abstained"]:
             return int(event.params["seq"])
     pytest.fail("the connection ended without a decode")
+
+
+def until_ready(events: Client) -> list[str]:
+    """Wait until filters have settled again; return what was said until then."""
+    said = []
+    for event in events:
+        if event.stream == "state":
+            said.append(event.params["detail"])
+            if event.params["state"] == "ready":
+                return said
+    pytest.fail("the connection ended")
 
 
 def reconnect(url: str) -> tuple[int, bool]:
@@ -95,8 +117,8 @@ def reconnect(url: str) -> tuple[int, bool]:
     pytest.fail("the connection ended without a decode")
 
 
-def recorded_numbers(session: Path) -> np.ndarray:
-    streams, _ = pyxdf.load_xdf(session / "raw.xdf", dejitter_timestamps=False, verbose=False)
+def recorded_numbers(session: Path, name: str = "raw.xdf") -> np.ndarray:
+    streams, _ = pyxdf.load_xdf(session / name, dejitter_timestamps=False, verbose=False)
     (found,) = (s for s in streams if s["info"]["type"][0] == "EEG")
     return np.asarray(found["time_series"])[:, 0]
 
@@ -132,6 +154,53 @@ def test_decoding_goes_on_after_a_decoder_that_is(
     verdict = verify_session(session)
     assert verdict.difference == ""
     assert verdict.n_equal == len(logged)
+
+
+def on_timeline(session: Path) -> tuple[Timeline, np.ndarray]:
+    """Return how a session's samples lie, and the number of each."""
+    folder = open_folder(session)
+    recorded = read_recorded(folder)
+    entries = place(read_entries(folder.inputs), recorded.rows)
+    timeline = Timeline.of(entries, recorded.data.shape[1], SPEC.sfreq)
+    return timeline, timeline.lay(recorded.data)[0]
+
+
+@pytest.mark.slow
+def test_taking_in_goes_on_after_an_ingest_that_is_killed(
+    amplifier: tuple[str, Amplifier], model: Path, tmp_path: Path
+) -> None:
+    name, _ = amplifier
+    arguments = ("--name", name, "--markers", f"{name} markers", "--port", "0")
+    with braincast("serve", "-m", model, *arguments, cwd=tmp_path) as serve:
+        url = serve.line()
+        with connect(url, ["text", "state"]) as events:
+            for _ in range(2):
+                until_decoded(events)
+                os.kill(child_of(serve, "ingest"), signal.SIGKILL)
+                told = until_ready(events)
+                assert any("waiting for it" in detail for detail in told), told
+                assert any("taking in was restarted" in detail for detail in told), told
+            last = until_decoded(events)
+            # the decoder dies, too: it goes on in the third recording
+            os.kill(decoder_of(serve), signal.SIGKILL)
+        seq, told_restart = reconnect(url)
+        assert seq > last
+        assert told_restart
+        assert serve.interrupt() == 0, serve.errors
+    (session,) = (tmp_path / "sessions").iterdir()
+    names = ["raw.xdf", "raw-2.xdf", "raw-3.xdf"]
+    parts = [recorded_numbers(session, name) for name in names]
+    for numbers in parts:
+        np.testing.assert_array_equal(numbers, numbers[0] + np.arange(len(numbers)))
+    timeline, laid = on_timeline(session)
+    there = np.flatnonzero(laid)
+    np.testing.assert_array_equal(laid[there], parts[0][0] + there)
+    labels = [m.label for m in timeline.missing]  # what came while it ended was not decoded
+    assert [label for label in labels if label != "BAD_unplaced"] == ["BAD_ACQ_SKIP"] * 2
+    verdict = verify_session(session)
+    assert verdict.difference == ""
+    assert verdict.n_equal == len((session / "events.jsonl").read_text().splitlines())
+    assert not verdict.cut_short
 
 
 @pytest.mark.slow
@@ -187,22 +256,36 @@ def test_decoding_on_another_machine_than_the_amplifiers(
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
-    with braincast("ingest", *arguments, "--listen", "tcp://127.0.0.1:0", cwd=there) as ingest:
+    with ExitStack() as stack:
+
+        def take_in(address: str) -> Process:
+            listen = ("ingest", *arguments, "--listen", address)
+            return stack.enter_context(braincast(*listen, cwd=there))
+
+        ingest = take_in("tcp://127.0.0.1:0")
         address = ingest.line()
         serving = ("serve", "-m", model, "--ingest", address, "--port", "0")
-        with braincast(*serving, cwd=here) as serve:
-            with connect(serve.line(), ["text"]) as events:
-                until_decoded(events)
-            assert serve.interrupt() == 0, serve.errors
+        serve = stack.enter_context(braincast(*serving, cwd=here))
+        with connect(serve.line(), ["text", "state"]) as events:
+            until_decoded(events)
+            ingest.kill()  # and its own supervision starts it again
+            ingest = take_in(address)
+            told = until_ready(events)
+            assert any("taking in was restarted" in detail for detail in told), told
+            until_decoded(events)
+        assert serve.interrupt() == 0, serve.errors
         assert ingest.interrupt() == 0, ingest.errors
-    (recorded,) = (there / "sessions").iterdir()
     (decoded,) = (here / "sessions").iterdir()
-    numbers = recorded_numbers(recorded)
-    np.testing.assert_array_equal(numbers, numbers[0] + np.arange(len(numbers)))
-    (decoded / "raw.xdf").write_bytes((recorded / "raw.xdf").read_bytes())
+    with pytest.raises(SessionError, match="copy the folder"):
+        verify_session(decoded)
+    for recorded in (there / "sessions").iterdir():
+        numbers = recorded_numbers(recorded)
+        np.testing.assert_array_equal(numbers, numbers[0] + np.arange(len(numbers)))
+        shutil.copytree(recorded, decoded / recorded.name)
     verdict = verify_session(decoded)
     assert verdict.difference == ""
     assert verdict.n_equal > 0
+    assert not verdict.cut_short
 
 
 def test_an_ingest_needs_no_torch_and_no_web_server() -> None:

@@ -6,6 +6,7 @@ import { Client } from "./client.js";
 import { DecodePanel, ShownPanel, isLate } from "./decode.js";
 import { byId, hasEmoji, say } from "./dom.js";
 import { LatencyPanel } from "./latency.js";
+import { Marking } from "./marking.js";
 import { Plot } from "./plot.js";
 import { Status } from "./status.js";
 import { startTheme } from "./theme.js";
@@ -70,9 +71,14 @@ async function describe() {
   say(byId("latency-from"), `from ${about.latency_from}`);
 }
 
+const marking = new Marking((ch_names, bad) => {
+  client.call("markBad", { ch_names, bad }).catch(({ message }) => status.notice(seconds(), message));
+});
+
 client
   .on("connected", (hello) => {
     status.connected(seconds());
+    marking.allow(hello.role);
     if (session !== hello.session) clear(); // nothing of another session stays in sight
     session = hello.session;
     describe().catch(() => status.notice(seconds(), "The session's description did not come."));
@@ -94,7 +100,10 @@ client
     shown.see(event);
     if (event.role === "stimulus") plot.mark(event.t, event.text);
   })
-  .on("quality", (event) => plot.judge(event))
+  .on("quality", (event) => {
+    plot.judge(event);
+    marking.judge(event);
+  })
   .on("state", (event) => status.state(seconds(), event))
   .on("latency", (event) => latency.show(event))
   .on("text", (event) => {

@@ -31,12 +31,13 @@ export class Plot {
   #marks = [];
   #names = [];
   #quality = new Map(); // verdict of each channel, by name
-  #unit = UNITS.V;
+  #units = []; // of each channel
+  #scales = []; // one for each unit: {unit, factor, channels, step}, step from lane to lane
+  #scaleOf = []; // the scale of each channel
   #colors = {};
   #hatch = null;
   #box = { left: 0, top: 0, width: 0, height: 0, pps: 1 }; // device pixels; pps: per second
   #dpr = 1;
-  #volts = 0; // from one channel to the next
   #scaledAt = -Infinity;
   #drawn = 0; // next sample to ink
   #cleared = -Infinity; // strip is clean or inked up to here, in pixels since time 0
@@ -52,9 +53,9 @@ export class Plot {
   }
 
   /** Say what the rows are. */
-  describe({ ch_names: names, unit }) {
+  describe({ ch_names: names, units }) {
     this.#names = names;
-    this.#unit = UNITS[unit] ?? [unit, 1];
+    this.#units = units;
     this.#ring = null;
     this.#marks = [];
     this.#quality.clear();
@@ -77,6 +78,7 @@ export class Plot {
   append(frame) {
     if (!this.#ring?.fits(frame.header)) {
       this.#ring = new Ring(frame.header.n_channels, frame.header.sfreq, VIEW + AHEAD + 1);
+      this.#makeScales();
       this.#scaledAt = -Infinity;
       this.#stale = true;
     }
@@ -109,16 +111,29 @@ export class Plot {
     this.#annotate(edge, top, height);
   }
 
+  /** Channels of one unit share a scale: of MEG, magnetometers one and gradiometers another. */
+  #makeScales() {
+    const scales = new Map();
+    this.#scaleOf = [];
+    for (let c = 0; c < this.#ring.nChannels; c++) {
+      const name = this.#units[c] ?? "V";
+      const [unit, factor] = UNITS[name] ?? [name, 1];
+      if (!scales.has(name)) scales.set(name, { unit, factor, channels: [], step: 0 });
+      this.#scaleOf.push(scales.get(name));
+      scales.get(name).channels.push(c);
+    }
+    this.#scales = [...scales.values()];
+  }
+
   #rescale(now) {
     this.#scaledAt = now;
-    const typical = this.#ring.typical(VIEW);
-    if (typical === 0) return;
-    const wanted = LANE * typical;
-    // A step waits until it is due by a margin, so that the scale does not flicker.
-    if (wanted > 0.4 * this.#volts && wanted < 2 * this.#volts) return;
-    const [, factor] = this.#unit;
-    this.#volts = nearestStep(wanted * factor) / factor;
-    this.#stale = true;
+    for (const scale of this.#scales) {
+      const wanted = LANE * this.#ring.typical(VIEW, scale.channels);
+      // A step waits until it is due by a margin, so that the scale does not flicker.
+      if (wanted === 0 || (wanted > 0.4 * scale.step && wanted < 2 * scale.step)) continue;
+      scale.step = nearestStep(wanted * scale.factor) / scale.factor;
+      this.#stale = true;
+    }
   }
 
   /** Fit to the page: sizes, colours, the parts that stand still. */
@@ -253,11 +268,11 @@ export class Plot {
     const ring = this.#ring;
     const { pps, height } = this.#box;
     const lane = height / ring.nChannels;
-    const gain = lane / this.#volts;
     const pen = this.#ink;
     pen.beginPath();
     for (let c = parity; c < ring.nChannels; c += 2) {
       const middle = (c + 0.5) * lane;
+      const gain = lane / this.#scaleOf[c].step;
       let down = false;
       for (let i = first; i < end; i++) {
         const slot = i % ring.capacity;
@@ -304,13 +319,14 @@ export class Plot {
       const room = (this.#marks[i + 1]?.t - t) * pps || width; // up to the next label
       pen.fillText(label, x + dpr, 0.75 * rem, Math.max(1, room - 0.4 * rem));
     }
-    const [unit, factor] = this.#unit;
     const bar = (2 * height) / this.#ring.nChannels;
     const bottom = this.#canvas.height;
     pen.fillStyle = this.#colors.muted;
     pen.textAlign = "right";
-    const text = `${+(2 * this.#volts * factor).toPrecision(2)} ${unit}`;
-    pen.fillText(text, left + width - 0.7 * rem, bottom - 0.6 * rem);
+    const texts = this.#scales.map(
+      ({ unit, factor, step }) => `${+(2 * step * factor).toPrecision(2)} ${unit}`,
+    );
+    pen.fillText(texts.join(" · "), left + width - 0.7 * rem, bottom - 0.6 * rem);
     pen.fillRect(left + width - 0.35 * rem, bottom - 0.1 * rem - bar, 2 * dpr, bar);
     pen.textAlign = "left";
     pen.fillRect(left, bottom - 0.6 * rem, pps, 2 * dpr);

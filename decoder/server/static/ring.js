@@ -50,15 +50,15 @@ export class Ring {
     this.end += nTimes;
   }
 
-  /** Root mean square of each channel over the newest `duration` seconds, the median of all. */
-  typical(duration) {
+  /** Root mean square of each of `channels` over the newest `duration` seconds, their median. */
+  typical(duration, channels) {
     const n = Math.min(this.end - this.oldest, Math.ceil(duration * this.sfreq));
-    const power = new Float64Array(this.nChannels);
+    const power = new Float64Array(channels.length);
     for (let i = this.end - n; i < this.end; i++) {
       const row = (i % this.capacity) * this.nChannels;
-      for (let c = 0; c < this.nChannels; c++) power[c] += this.data[row + c] ** 2;
+      for (let k = 0; k < channels.length; k++) power[k] += this.data[row + channels[k]] ** 2;
     }
     power.sort();
-    return n ? Math.sqrt(power[this.nChannels >> 1] / n) : 0;
+    return n ? Math.sqrt(power[channels.length >> 1] / n) : 0;
   }
 }

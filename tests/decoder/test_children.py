@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from decoder.children import Child, Watched, end
+
+WAIT = "import sys; sys.stdin.read()"
+
+
+@pytest.fixture
+def children() -> Iterator[list[Child]]:
+    started: list[Child] = []
+    yield started
+    for child in started:
+        child.kill()
+        assert child.stdout is not None
+        child.stdout.close()
+        child.wait()
+
+
+def start(children: list[Child], code: str) -> Child:
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    children.append(child)
+    return child
+
+
+def test_one_that_says_nothing_after_it_began_hangs_and_is_killed(
+    children: list[Child], caplog: pytest.LogCaptureFixture
+) -> None:
+    child = start(children, f"print(flush=True); {WAIT}")
+    watched = Watched(child, "this one", start=60.0, hang=0.2)
+    while watched.is_alive():
+        pass
+    assert watched.begun
+    assert end(child) < 0
+    assert "this one gave no sign of life" in caplog.text
+
+
+def test_one_that_never_begins_is_killed(children: list[Child]) -> None:
+    watched = Watched(start(children, WAIT), "this one", start=0.2, hang=60.0)
+    while watched.is_alive():
+        pass
+    assert not watched.begun
+    assert end(watched.child) < 0
+
+
+def test_one_that_ends_is_seen_and_its_exit_code_told(children: list[Child]) -> None:
+    watched = Watched(start(children, "raise SystemExit(7)"), "it", start=60.0, hang=60.0)
+    while watched.is_alive():
+        pass
+    assert end(watched.child) == 7
+
+
+def test_one_ends_when_its_input_does(children: list[Child]) -> None:
+    assert end(start(children, WAIT)) == 0
