@@ -10,6 +10,8 @@ from mne_lsl.lsl import StreamInfo, StreamOutlet
 from mne_lsl.stream import StreamLSL
 from numpy.typing import NDArray
 
+from streaming.window import SlidingWindows
+
 __all__ = ["seconds_of_mne_lsl"]
 
 
@@ -34,12 +36,14 @@ class _Fed:
         """Nothing is open."""
 
 
-def seconds_of_mne_lsl(data: NDArray[np.float32], sfreq: float, n_times: int) -> float:
+def seconds_of_mne_lsl(
+    data: NDArray[np.float32], sfreq: float, n_times: int, windows: SlidingWindows | None
+) -> float:
     """Return how long MNE-LSL takes for its average reference, notch and band-pass.
 
     Its `StreamLSL` is connected to a stream without samples, set up as in `_assembly`, and then
     given chunks from memory in place of the inlet's, so that only its own code is timed. It
-    neither decimates, scales, looks at quality, nor cuts windows; its buffer holds 2 s.
+    neither decimates, scales, nor looks at quality; its buffer holds 2 s.
 
     Parameters
     ----------
@@ -49,6 +53,8 @@ def seconds_of_mne_lsl(data: NDArray[np.float32], sfreq: float, n_times: int) ->
         Its rate, in Hz.
     n_times : int
         Samples in a chunk.
+    windows : SlidingWindows or None
+        How often how much is taken from its buffer with `get_data`; None: nothing is.
     """
     name = uuid4().hex
     info = StreamInfo(name, "EEG", len(data), sfreq, "float32", name)
@@ -63,10 +69,14 @@ def seconds_of_mne_lsl(data: NDArray[np.float32], sfreq: float, n_times: int) ->
     stream.filter(0.5, 30.0, iir_params=dict(second_order))
     inlet = stream._inlet  # noqa: SLF001 - no public way to hand it samples
     stream._inlet = _Fed(data, sfreq, n_times)  # noqa: SLF001
-    n_chunks = -(-data.shape[1] // n_times)
+    hop = round(windows.hop * sfreq) if windows else data.shape[1]
+    due = hop
     start = time.perf_counter()
-    for _ in range(n_chunks):
+    for first in range(0, data.shape[1], n_times):
         stream.acquire()
+        while windows and due <= first + n_times:
+            stream.get_data(windows.duration)
+            due += hop
     seconds = time.perf_counter() - start
     stream._inlet = inlet  # noqa: SLF001
     stream.disconnect()

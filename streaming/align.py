@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +79,7 @@ class Align:
                 self._learn(piece.past)
             first = chunk.first + piece.at.start
             aligned[:, piece.at] = apply_map(self._whiten, chunk.data[:, piece.at], first)
-        return replace(chunk, data=aligned)
+        return chunk.holding(aligned)
 
     def _forget(self, n_channels: int) -> None:
         self._mean = self._whiten = np.zeros((n_channels, n_channels))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from streaming.align import Align, AlignSettings
 from streaming.errors import ConfigError
-from streaming.filters import Bandpass, BandpassSettings, Notch, NotchSettings, SosFilter
+from streaming.filters import BandpassSettings, Filter, NotchSettings
 from streaming.gate import Gate, GateSettings
 from streaming.layout import positions_of
 from streaming.projection import (
@@ -25,6 +26,7 @@ from streaming.regress import Regress, RegressSettings
 from streaming.repair import Repair, RepairSettings
 from streaming.resample import Decimate, DecimateSettings, Resample, ResampleSettings
 from streaming.scaling import Clamp, ClampSettings, Scale, ScaleSettings
+from streaming.sections import Sections
 from streaming.signal import Chunk, SignalSpec
 from streaming.spatial import (
     Bipolar,
@@ -44,13 +46,13 @@ __all__ = ["TRANSFORMS", "Chain", "Step", "standard_chain"]
 
 TRANSFORMS: dict[str, tuple[type[Any], type[Any]]] = {
     "align": (AlignSettings, Align),
-    "bandpass": (BandpassSettings, Bandpass),
+    "bandpass": (BandpassSettings, Filter),
     "bipolar": (BipolarSettings, Bipolar),
     "clamp": (ClampSettings, Clamp),
     "compensate": (CompensateSettings, Compensate),
     "decimate": (DecimateSettings, Decimate),
     "gate": (GateSettings, Gate),
-    "notch": (NotchSettings, Notch),
+    "notch": (NotchSettings, Filter),
     "pick": (PickSettings, Pick),
     "reference": (ReferenceSettings, Reference),
     "regress": (RegressSettings, Regress),
@@ -62,7 +64,7 @@ TRANSFORMS: dict[str, tuple[type[Any], type[Any]]] = {
 }
 """Every step that a model may name: its settings and its class."""
 
-_NAMES = {transform: name for name, (_, transform) in TRANSFORMS.items()}
+_NAMES = {settings: name for name, (settings, _) in TRANSFORMS.items()}
 
 
 class Step(Transform, Protocol):
@@ -122,7 +124,9 @@ class Chain:
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return the steps as plain data, as a model folder stores them."""
-        return [{"transform": _NAMES[type(s)], **asdict(s.settings)} for s in self.steps]
+        return [
+            {"transform": _NAMES[type(s.settings)], **asdict(s.settings)} for s in self.steps
+        ]
 
     @classmethod
     def from_json(cls, steps: Sequence[dict[str, Any]]) -> Chain:
@@ -130,35 +134,42 @@ class Chain:
         return cls(_read_step(n, step) for n, step in enumerate(steps, start=1))
 
 
-_Filter = Notch | Bandpass | Decimate
-
-
 def _cascade(steps: Sequence[Step]) -> list[Callable[[Chunk], Chunk]]:
     """Return what to call for prepared steps: filters in a row run as one.
 
-    Notch, band-pass and decimation together read and write each sample once, and round it to
-    float32 once; a filter that changes the rate ends the row.
+    Notch, band-pass and decimation together read each sample once, compute only those that are
+    kept, and round them to float32 once.
     """
     calls: list[Callable[[Chunk], Chunk]] = []
-    row: list[_Filter] = []
+    row: list[Filter] = []
     for step in steps:
-        if isinstance(step, _Filter) and step.filter is not None:
+        if isinstance(step, Filter):
             row.append(step)
-            if not isinstance(step, Decimate):
-                continue
-        if row:
-            calls.append(_in_one(row))
-        if not row or step is not row[-1]:
+        elif isinstance(step, Decimate) and step.factor > 1 and row:
+            sos = np.concatenate([*(f.sos for f in row), step.sos])
+            sections = Sections(sos, step.factor)
+            calls.append(partial(_decimate, step, sections))
+            row = []
+        else:
+            calls += _in_one(row)
             calls.append(step)
-        row = []
-    return [*calls, _in_one(row)] if row else calls
+            row = []
+    return calls + _in_one(row)
 
 
-def _in_one(row: Sequence[_Filter]) -> Callable[[Chunk], Chunk]:
+def _in_one(row: Sequence[Filter]) -> list[Callable[[Chunk], Chunk]]:
     """Return what filters like all of `row`, one after the other."""
-    *_, last = row
-    filters = SosFilter(np.concatenate([f.filter.sos for f in row if f.filter is not None]))
-    return lambda chunk: last.finish(chunk, filters(chunk))
+    if len(row) < 2:
+        return list(row)
+    return [partial(_filter, Sections(np.concatenate([f.sos for f in row])))]
+
+
+def _filter(sections: Sections, chunk: Chunk) -> Chunk:
+    return chunk.holding(sections(chunk))
+
+
+def _decimate(step: Decimate, sections: Sections, chunk: Chunk) -> Chunk:
+    return step.finish(chunk, sections(chunk))
 
 
 def _read_step(number: int, step: dict[str, Any]) -> Step:
@@ -236,10 +247,10 @@ def standard_chain(
         Repair(RepairSettings()),
     ]
     if line_freq < sfreq / 2:
-        steps.append(Notch(NotchSettings(freq=line_freq)))
+        steps.append(Filter(NotchSettings(freq=line_freq)))
     factor = max(int(sfreq / max(100.0, 3 * high)), 1)
     steps += [
-        Bandpass(BandpassSettings(low=low, high=high)),
+        Filter(BandpassSettings(low=low, high=high)),
         Decimate(DecimateSettings(sfreq=sfreq / factor)),
     ]
     if compensation is not None:

@@ -20,9 +20,9 @@ class Piece(NamedTuple):
     ----------
     at : slice
         Which samples of the chunk.
-    past : array of shape (n_channels, n_times) or None
-        The block of samples right before them, if it is complete and was not told yet; valid
-        until the next piece.
+    past : array of shape (n_channels, n_kept) or None
+        What is kept of the block of samples right before them, if it is complete and was not
+        told yet; valid until the next piece.
     forget : bool
         Whether a gap before them was so long that what was learned is not to be kept.
     """
@@ -43,10 +43,13 @@ class PastBlocks:
         Size of a block.
     max_gap : float
         The longest gap that does not count as a new start, in seconds.
+    stride : int
+        Of how many samples one is kept: the first of the block, and so on.
     """
 
-    def __init__(self, n_channels: int, n_times: int, max_gap: float) -> None:
-        self._block = np.zeros((n_channels, n_times), np.float32)
+    def __init__(self, n_channels: int, n_times: int, max_gap: float, stride: int = 1) -> None:
+        self._block = np.zeros((n_channels, -(-n_times // stride)), np.float32)
+        self._n_times, self._stride = n_times, stride
         self._max_gap = max_gap
         self._segment: int | None = None
         self._n_filled = 0
@@ -61,16 +64,16 @@ class PastBlocks:
             self._segment, self._n_filled = chunk.segment, 0
             forget = abs(chunk.t0 - self._t_end) > self._max_gap
         self._t_end = chunk.t_end
-        n_block = self._block.shape[1]
-        at = 0
+        at, stride = 0, self._stride
         while at < chunk.n_times:
-            full = self._n_filled == n_block
+            full = self._n_filled == self._n_times
             if full:
                 self._n_filled = 0
-            stop = min(at + n_block - self._n_filled, chunk.n_times)
+            stop = min(at + self._n_times - self._n_filled, chunk.n_times)
             yield Piece(slice(at, stop), self._block if full else None, forget)
             forget = False
-            data = chunk.data[:, at:stop]
-            self._block[:, self._n_filled : self._n_filled + stop - at] = data
+            column = -(-self._n_filled // stride)
+            kept = chunk.data[:, at + column * stride - self._n_filled : stop : stride]
+            self._block[:, column : column + kept.shape[1]] = kept
             self._n_filled += stop - at
             at = stop

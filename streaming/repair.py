@@ -39,6 +39,8 @@ class Repair:
         self._last: NDArray[np.float64]  # last finite value of each channel, as measured
         self._finite: NDArray[np.bool_]  # whether the last sample of each channel was finite
         self._offset: NDArray[np.float64]  # what is taken off each channel
+        self._at_rest: bool  # whether the last sample of all channels was finite
+        self._shifted: bool  # whether anything is taken off
 
     def prepare(self, spec: SignalSpec) -> SignalSpec:
         """Forget the stream before."""
@@ -54,11 +56,17 @@ class Repair:
             self._last = np.zeros(len(chunk.data))
             self._finite = np.ones(len(chunk.data), bool)
             self._offset = np.zeros(len(chunk.data))
-        finite = np.abs(chunk.data) < _IMPOSSIBLE  # and no NaN
-        if finite.all() and self._finite.all() and not self._offset.any():
-            self._last = chunk.data[:, -1].astype(np.float64)
-            return chunk
-        return self._bridge(chunk, finite)
+            self._at_rest, self._shifted = True, False
+        if self._at_rest:
+            flat = chunk.data.reshape(-1)
+            # No sum of squares below this has a sample that is impossible. It takes 0.6 us for
+            # 64 channels and 10 samples, to look at each of them 2.5 us.
+            if np.vdot(flat, flat) < _IMPOSSIBLE**2 / 2:
+                self._last = chunk.data[:, -1].astype(np.float64)
+                if not self._shifted:
+                    return chunk
+                return chunk.holding((chunk.data - self._offset[:, None]).astype(np.float32))
+        return self._bridge(chunk, np.abs(chunk.data) < _IMPOSSIBLE)  # and no NaN
 
     def _bridge(self, chunk: Chunk, finite: NDArray[np.bool_]) -> Chunk:
         """Hold the last finite values, and go on from them without a step."""
@@ -71,6 +79,7 @@ class Repair:
         steps = np.where(finite & ~was_finite, np.diff(held, axis=1), 0.0)
         offset = np.add.accumulate(np.column_stack([self._offset, steps]), axis=1)
         self._last, self._finite, self._offset = held[:, -1], finite[:, -1], offset[:, -1]
+        self._at_rest, self._shifted = bool(self._finite.all()), bool(self._offset.any())
         bad = np.where(finite.all(axis=0), 0, Bad.SAMPLES).astype(np.uint8)
         if chunk.bad is not None:
             bad = np.maximum(bad, chunk.bad)

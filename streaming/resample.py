@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.signal import cheby2, firwin, kaiserord
 
 from streaming.errors import ConfigError
-from streaming.filters import SosFilter
+from streaming.sections import Sections, delay_of, settling_of
 from streaming.signal import Chunk, SignalSpec
 
 __all__ = ["Decimate", "DecimateSettings", "Resample", "ResampleSettings"]
@@ -52,8 +52,9 @@ class Decimate:
     def __init__(self, settings: DecimateSettings) -> None:
         self.settings = settings
         self.settling = self.delay = 0.0
-        self._factor = 1
-        self.filter: SosFilter | None = None
+        self.factor = 1
+        self.sos: NDArray[np.float64]
+        self._sections: Sections
         self._spec: SignalSpec
         self._segment: int | None = None
         self._bad_since = 0  # the worst since the last one kept
@@ -69,31 +70,30 @@ class Decimate:
                 f"sfreq={spec.sfreq / factor:g}"
             )
             raise ConfigError(msg)
-        self._factor, self._segment, self._bad_since = factor, None, 0
+        self.factor, self._segment, self._bad_since = factor, None, 0
         self._spec = replace(spec, sfreq=spec.sfreq / factor)
-        self.filter = None
         self.settling = self.delay = 0.0
         if factor > 1:
             edge = 1.2 * self._spec.sfreq / 2
-            self.filter = SosFilter(cheby2(8, 60, edge, output="sos", fs=spec.sfreq))
-            self.settling = self.filter.settling(spec.sfreq)
-            self.delay = self.filter.delay(spec.sfreq)
+            self.sos = cheby2(8, 60, edge, output="sos", fs=spec.sfreq)
+            self._sections = Sections(self.sos, factor)
+            self.settling = settling_of(self.sos, spec.sfreq)
+            self.delay = delay_of(self.sos, spec.sfreq)
         return self._spec
 
     def __call__(self, chunk: Chunk) -> Chunk:
         """Return the last of each `factor` samples."""
-        if self.filter is None:
-            return replace(chunk, spec=self._spec)
-        return self.finish(chunk, self.filter(chunk))
+        if self.factor == 1:
+            return chunk.holding(chunk.data, self._spec)
+        return self.finish(chunk, self._sections(chunk))
 
-    def finish(self, chunk: Chunk, filtered: NDArray[np.float64]) -> Chunk:
-        """Return the last of each `factor` of the filtered samples."""
-        skip = (-1 - chunk.first) % self._factor
-        data = filtered[:, skip :: self._factor].astype(np.float32)
-        first = (chunk.first + skip) // self._factor
-        bad = self._keep_bad(chunk, skip, data.shape[1])
-        t_anchor = chunk.t_anchor + (self._factor - 1) / chunk.spec.sfreq
-        return Chunk(data, self._spec, chunk.segment, first, t_anchor, bad)
+    def finish(self, chunk: Chunk, kept: NDArray[np.float32]) -> Chunk:
+        """Return `kept`, the last of each `factor` samples of `chunk`, filtered, as a chunk."""
+        skip = (-1 - chunk.first) % self.factor
+        first = (chunk.first + skip) // self.factor
+        bad = self._keep_bad(chunk, skip, kept.shape[1])
+        t_anchor = chunk.t_anchor + (self.factor - 1) / chunk.spec.sfreq
+        return Chunk(kept, self._spec, chunk.segment, first, t_anchor, bad)
 
     def _keep_bad(self, chunk: Chunk, skip: int, n_out: int) -> NDArray[np.uint8] | None:
         """Return for each kept sample the worst of the stretch that it stands for."""
@@ -103,7 +103,7 @@ class Decimate:
             return None
         bad = np.zeros(chunk.n_times, np.uint8) if chunk.bad is None else chunk.bad
         # A kept sample stands for itself and for those dropped since the one kept before it.
-        stretches = np.split(bad, np.arange(n_out) * self._factor + skip + 1)
+        stretches = np.split(bad, np.arange(n_out) * self.factor + skip + 1)
         worst = [int(stretch.max(initial=0)) for stretch in stretches]
         worst[0] = max(worst[0], self._bad_since)
         self._bad_since = worst[-1]

@@ -48,7 +48,8 @@ class Ring:
         before_end = min(n_times, capacity - at)
         self._buffer[:, at : at + n_times] = data
         self._buffer[:, at + capacity : at + capacity + before_end] = data[:, :before_end]
-        self._buffer[:, : n_times - before_end] = data[:, before_end:]
+        if before_end < n_times:
+            self._buffer[:, : n_times - before_end] = data[:, before_end:]
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Return a view of samples `start` up to `stop`, valid until the next write."""

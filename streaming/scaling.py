@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,10 +95,11 @@ class Scale:
             if since == 0:
                 self._estimate()
             piece = slice(at, at + self._every - since)
-            scaled[:, piece] = (chunk.data[:, piece] - self._center) * self._gain
+            centred = chunk.data[:, piece] - self._center
+            np.multiply(centred, self._gain, out=scaled[:, piece], casting="same_kind")
             self._past.write(chunk.data[:, piece])
             at = piece.stop
-        return replace(chunk, data=scaled)
+        return chunk.holding(scaled)
 
     def _forget(self, n_channels: int) -> None:
         """Know nothing of the past."""
@@ -114,11 +115,11 @@ class Scale:
         # np.partition takes 6.9 ms and np.percentile 7.8 ms.
         stride = max(n_times // _N_SORTED, 1)
         past = self._past.read(self._past.start, self._past.stop)[:, ::stride]
-        past = np.sort(past, axis=1).astype(np.float64)
+        past = np.sort(past, axis=1)
         n_times = past.shape[1]
-        low, middle, high = n_times // 4, n_times // 2, 3 * n_times // 4
-        self._center = past[:, [middle]]
-        spread = past[:, [high]] - past[:, [low]]
+        quarters = past[:, [n_times // 4, n_times // 2, 3 * n_times // 4]].astype(np.float64)
+        self._center = quarters[:, 1:2].copy()
+        spread = quarters[:, 2:] - quarters[:, :1]
         self._gain = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
 
 
@@ -157,4 +158,4 @@ class Clamp:
     def __call__(self, chunk: Chunk) -> Chunk:
         """Clamp `chunk`."""
         limit = np.float32(self.settings.limit)
-        return replace(chunk, data=chunk.data.clip(-limit, limit))
+        return chunk.holding(chunk.data.clip(-limit, limit))

@@ -101,7 +101,7 @@ class Pick:
     def __call__(self, chunk: Chunk) -> Chunk:
         """Return the channels' rows."""
         data = chunk.data if self._rows is None else chunk.data[self._rows]
-        return replace(chunk, data=data, spec=self._spec)
+        return chunk.holding(data, self._spec)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +141,7 @@ class Reference:
         # sample and in sequence when there are more, so cutting would change the last bits.
         of = chunk.data[self._rows]
         mean = np.add.accumulate(of, axis=0, dtype=np.float64)[-1] / len(of)
-        return replace(chunk, data=(chunk.data - mean).astype(np.float32))
+        return chunk.holding((chunk.data - mean).astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +192,7 @@ class Bipolar:
     def __call__(self, chunk: Chunk) -> Chunk:
         """Return the differences."""
         data = chunk.data[self._anodes] - chunk.data[self._cathodes]
-        return replace(chunk, data=data, spec=self._spec)
+        return chunk.holding(data, self._spec)
 
 
 def find_rows(step: str, ch_names: tuple[str, ...], spec: SignalSpec) -> NDArray[np.intp]:

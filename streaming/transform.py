@@ -26,7 +26,7 @@ class Transform(Protocol):
     def delay(self) -> float:
         """How much later a wave of 10 Hz comes out than it went in, in seconds.
 
-        That is the group delay at `streaming.filters.DELAY_FREQ`, known once prepared. A
+        That is the group delay at `streaming.sections.DELAY_FREQ`, known once prepared. A
         causal filter delays each frequency by another amount.
         """
 

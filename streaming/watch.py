@@ -106,7 +106,8 @@ class Watch:
         self._refused: bool
         self._changed: NDArray[np.bool_]  # rows whose step is to be taken off
         self._offset: NDArray[np.float64]  # (n_channels, 1)
-        self._last: NDArray[np.float64] | None  # (n_channels, 1), the output before
+        self._last: NDArray[np.floating] | None  # (n_channels, 1), the output before
+        self._idle: bool  # whether samples pass as they are
 
     def prepare(self, spec: SignalSpec) -> SignalSpec:
         """Begin with good channels."""
@@ -120,12 +121,13 @@ class Watch:
             raise ConfigError(msg)
         self._positions = np.reshape(positions, (-1, 3)) if positions else None
         self._judge = QualitySettings(spec, self.settings.line_freq)
-        self._past = PastBlocks(n_channels, self._judge.n_times, np.inf)
+        judge = self._judge
+        self._past = PastBlocks(n_channels, judge.n_times, np.inf, judge.stride)
         self._spec, self._marked, self._channels = spec, frozenset(), None
         self._bad, self._refused = np.zeros(0, np.intp), False
         self._changed = np.zeros(n_channels, bool)
         self._segment: int | None = None
-        self._next, self._t_anchor = 0, 0.0
+        self._next, self._t_anchor, self._idle = 0, 0.0, True
         self.reports.clear()
         return spec
 
@@ -150,6 +152,7 @@ class Watch:
             self._segment, self._last = chunk.segment, None
             self._changed[:] = False
             self._offset = np.zeros((len(chunk.data), 1))
+            self._idle = not len(self._bad)
         self._t_anchor = chunk.t_anchor
         parts, refused = [], []
         for piece in self._past.pieces(chunk):
@@ -163,7 +166,7 @@ class Watch:
         self._next = chunk.first + chunk.n_times
         data = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
         if not any(refused):
-            return replace(chunk, data=data)
+            return chunk.holding(data)
         lengths = [part.shape[1] for part in parts]
         bad = np.repeat(np.array(refused, np.uint8) * np.uint8(Bad.CHANNELS), lengths)
         return replace(
@@ -172,8 +175,8 @@ class Watch:
 
     def _stand_in(self, data: NDArray[np.float32], first: int) -> NDArray[np.float32]:
         """Return what stands for samples throughout which the same channels are bad."""
-        if not (len(self._bad) or self._changed.any() or self._offset.any()):
-            self._last = data[:, -1:].astype(np.float64)
+        if self._idle:
+            self._last = data[:, -1:].copy()
             return data
         out = data.astype(np.float64)
         if len(self._bad):
@@ -201,7 +204,7 @@ class Watch:
         if np.array_equal(rows, self._bad):
             return
         self._changed[np.setxor1d(rows, self._bad)] = True
-        self._bad = rows
+        self._bad, self._idle = rows, False
         if len(rows) and self._positions is not None:
             self._weights = interpolation(self._positions, rows)
 

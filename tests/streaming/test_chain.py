@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from streaming.chain import TRANSFORMS, Chain, standard_chain
 from streaming.errors import ConfigError
-from streaming.filters import SETTLED
 from streaming.resample import Resample, ResampleSettings
+from streaming.sections import SETTLED
 from streaming.signal import Chunk, SignalSpec
 from streaming.transform import Transform
 from tests.laws import cuts, noise, run

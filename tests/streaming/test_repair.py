@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from streaming.filters import Bandpass, BandpassSettings
+from streaming.filters import BandpassSettings, Filter
 from streaming.repair import Repair, RepairSettings
 from streaming.signal import Chunk, SignalSpec
 from tests.laws import Output, noise, run
@@ -41,7 +41,7 @@ def test_a_channel_that_begins_with_nan_does_not_ring() -> None:
     data = np.full((2, 500), 0.05, np.float32)
     data[0, :100] = np.nan
     (out,) = repair(data)
-    (filtered,) = run(Bandpass(BandpassSettings(low=0.1, high=30.0)), [Chunk(out.data, SPEC)])
+    (filtered,) = run(Filter(BandpassSettings(low=0.1, high=30.0)), [Chunk(out.data, SPEC)])
     assert np.abs(filtered.data).max() < 1e-6
 
 

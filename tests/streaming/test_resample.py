@@ -5,8 +5,8 @@ import pytest
 from scipy.signal import cheby2, sosfilt, sosfilt_zi
 
 from streaming.errors import ConfigError
-from streaming.filters import SETTLED
 from streaming.resample import Decimate, DecimateSettings, Resample, ResampleSettings
+from streaming.sections import SETTLED
 from streaming.signal import Chunk, SignalSpec
 from tests.laws import noise, run
 
