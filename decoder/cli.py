@@ -47,7 +47,7 @@ for command in (
     app.command()(command)
 app.command(hidden=True)(commands_serve.decode)
 
-MANY = ("--events", "--drop", "--markers")
+MANY = ("--events", "--drop", "--markers", "--track")
 """Options that take several values up to the next option."""
 
 

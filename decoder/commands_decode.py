@@ -33,6 +33,21 @@ def fit(
     stimuli: Annotated[
         Path | None, typer.Option(help="Table of what the markers mean, instead of --events.")
     ] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A continuous track instead: a channel with a sound's envelope, a .wav or a "
+            ".npy file; one, or one for each recording."
+        ),
+    ] = None,
+    track_rate: Annotated[float | None, typer.Option(help="Rate of a .npy track [Hz].")] = None,
+    track_onset: Annotated[
+        str, typer.Option(help="Marker at which a track's file begins to play.")
+    ] = "",
+    stretch: Annotated[
+        float | None,
+        typer.Option(help="How much of a track to recognise at once [s]; 5 if long enough."),
+    ] = None,
     candidates: Annotated[
         Path | None,
         typer.Option(help="What to choose from, if more than was shown: words or a TSV."),
@@ -89,8 +104,14 @@ def fit(
     The recordings go through the very same causal chain as the live signal.
     """
     from decoder.fitting import FitSettings, fit_recordings
+    from decoder.tracks import TrackSettings
     from streaming.timing import choose_timing
 
+    wanted = None
+    if track or track_rate is not None or track_onset or stretch is not None:
+        wanted = TrackSettings(
+            names=tuple(track or ()), rate=track_rate, onset=track_onset, stretch=stretch
+        )
     settings = FitSettings(
         events=tuple(events or ()),
         stimuli=stimuli,
@@ -104,6 +125,7 @@ def fit(
         tmax=tmax,
         band=read_band(band) if band else None,
         hop=hop,
+        track=wanted,
         timing=choose_timing(timing, onsets),
     )
     with progress_bar() as bar:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from decoder.design import confounds_of, order_of
 from decoder.evaluation import Evaluation, evaluate
+from decoder.tracks import TrackSettings, read_track
 from models.candidates import Candidates, embed_candidates, read_candidates
 from models.checkpoint import Model, save_model
-from models.dataset import read_dataset
+from models.dataset import Dataset, read_dataset
 from models.encoder import ENCODERS
 from models.fit import (
     EVOKED_BAND,
@@ -70,6 +71,8 @@ class FitSettings:
         What is applied to the markers.
     unit : str or None
         Unit of the samples of XDF that does not say it.
+    track : TrackSettings or None
+        A continuous track, instead of `events` or `stimuli`.
     """
 
     events: tuple[str, ...] = ()
@@ -85,11 +88,15 @@ class FitSettings:
     hop: float | None = None
     timing: Timing | None = None
     unit: str | None = None
+    track: TrackSettings | None = None
 
     def __post_init__(self) -> None:
         """Refuse two accounts of what was shown, or none."""
-        if bool(self.events) == (self.stimuli is not None):
-            msg = "name what was shown: either --events face house, or --stimuli stimuli.tsv"
+        if sum(map(bool, (self.events, self.stimuli is not None, self.track))) != 1:
+            msg = (
+                "name what was shown: either --events face house, or --stimuli stimuli.tsv, or "
+                "--track with a channel or file"
+            )
             raise ConfigError(msg)
         if self.encoder not in ("auto", *ENCODERS):
             known = ", ".join(("auto", *ENCODERS))
@@ -152,6 +159,45 @@ def fit_recordings(
     Evaluation
         Scores by leaving out one run after the other; also in the model folder.
     """
+    dataset, candidates, live = _read(recordings, settings, lambda share: progress(0.5 * share))
+    fitted = fit_model(
+        dataset,
+        candidates,
+        encoder="track" if settings.track else settings.encoder,
+        progress=lambda share: progress(0.5 + 0.4 * share),
+    )
+    truth = truth_of(dataset, candidates)
+    order = order_of(truth, dataset.files, candidates.vectors)
+    for warning in (order.warning, *confounds_of(truth, candidates.texts)):
+        if warning:
+            logger.warning("%s", warning)
+    evaluation = evaluate(fitted.held_out, order)
+    model = replace(fitted.model, scores={**fitted.model.scores, **evaluation.to_json()})
+    if settings.hop is not None:
+        duration = dataset.windowing.tmax - dataset.windowing.tmin
+        model = replace(model, windowing=SlidingWindows(duration, settings.hop))
+        if settings.track:
+            model = replace(model, candidates=live)
+    save_model(model, output)
+    progress(1.0)
+    return model, evaluation
+
+
+def _read(
+    recordings: Sequence[Path], settings: FitSettings, progress: Callable[[float], None]
+) -> tuple[Dataset, Candidates, Candidates]:
+    """Return windows, what they choose from, and what is chosen from when live."""
+    if settings.track:
+        return read_track(
+            recordings,
+            settings.track,
+            space=settings.space,
+            hop=settings.hop,
+            picks=settings.picks,
+            drop=settings.drop,
+            unit=settings.unit,
+            progress=progress,
+        )
     table = settings.table()
     candidates = settings.pool(table)
     windowing = settings.windows(table)
@@ -164,24 +210,6 @@ def fit_recordings(
         drop=settings.drop,
         timing=settings.timing,
         unit=settings.unit,
-        progress=lambda share: progress(0.5 * share),
+        progress=progress,
     )
-    fitted = fit_model(
-        dataset,
-        candidates,
-        encoder=settings.encoder,
-        progress=lambda share: progress(0.5 + 0.4 * share),
-    )
-    truth = truth_of(dataset, candidates)
-    order = order_of(truth, dataset.files, candidates.vectors)
-    for warning in (order.warning, *confounds_of(truth, candidates.texts)):
-        if warning:
-            logger.warning("%s", warning)
-    evaluation = evaluate(fitted.held_out, order)
-    model = replace(fitted.model, scores={**fitted.model.scores, **evaluation.to_json()})
-    if settings.hop is not None:
-        duration = windowing.tmax - windowing.tmin
-        model = replace(model, windowing=SlidingWindows(duration, settings.hop))
-    save_model(model, output)
-    progress(1.0)
-    return model, evaluation
+    return dataset, candidates, candidates

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -68,7 +69,7 @@ class Candidates:
             msg = f"vectors must be finite float32, got {self.vectors.dtype}"
             raise ValueError(msg)
         for what, values in (("id", self.ids), ("text", self.texts)):
-            twice = sorted({value for value in values if values.count(value) > 1})
+            twice = sorted(value for value, count in Counter(values).items() if count > 1)
             if twice:
                 msg = (
                     f"candidates differ in {what}, got more than one of {', '.join(twice[:5])}"

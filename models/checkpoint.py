@@ -19,7 +19,7 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from models.candidates import Candidates
-from models.encoder import ENCODERS, Encoder
+from models.encoder import LOADERS, Encoder
 from models.latent import Latent
 from models.stimuli import StimulusTable
 from streaming.chain import Chain
@@ -208,8 +208,8 @@ def _files(model: Model) -> tuple[bytes, bytes]:
 def _build(values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Model:
     """Make a model of what `_files` wrote."""
     spec, listed = values["spec"], values["candidates"]
-    if values["encoder"] not in ENCODERS:
-        msg = f"encoder {values['encoder']!r} is unknown, known are {', '.join(ENCODERS)}"
+    if values["encoder"] not in LOADERS:
+        msg = f"encoder {values['encoder']!r} is unknown, known are {', '.join(LOADERS)}"
         raise ModelError(msg)
     prefix = "encoder."
     learnt = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
@@ -218,7 +218,7 @@ def _build(values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Mod
         spec=SignalSpec(spec["sfreq"], tuple(spec["ch_names"]), tuple(spec["ch_types"])),
         transforms=values["transforms"],
         windowing=windowing_from_json(values["windowing"]),
-        encoder=ENCODERS[values["encoder"]].from_arrays(learnt),
+        encoder=LOADERS[values["encoder"]].from_arrays(learnt),
         candidates=Candidates(
             ids=tuple(listed["ids"]),
             texts=tuple(listed["texts"]),

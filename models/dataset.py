@@ -117,6 +117,7 @@ def read_dataset(  # noqa: PLR0913 - what a fit asks for, each with a default
     drop: Sequence[str] = (),
     timing: Timing | None = None,
     unit: str | None = None,
+    wrap: Callable[[int, Source], Source] | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
     """Cut recordings into the windows that a model would have seen live.
@@ -141,6 +142,9 @@ def read_dataset(  # noqa: PLR0913 - what a fit asks for, each with a default
         What is applied to the markers.
     unit : str, optional
         Unit of the samples of XDF that does not say it, such as ``"uV"``.
+    wrap : callable, optional
+        Given the number of a recording and its source, returns what is read in its place: the
+        same samples with other markers.
     progress : callable, optional
         Told the share that is done.
 
@@ -175,8 +179,8 @@ def read_dataset(  # noqa: PLR0913 - what a fit asks for, each with a default
     parts = []
     for n, path in enumerate(paths):
         source = open_recording(path, unit=unit)
-        timed = TimedSource(source, timing) if timing else source
-        parts.append(_collect(path, timed, chain, windowing, table))
+        timed: Source = TimedSource(source, timing) if timing else source
+        parts.append(_collect(path, wrap(n, timed) if wrap else timed, chain, windowing, table))
         source.close()
         tell(0.3 + 0.7 * (n + 1) / len(paths))
     return _join(parts, spec, chain, windowing, table, dropped)

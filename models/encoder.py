@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from models.ridge import RidgeEncoder
 from models.riemann import RiemannEncoder
+from models.track_encoder import TrackEncoder
 from models.trials import Trials
 from streaming.signal import Window
 
-__all__ = ["ENCODERS", "Encoder"]
+__all__ = ["ENCODERS", "LOADERS", "Encoder"]
 
 
 class Encoder(Protocol):
@@ -41,3 +42,6 @@ class Encoder(Protocol):
 
 ENCODERS: dict[str, type[Encoder]] = {"ridge": RidgeEncoder, "riemann": RiemannEncoder}
 """All encoders, by the name that a model folder stores."""
+
+LOADERS: dict[str, type[Encoder]] = {**ENCODERS, "track": TrackEncoder}
+"""All that a model folder may hold: `TrackEncoder` takes stretches of a track alone."""

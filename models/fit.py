@@ -14,7 +14,7 @@ from models.candidates import Candidates
 from models.checkpoint import Model
 from models.choose import choose_encoder
 from models.dataset import Dataset
-from models.encoder import ENCODERS, Encoder
+from models.encoder import LOADERS, Encoder
 from models.folds import Protocol, make_split
 from models.heldout import HeldOut, hold_out
 from models.retrieval import calibration_error, fit_temperature, probabilities
@@ -129,7 +129,7 @@ def fit_model(
     candidates : Candidates
         What to choose from; all that was shown must be among them.
     encoder : str
-        One of `models.encoder.ENCODERS`, or ``"auto"``: in each fold, what predicts its
+        One of `models.encoder.LOADERS`, or ``"auto"``: in each fold, what predicts its
         training runs from each other best.
     protocol : str or None
         Of the scores; see `models.folds.make_split`.
@@ -162,7 +162,7 @@ def fit_model(
         spec=dataset.spec,
         transforms=dataset.transforms,
         windowing=dataset.windowing,
-        encoder=ENCODERS[encoder].fit(everything),
+        encoder=LOADERS[encoder].fit(everything),
         candidates=replace(
             candidates, trained=tuple(np.isin(range(len(candidates)), truth).tolist())
         ),
@@ -231,12 +231,12 @@ def fit_encoder(
     train : array of shape (n,)
         Which trials to use.
     encoder : str
-        One of `models.encoder.ENCODERS`, or ``"auto"``, see `models.choose`.
+        One of `models.encoder.LOADERS`, or ``"auto"``, see `models.choose`.
     """
     trials = _trials(dataset, targets, train)
     if encoder == "auto":
         encoder, _ = choose_encoder(trials)
-    return ENCODERS[encoder].fit(trials)
+    return LOADERS[encoder].fit(trials)
 
 
 def _trials(dataset: Dataset, targets: NDArray[np.float32], train: NDArray[np.bool_]) -> Trials:
