@@ -71,8 +71,9 @@ def fit(
     encoder: Annotated[
         str,
         typer.Option(
-            help="`ridge`, `riemann` (few channels and classes; flicker), or `auto`: what "
-            "predicts the training runs from each other best."
+            help="`ridge`, `riemann` (few channels and classes; flicker), `auto` (which of "
+            "the two predicts the training runs from each other best), or a network, which "
+            "takes minutes and many trials: `mlp`, `tsconv`, `simpleconv`."
         ),
     ] = "auto",
     tmin: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -146,7 +147,8 @@ def fit_recordings(
     recordings : sequence of Path
         Runs of one person.
     output : Path
-        The new model folder.
+        The new model folder. Beside it, ``NAME.unfinished`` holds what networks have learnt
+        until the model is saved: the same call goes on from there if it was interrupted.
     settings : FitSettings
         What was shown, and what to make of it.
     progress : callable
@@ -160,10 +162,12 @@ def fit_recordings(
         Scores by leaving out one run after the other; also in the model folder.
     """
     dataset, candidates, live = _read(recordings, settings, lambda share: progress(0.5 * share))
+    keep = output.with_name(f"{output.name}.unfinished")
     fitted = fit_model(
         dataset,
         candidates,
         encoder="track" if settings.track else settings.encoder,
+        keep=keep,
         progress=lambda share: progress(0.5 + 0.4 * share),
     )
     truth = truth_of(dataset, candidates)
@@ -179,6 +183,7 @@ def fit_recordings(
         if settings.track:
             model = replace(model, candidates=live)
     save_model(model, output)
+    shutil.rmtree(keep, ignore_errors=True)
     progress(1.0)
     return model, evaluation
 

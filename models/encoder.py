@@ -8,10 +8,11 @@ from typing import ClassVar, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from models.network import MlpEncoder, SimpleConvEncoder, TsConvEncoder
 from models.ridge import RidgeEncoder
 from models.riemann import RiemannEncoder
 from models.track_encoder import TrackEncoder
-from models.trials import Trials
+from models.trials import Course, Trials
 from streaming.signal import Window
 
 __all__ = ["ENCODERS", "LOADERS", "Encoder"]
@@ -36,11 +37,14 @@ class Encoder(Protocol):
         """Make the encoder that gave `arrays`."""
 
     @classmethod
-    def fit(cls, trials: Trials) -> Self:
+    def fit(cls, trials: Trials, course: Course = ...) -> Self:
         """Fit to trials, choosing settings by what predicts left-out groups."""
 
 
-ENCODERS: dict[str, type[Encoder]] = {"ridge": RidgeEncoder, "riemann": RiemannEncoder}
+ENCODERS: dict[str, type[Encoder]] = {
+    encoder.kind: encoder
+    for encoder in (RidgeEncoder, RiemannEncoder, MlpEncoder, TsConvEncoder, SimpleConvEncoder)
+}
 """All encoders, by the name that a model folder stores."""
 
 LOADERS: dict[str, type[Encoder]] = {**ENCODERS, "track": TrackEncoder}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +18,10 @@ from models.encoder import LOADERS, Encoder
 from models.folds import Protocol, make_split
 from models.heldout import HeldOut, hold_out
 from models.retrieval import calibration_error, fit_temperature, probabilities
-from models.trials import MAX_FOLDS, Trials, flicker_rates
+from models.trials import MAX_FOLDS, Course, Trials, flicker_rates
 from streaming.chain import Chain, standard_chain
 from streaming.errors import ConfigError, RecordingError
+from streaming.layout import positions_of
 from streaming.signal import SignalSpec
 from streaming.window import LockedWindows
 
@@ -119,6 +120,7 @@ def fit_model(
     encoder: str = "ridge",
     protocol: Protocol | None = None,
     progress: Callable[[float], None] | None = None,
+    keep: Path | None = None,
 ) -> Fitted:
     """Fit a model, and score it by leaving out one run after the other.
 
@@ -135,6 +137,8 @@ def fit_model(
         Of the scores; see `models.folds.make_split`.
     progress : callable, optional
         Told the share that is done.
+    keep : Path or None
+        Where networks leave what they have, for a fit that is interrupted to go on from.
 
     Returns
     -------
@@ -146,23 +150,27 @@ def fit_model(
     truth = truth_of(dataset, candidates)
     targets = candidates.vectors[truth]
     split = make_split(dataset, candidates, truth, protocol)
-    held_out = hold_out(
-        dataset,
-        candidates,
-        truth,
-        split,
-        partial(fit_encoder, encoder=encoder),
-        lambda share: tell(0.9 * share),
-    )
+    share = 1 / (len(split.folds) + 1)
+    done = iter(np.arange(len(split.folds)) * share)
+
+    def fit(
+        dataset: Dataset, targets: NDArray[np.float32], train: NDArray[np.bool_]
+    ) -> Encoder:
+        before = float(next(done))
+        course = Course(lambda part: tell(before + 0.99 * share * part), keep)
+        return fit_encoder(dataset, targets, train, encoder=encoder, course=course)
+
+    held_out = hold_out(dataset, candidates, truth, split, fit)
     everything = _trials(dataset, targets, np.ones(len(dataset), bool))
-    inner: dict[str, float] = {}
+    chosen, inner = encoder, dict[str, float]()
     if encoder == "auto":
-        encoder, inner = choose_encoder(everything)
+        chosen, inner = choose_encoder(everything)
+    course = Course(lambda part: tell(1 - share + 0.99 * share * part), keep)
     model = Model(
         spec=dataset.spec,
         transforms=dataset.transforms,
         windowing=dataset.windowing,
-        encoder=LOADERS[encoder].fit(everything),
+        encoder=LOADERS[chosen].fit(everything, course),
         candidates=replace(
             candidates, trained=tuple(np.isin(range(len(candidates)), truth).tolist())
         ),
@@ -218,7 +226,12 @@ def truth_of(dataset: Dataset, candidates: Candidates) -> NDArray[np.intp]:
 
 
 def fit_encoder(
-    dataset: Dataset, targets: NDArray[np.float32], train: NDArray[np.bool_], *, encoder: str
+    dataset: Dataset,
+    targets: NDArray[np.float32],
+    train: NDArray[np.bool_],
+    *,
+    encoder: str,
+    course: Course = Course(),  # noqa: B008 - frozen
 ) -> Encoder:
     """Fit an encoder to some of the trials.
 
@@ -232,11 +245,13 @@ def fit_encoder(
         Which trials to use.
     encoder : str
         One of `models.encoder.LOADERS`, or ``"auto"``, see `models.choose`.
+    course : Course
+        Who is told, and where it is kept.
     """
     trials = _trials(dataset, targets, train)
     if encoder == "auto":
         encoder, _ = choose_encoder(trials)
-    return LOADERS[encoder].fit(trials)
+    return LOADERS[encoder].fit(trials, course)
 
 
 def _trials(dataset: Dataset, targets: NDArray[np.float32], train: NDArray[np.bool_]) -> Trials:
@@ -245,12 +260,15 @@ def _trials(dataset: Dataset, targets: NDArray[np.float32], train: NDArray[np.bo
     if len(np.unique(groups)) < 2:  # settings are chosen between blocks, then
         groups = np.arange(len(groups)) * MAX_FOLDS // max(len(groups), 1)
     texts = [dataset.table.texts.get(shown, shown) for shown in set(dataset.ids)]
+    spec = dataset.spec_out
+    places = positions_of(spec.ch_names) if set(spec.ch_types) == {"eeg"} else ()
     return Trials(
         windows=dataset.windows[train],
         targets=targets[train],
         groups=groups,
-        sfreq=dataset.spec_out.sfreq,
+        sfreq=spec.sfreq,
         rates=flicker_rates(texts),
+        positions=np.reshape(places, (-1, 3)) if places else None,
     )
 
 

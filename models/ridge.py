@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh, solve
 
 from models.spatial import spatial_filters
-from models.trials import Trials
+from models.trials import Course, Trials
 from streaming.signal import Window
 
 __all__ = [
@@ -215,7 +215,7 @@ class RidgeEncoder:
             raise ValueError(msg)
 
     @classmethod
-    def fit(cls, trials: Trials) -> RidgeEncoder:
+    def fit(cls, trials: Trials, course: Course = Course()) -> RidgeEncoder:  # noqa: B008 - frozen
         """Fit to trials; each dimension's penalty is what predicts a group best from others."""
         windows, targets = trials.windows, trials.targets
         n_times = windows.shape[-1]
@@ -229,6 +229,7 @@ class RidgeEncoder:
         errors = leave_group_out_error(features, centred, trials.groups, ALPHAS)
         alphas = ALPHAS[errors.argmin(axis=0)]
         coef = solve_ridge(features, centred, alphas)
+        course.tell(1.0)
         return cls(
             n_times,
             starts,

@@ -24,7 +24,7 @@ from scipy.signal import butter, sosfilt
 from models.ridge import ALPHAS, held_out_error, solve_ridge
 from models.spatial import spatial_filters
 from models.tangent import covariances, log_mean, shrunk, tangent, whitener
-from models.trials import Trials
+from models.trials import Course, Trials
 from streaming.signal import Window
 
 __all__ = ["RiemannEncoder", "filter_bank"]
@@ -205,7 +205,7 @@ class RiemannEncoder:
             raise ValueError(msg)
 
     @classmethod
-    def fit(cls, trials: Trials) -> RiemannEncoder:
+    def fit(cls, trials: Trials, course: Course = Course()) -> RiemannEncoder:  # noqa: B008 - frozen
         """Fit to trials; view and penalty are those that predict left-out groups best.
 
         Prototypes and means are learnt anew without each group: they know the targets, and
@@ -222,6 +222,7 @@ class RiemannEncoder:
         intercept = trials.targets.mean(axis=0, dtype=np.float64)
         alphas = np.full(len(intercept), ALPHAS[alpha])
         coef = solve_ridge(features, trials.targets - intercept, alphas)
+        course.tell(1.0)
         return cls(
             n_times=trials.windows.shape[-1],
             spatial=view.spatial,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 from models.spatial import principal_components
-from models.trials import Trials
+from models.trials import Course, Trials
 from streaming.signal import Window
 
 __all__ = ["TrackEncoder", "TrackShape", "track_shape"]
@@ -103,7 +103,7 @@ class TrackEncoder:
             raise ValueError(msg)
 
     @classmethod
-    def fit(cls, trials: Trials) -> TrackEncoder:
+    def fit(cls, trials: Trials, course: Course = Course()) -> TrackEncoder:  # noqa: B008 - frozen
         """Fit to stretches and the brain signal that began with them.
 
         Parameters
@@ -113,6 +113,8 @@ class TrackEncoder:
             (n, n_features * n_bins), are the stretches, one feature after the other. The
             penalty is the one whose reconstructions of a group from the others correlate best
             with the track.
+        course : Course
+            Told when it is done: that takes seconds.
         """
         windows, targets, groups = trials.windows, trials.targets, trials.groups
         shape = track_shape(trials.sfreq, 1.0)
@@ -134,6 +136,7 @@ class TrackEncoder:
         alpha = float(_ALPHAS[scores.argmax()])
         (coef,) = _solve(total, np.array([alpha]))  # (n_components * n_lags, n_features)
         weights = coef.T.reshape(-1, len(spatial), shape.n_lags)
+        course.tell(1.0)
         return cls(shape.step, n_bins, spatial, np.ascontiguousarray(weights), alpha)
 
     def encode(self, window: Window) -> NDArray[np.float32]:

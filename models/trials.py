@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MAX_FOLDS", "Trials", "flicker_rates"]
+__all__ = ["MAX_FOLDS", "Course", "Trials", "flicker_rates"]
 
 MAX_FOLDS = 5
 """Most parts that runs are cut into when an encoder chooses its settings by itself."""
@@ -34,6 +35,10 @@ class Trials:
         Rate of the windows, in Hz.
     rates : tuple of float
         Flicker rates that were shown, in Hz; empty where what was shown did not flicker.
+    positions : array of shape (n_channels, 3) or None
+        Where the sensors are, in m; None if that is unknown.
+    subjects : array of shape (n,)
+        Whose trials they are, counted from 0; if not given, of one person.
     """
 
     windows: NDArray[np.float32]
@@ -41,6 +46,8 @@ class Trials:
     groups: NDArray[np.intp]
     sfreq: float
     rates: tuple[float, ...] = ()
+    positions: NDArray[np.float64] | None = None
+    subjects: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
 
     def __post_init__(self) -> None:
         """Check that the parts fit together."""
@@ -57,6 +64,11 @@ class Trials:
                 f"{self.groups.shape}; they must match"
             )
             raise ValueError(msg)
+        if not self.subjects.size:
+            object.__setattr__(self, "subjects", np.zeros(n, np.intp))
+        if self.subjects.shape != (n,):
+            msg = f"subjects must have shape ({n},), got {self.subjects.shape}"
+            raise ValueError(msg)
         if len(np.unique(self.groups)) < 2:
             msg = "choosing settings needs at least two groups"
             raise ValueError(msg)
@@ -70,13 +82,35 @@ class Trials:
         groups = self.groups[which]
         if len(np.unique(groups)) < 2:
             groups = np.arange(len(groups)) * MAX_FOLDS // max(len(groups), 1)
-        return Trials(self.windows[which], self.targets[which], groups, self.sfreq, self.rates)
+        return replace(
+            self,
+            windows=self.windows[which],
+            targets=self.targets[which],
+            groups=groups,
+            subjects=self.subjects[which],
+        )
 
     def folds(self) -> list[NDArray[np.bool_]]:
         """Return which trials each fold leaves out: whole groups, in `MAX_FOLDS` at most."""
         names = np.unique(self.groups)
         parts = np.array_split(names, min(len(names), MAX_FOLDS))
         return [np.isin(self.groups, part) for part in parts]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Who is told of a fit that takes long, and where it is kept.
+
+    Parameters
+    ----------
+    tell : callable
+        Told the share that is done, from 0 to 1.
+    keep : Path or None
+        A folder in which a fit that is interrupted leaves what it has, and finds it again.
+    """
+
+    tell: Callable[[float], None] = lambda _: None
+    keep: Path | None = None
 
 
 def flicker_rates(texts: Iterable[str]) -> tuple[float, ...]:

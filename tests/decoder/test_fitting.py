@@ -13,6 +13,7 @@ from models.checkpoint import load_model
 from streaming.errors import ConfigError
 from streaming.signal import Chunk, SignalSpec
 from streaming.window import LockedWindows, SlidingWindows
+from tests.models.networks import quick_networks
 
 SPEC = SignalSpec(128.0, ("Cz", "Pz"))
 
@@ -96,3 +97,17 @@ def test_the_encoder_and_the_band_are_stored(recording: Path, tmp_path: Path) ->
 def test_an_encoder_that_is_unknown_is_refused() -> None:
     with pytest.raises(ConfigError, match="'rigde' is unknown; use one of auto, ridge"):
         FitSettings(events=("a", "b"), encoder="rigde")
+
+
+def test_a_network_is_saved_and_what_it_left_is_gone(recording: Path, tmp_path: Path) -> None:
+    settings = FitSettings(events=("up", "down"), tmax=0.6, encoder="mlp")
+    told: list[float] = []
+    with quick_networks():
+        model, evaluation = fit_recordings([recording], tmp_path / "m", settings, told.append)
+    assert evaluation.auc is not None
+    assert evaluation.auc.value > 0.9
+    saved = load_model(tmp_path / "m")
+    assert saved.model_id == model.model_id
+    assert saved.encoder.kind == "mlp"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m"]
+    assert told == sorted(told)

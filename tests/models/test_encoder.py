@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
@@ -12,9 +13,16 @@ from numpy.typing import NDArray
 from models.choose import discrimination
 from models.encoder import ENCODERS, Encoder
 from models.trials import Trials
+from tests.models.networks import quick_networks
 from tests.models.problems import evoked_trials, window
 
 TEST = 30
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    with quick_networks():
+        yield
 
 
 def training(signal: float) -> tuple[Trials, NDArray[np.float32], NDArray[np.intp]]:
@@ -39,9 +47,9 @@ def test_what_is_there_is_found(name: str) -> None:
 @pytest.mark.parametrize("name", ENCODERS)
 def test_in_noise_there_is_nothing_to_find(name: str) -> None:
     scores = []
-    for seed in range(4):
-        both = evoked_trials(240, signal=0.0, seed=seed)
-        encoder = ENCODERS[name].fit(both.take(np.arange(240) < 120))
+    for seed in range(2):
+        both = evoked_trials(360, signal=0.0, seed=seed)
+        encoder = ENCODERS[name].fit(both.take(np.arange(360) < 120))
         vectors = np.array([encoder.encode(window(w, 100.0)) for w in both.windows[120:]])
         scores.append(discrimination(vectors, both.targets[120:].argmax(axis=1)))
     # 480 trials of three classes: the area scatters by about 0.019

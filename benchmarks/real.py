@@ -1,0 +1,181 @@
+"""Our encoders beside scikit-learn and pyriemann, on real recordings, in one run.
+
+All get the same windows of the same causal chain and predict the same left-out runs from the
+same training trials. Ours go through embedding and retrieval, `auto` chooses within the
+training runs; the others are classifiers. Run with ``python -m benchmarks.real [name ...]``; it
+needs the recordings in ``$BRAINCAST_DATA``, or in ``../shared/data``, and takes three minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pyriemann.estimation import Covariances, XdawnCovariances
+from pyriemann.tangentspace import TangentSpace
+from scipy.signal import butter, sosfilt
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from decoder.evaluation import Evaluation, evaluate
+from decoder.fitting import FitSettings
+from models.candidates import Candidates, embed_candidates
+from models.dataset import Dataset, read_dataset
+from models.fit import evoked_chain, fit_model, truth_of
+from models.folds import make_split
+from models.heldout import HeldOut
+from models.spaces import LabelSpace
+from models.trials import flicker_rates
+
+__all__ = ["RECORDINGS", "compare", "main"]
+
+ROOT = Path(__file__).parents[1]
+DATA = Path(os.environ.get("BRAINCAST_DATA", ROOT.parent / "shared" / "data"))
+
+Pipeline = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """Where recordings are, and what was shown in them."""
+
+    pattern: str
+    labels: tuple[str, ...]
+    drop: tuple[str, ...] = ()
+
+
+_AUX = ("Right AUX",)
+_RATES = ("rest", "13 Hz", "17 Hz", "21 Hz")
+
+RECORDINGS: dict[str, Recordings] = {
+    "N170": Recordings("muse/N170_subject1_*_raw.fif", ("face", "house"), _AUX),
+    "P300": Recordings("muse/P300_subject1_session1_*_raw.fif", ("cat", "dog"), _AUX),
+    "SSVEP": Recordings("muse/SSVEP_subject1_*_raw.fif", ("20 Hz", "30 Hz"), _AUX),
+    "exo sub03": Recordings("ssvep/sub03_*_raw.fif", _RATES),
+    "exo sub08": Recordings("ssvep/sub08_*_raw.fif", _RATES),
+    "exo sub12": Recordings("ssvep/sub12_*_raw.fif", _RATES),
+}
+"""All by people with four or eight channels; see README.md of the recordings."""
+
+
+def compare(recordings: Recordings) -> dict[str, Evaluation]:
+    """Score all methods on left-out runs.
+
+    Parameters
+    ----------
+    recordings : Recordings
+        One person's runs.
+
+    Returns
+    -------
+    dict of str to Evaluation
+        By name of the method.
+    """
+    settings = FitSettings(events=recordings.labels, drop=recordings.drop)
+    table = settings.table()
+    dataset = read_dataset(
+        sorted(DATA.glob(recordings.pattern)),
+        settings.windows(table),
+        table,
+        partial(evoked_chain, band=settings.frequencies(table)),
+        drop=recordings.drop,
+    )
+    candidates = embed_candidates(recordings.labels, recordings.labels, LabelSpace())
+    found: dict[str, HeldOut] = {}
+    for encoder in ("auto", "ridge", "riemann"):
+        found[encoder] = fit_model(dataset, candidates, encoder=encoder).held_out
+    rates = flicker_rates(recordings.labels)
+    for name, pipeline in _pipelines(rates, dataset.spec_out.sfreq).items():
+        found[name] = _classified(dataset, candidates, pipeline, found["auto"])
+    return {name: evaluate(held_out) for name, held_out in found.items()}
+
+
+def _classified(
+    dataset: Dataset, candidates: Candidates, pipeline: Pipeline, like: HeldOut
+) -> HeldOut:
+    """Predict the trials of `like` by a classifier that is fitted to the same trials."""
+    truth = truth_of(dataset, candidates)
+    log_p = np.zeros((len(dataset), len(candidates)))
+    for fold in make_split(dataset, candidates, truth).folds:
+        fitted = pipeline().fit(dataset.windows[fold.train].astype(float), truth[fold.train])
+        p = fitted.predict_proba(dataset.windows[fold.test].astype(float))
+        log_p[fold.test] = np.log(np.maximum(p, 1e-300))
+    return replace(like, similarity=log_p[like.index].astype(np.float32))
+
+
+def _pipelines(rates: tuple[float, ...], sfreq: float) -> dict[str, Pipeline]:
+    """Return the field's pipelines; for flicker, the filter bank too."""
+    decimate = FunctionTransformer(partial(_decimate, factor=round(sfreq / 32)))
+    bank = FunctionTransformer(partial(_filter, rates=rates, sfreq=sfreq))
+
+    def xdawn() -> Any:
+        return make_pipeline(XdawnCovariances(4, estimator="lwf"), TangentSpace(), _logistic())
+
+    def lda() -> Any:
+        return make_pipeline(
+            decimate, LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+        )
+
+    def filter_bank() -> Any:
+        return make_pipeline(bank, Covariances("oas"), TangentSpace(), _logistic())
+
+    both: dict[str, Pipeline] = {"xDAWN + tangent + logistic": xdawn, "shrinkage LDA": lda}
+    return {**both, "filter bank + tangent + logistic": filter_bank} if rates else both
+
+
+def _logistic() -> Any:
+    return LogisticRegression(max_iter=1000)
+
+
+def _decimate(windows: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
+    """Average every so many samples, and put all channels in a row."""
+    n_times = windows.shape[-1] // factor * factor
+    pooled = windows[..., :n_times].reshape(*windows.shape[:2], -1, factor).mean(axis=-1)
+    return np.asarray(pooled.reshape(len(windows), -1))
+
+
+def _filter(
+    windows: NDArray[np.float64], rates: tuple[float, ...], sfreq: float
+) -> NDArray[np.float64]:
+    """Stack what is within 1 Hz of each rate and of its double."""
+    bands = [*rates, *(2 * rate for rate in rates)]
+    filtered = [
+        sosfilt(butter(4, (f - 1, f + 1), "bandpass", fs=sfreq, output="sos"), windows)
+        for f in bands
+    ]
+    return np.concatenate(filtered, axis=1)
+
+
+def main() -> None:
+    """Print a row for each recording and method."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=list(RECORDINGS))
+    arguments = parser.parse_args()
+    logging.disable(logging.WARNING)
+    if not DATA.is_dir():
+        print(f"no recordings in {DATA}: set BRAINCAST_DATA")
+        return
+    print("| recordings | method | trials | score | value [95 %] | chance |")
+    print("|---|---|---|---|---|---|")
+    for name in arguments.names:
+        for method, e in compare(RECORDINGS[name]).items():
+            what, score = ("top-1", e.top1) if e.auc is None else ("AUC", e.auc)
+            value = f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]"
+            print(
+                f"| {name} | {method} | {e.n} | {what} | {value} | {score.chance:.2f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
