@@ -1,4 +1,4 @@
-"""`kill -9`: of the whole service, of its decoder, of the sender."""
+"""`kill -9`: of the whole service, of its decoder, of its ingest, of the sender."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from decoder.reading import read_log
 from decoder.verify import verify_session
 from streaming.lsl_clock import lsl_clock
 
-__all__ = ["decoder_part", "service_part", "source_part"]
+__all__ = ["decoder_part", "ingest_part", "service_part", "source_part"]
 
 _HOURS = 3600.0
 
@@ -221,12 +221,85 @@ def _after(connection: int, wanted: Any) -> Any:
     return lambda event: event.connection > connection and wanted(event)
 
 
+# -- the ingest --
+
+
+def ingest_part(model: Path, work: Path, *, quick: bool) -> tuple[Any, Table]:
+    """Kill the ingest of one session again and again."""
+    n = 2 if quick else 10
+    name, spec = f"faults-{uuid4().hex}", spec_of(64)
+    draw = random.Random(3)
+    said, kills = [], []
+    with (
+        sending(name, counting_spec(spec), unit_of(spec), _HOURS),
+        serving(model, name, work) as service,
+    ):
+        listener = service.listener
+        listener.wait_for(is_decode, since=0.0)
+        for _ in range(n):
+            t_killed = lsl_clock()
+            os.kill(service.pid_of("ingest"), signal.SIGKILL)
+            said.append(listener.wait_for(_is_away, t_killed).t - t_killed)
+            kills.append(t_killed)
+            back = listener.wait_for(_is_live, t_killed)
+            listener.wait_for(is_decode, back.t)
+            time.sleep(draw.uniform(0.0, 1.0))
+        service.stop()
+    account, verdict = read_account(service.session), verify_session(service.session)
+    breaks = np.flatnonzero(np.diff(account.counts) != 1)
+    lost = int(account.counts[-1] - account.counts[0] + 1 - len(account.counts))
+    firsts = account.counts[breaks + 1]  # the first sample of each recording but the first
+    fed = {int(count): t for t, count, _ in account.fed}
+    samples = [fed[int(c)] - t for c, t in zip(firsts, kills, strict=True)]
+    valid = [
+        next(d.t_emit for d in account.decodes if d.first >= c) - fed[int(c)] for c in firsts
+    ]
+    result = {
+        "n": n,
+        "said": [round(t, 3) for t in said],
+        "samples": [round(t, 2) for t in samples],
+        "valid": [round(t, 2) for t in valid],
+        "recordings": len(breaks) + 1,
+        "lost": lost,
+        "ledger": account.n_ledger,
+        "spanning": sum(decode.spans for decode in account.decodes),
+        "connections": listener.n_connections,
+        "broken_seq": _broken_seq(service),
+        "unlogged": _missing_events(service),
+        "n_events": verdict.n_equal,
+        "difference": verdict.difference,
+    }
+    table = _table(
+        [
+            ("kills of the ingest in one session", n),
+            ("clients told after [s]", summary(said)),
+            ("samples again after [s]", summary(samples)),
+            ("first decode after the first of these samples [s]", summary(valid)),
+            ("samples lost, and by the ledger", f"{lost}, {account.n_ledger}"),
+            ("decodes over a hole", result["spanning"]),
+            ("connections of the client", listener.n_connections),
+            ("breaks of `seq`", result["broken_seq"]),
+            ("events that the client saw and the log lacks", result["unlogged"]),
+            ("verified", verdict.difference or f"{verdict.n_equal} events"),
+        ]
+    )
+    return result, table
+
+
+def _is_live(event: Heard) -> bool:
+    return (event.stream, event.params.get("what"), event.params.get("state")) == (
+        "state",
+        "source",
+        "live",
+    )
+
+
 # -- the sender --
 
 
 def source_part(model: Path, work: Path, *, quick: bool) -> tuple[Any, Table]:
     """Kill the sender and start it again, again and again, with one session going on."""
-    n = 2 if quick else 10
+    n = 2 if quick else 20
     name, spec = f"faults-{uuid4().hex}", spec_of(64)
     draw = random.Random(4)
     back = []

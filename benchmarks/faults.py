@@ -4,7 +4,7 @@
 channel counts its samples, while
 
 - the sender injects faults (`streaming.sources.faults`), whose log is the truth;
-- the service, its decoder or the sender is killed (``kill -9``).
+- the service, its decoder, its ingest or the sender is killed (``kill -9``).
 
 Run with ``python -m benchmarks faults``; ``--quick`` is a first look, ``--json`` for programs,
 ``--soak MINUTES`` watches memory and clock for longer.
@@ -293,6 +293,7 @@ _PARTS = {
     "faults": _faults_part,
     "service": _kills.service_part,
     "decoder": _kills.decoder_part,
+    "ingest": _kills.ingest_part,
     "source": _kills.source_part,
     "load": _load.load_part,
 }

@@ -1,16 +1,23 @@
-"""Our own processes: started, watched and ended."""
+"""Our own processes: started, watched, ended, and started again.
+
+A start takes seconds, nearly all of them to import. So the next process is started ahead and
+waits, with everything imported, for the word to begin: it costs memory, and no time of a core.
+"""
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import select
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Collection
 
 from streaming.lsl_clock import lsl_clock
 
-__all__ = ["SHUTDOWN", "START", "Child", "Watched", "end", "spawn"]
+__all__ = ["SHUTDOWN", "START", "Child", "Watched", "end", "keep", "spawn"]
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +28,9 @@ START = 30.0
 
 SHUTDOWN = 10.0
 """Seconds that a process gets to end by itself: a recording is closed in that time."""
+
+_PAUSE = 1.0
+"""Seconds until the next is tried after one that ended before it began."""
 
 _LOOK = 0.1
 """Seconds between two looks at whether to stop."""
@@ -93,3 +103,72 @@ class Watched:
             self.child.kill()
             return False
         return True
+
+
+def keep(
+    start: Callable[[int], Child],
+    name: str,
+    *,
+    patience: float,
+    hang: float,
+    done: Collection[int],
+    begun: Callable[[], None],
+    stop: threading.Event,
+) -> int:
+    """Run processes, one after the other, until one ends in good order.
+
+    Parameters
+    ----------
+    start : callable
+        Starts a process, of which it gets the number, from 1. It has to wait for a line on
+        its standard input.
+    name : str
+        What it does.
+    patience, hang : float
+        Seconds for its first sign of life, and for each after that.
+    done : collection of int
+        Exit codes that would come again.
+    begun : callable
+        Called at the first sign of life of the first one. If there is none, no other is tried.
+    stop : threading.Event
+        Ends it.
+
+    Returns
+    -------
+    int
+        The exit code of the last; 0 if it was stopped.
+    """
+    spare: Child | None = None
+    ever_begun = False
+    try:
+        for number in itertools.count(1):
+            child, spare = spare or start(number), None
+            _let_begin(child)
+            watched = Watched(child, name, start=patience, hang=hang)
+            while not stop.is_set() and watched.is_alive():
+                if watched.begun and spare is None:
+                    spare = start(number + 1)
+                    if not ever_begun:
+                        ever_begun = True
+                        begun()
+            code = end(child)
+            if stop.is_set():
+                return 0
+            if code in done or not ever_begun:
+                return code
+            logger.warning("%s ended with exit code %d; starting it again", name, code)
+            if not watched.begun:
+                stop.wait(_PAUSE)
+    finally:
+        if spare is not None:
+            spare.kill()
+            end(spare)
+    raise AssertionError  # the loop has no end
+
+
+def _let_begin(child: Child) -> None:
+    assert child.stdin is not None  # noqa: S101 - a pipe was asked for
+    try:
+        os.write(child.stdin.fileno(), b"\n")
+    except BrokenPipeError:
+        logger.info("the next process has ended before it began")  # which is noticed at once

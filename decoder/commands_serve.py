@@ -176,7 +176,9 @@ def ingest(
 
     stop = stopped_by_signals()
     token = os.environ.get(TOKEN_VARIABLE, "")
-    if folder is not None:  # started by serve
+    if folder is not None:  # started by serve, ahead
+        if not os.read(0, 1):
+            return
         when_input_ends(stop.set)
         session, name = SessionFolder(folder), recording_name(part)
         with closing(socket.socket(fileno=fd)) as sock:

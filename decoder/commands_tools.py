@@ -60,7 +60,9 @@ def verify(
 ) -> None:
     """Feed a session again from its own recording and compare every decode, bit for bit.
 
-    Exits with 1 at the first difference.
+    On another machine, or with other versions of libraries, last digits may differ: then the
+    decisions and the best candidates must be the same, and probabilities nearly so. Exits with
+    1 at the first difference.
     """
     from decoder.verify import verify_session
 
@@ -70,7 +72,14 @@ def verify(
         err.print(f"[bold red]different:[/] {escape(verdict.difference)}", soft_wrap=True)
         raise typer.Exit(1)
     short = "; the recording ends before the log, as after a crash" if verdict.cut_short else ""
-    typer.echo(f"{verdict.n_equal} events came out again, bit for bit{short}")
+    if not verdict.n_close:
+        typer.echo(f"{verdict.n_equal} events came out again, bit for bit{short}")
+        return
+    typer.echo(
+        f"equivalent, other machine: of {verdict.n_equal + verdict.n_close} events "
+        f"{verdict.n_close} came out within the tolerances, the others bit for bit{short} "
+        f"({verdict.environment})"
+    )
 
 
 def export(

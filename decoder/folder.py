@@ -30,6 +30,7 @@ from streaming.link import Hello
 __all__ = [
     "SessionFolder",
     "create_folder",
+    "environment",
     "new_session_id",
     "open_folder",
     "recording_name",
@@ -38,7 +39,7 @@ __all__ = [
 
 FORMAT = 1
 
-_PACKAGES = ("braincast", "mne", "numpy", "pylsl", "scipy")
+_PACKAGES = ("braincast", "mne", "numpy", "pylsl", "scipy", "torch")
 
 
 def new_session_id() -> str:
@@ -183,12 +184,33 @@ def write_manifest(folder: SessionFolder, hello: Hello, config: Config) -> None:
         "freshness": config.session.freshness,
         "bids": config.bids.model_dump(),
         "timing": asdict(config.timing) if config.timing else None,
-        "python": sys.version.split()[0],
-        "packages": {name: version(name) for name in _PACKAGES},
-        "machine": {"system": platform.platform(), "processor": platform.machine()},
+        **environment(),
     }
     text = json.dumps(manifest, indent=2, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def environment() -> dict[str, Any]:
+    """Return what decodes may depend on in their last digits: versions and processor."""
+    return {
+        "python": sys.version.split()[0],
+        "packages": {name: version(name) for name in _PACKAGES},
+        "machine": {
+            "system": platform.platform(),
+            "processor": platform.machine(),
+            "cpu": _cpu(),
+        },
+    }
+
+
+def _cpu() -> str:
+    """Return the name of the processor's model, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        return platform.processor()
+    found = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(found, "")
 
 
 def open_folder(path: Path) -> SessionFolder:

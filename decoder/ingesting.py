@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import logging
 import secrets
 import socket
 import threading
@@ -12,7 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from decoder.children import SHUTDOWN, START, Watched, end, spawn
+from decoder.children import SHUTDOWN, START, Child, keep, spawn
 from decoder.config import Config
 from decoder.folder import SessionFolder
 from decoder.listening import listen
@@ -27,15 +25,10 @@ from streaming.timing import TimedSource
 
 __all__ = ["TOKEN_VARIABLE", "IngestAddress", "ingest_process", "run_ingest"]
 
-logger = logging.getLogger(__name__)
-
 TOKEN_VARIABLE = "BRAINCAST_INGEST_TOKEN"  # noqa: S105 - a name, not a token
 
 HANG = 10.0
 """Seconds without a sign of life that mean an ingest hangs. It gives one a second."""
-
-PAUSE = 1.0
-"""Seconds until the next is tried after one that found nothing to take in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,44 +115,40 @@ def ingest_process(folder: SessionFolder) -> Iterator[IngestAddress]:
         If the first cannot take in anything; it has said why.
     """
     token = secrets.token_urlsafe(16)
-    start = START + 2 * folder.config().source.timeout
-    stop = threading.Event()
+    patience = START + 2 * folder.config().source.timeout
+    stop, ready = threading.Event(), threading.Event()
+    codes: list[int] = []
     with closing(listen("127.0.0.1", 0)) as sock:
-        host, port = sock.getsockname()[:2]
+        fd = sock.fileno()
+        arguments = ("ingest", "--folder", str(folder.path), "--fd", str(fd))
 
-        def begin(part: int) -> Watched:
-            arguments = ("--folder", str(folder.path), "--fd", str(sock.fileno()))
+        def start(number: int) -> Child:
             environment = {TOKEN_VARIABLE: token}
-            child = spawn(
-                *("ingest", *arguments, "--part", str(part)),
-                environment=environment,
-                fd=sock.fileno(),
-            )
-            return Watched(child, "taking in", start=start, hang=HANG)
+            return spawn(*arguments, "--part", str(number), environment=environment, fd=fd)
 
-        first = begin(1)
-        while not first.begun:
-            if not first.is_alive():
-                raise SystemExit(end(first.child))  # it printed its own one line
-        keeping = threading.Thread(target=_keep, args=(first, begin, stop), name="keep ingest")
+        def run() -> None:
+            try:
+                code = keep(
+                    start,
+                    "taking in",
+                    patience=patience,
+                    hang=HANG,
+                    done=(0,),
+                    begun=ready.set,
+                    stop=stop,
+                )
+                codes.append(code)
+            finally:
+                ready.set()
+
+        keeping = threading.Thread(target=run, name="keep ingest")
         keeping.start()
         try:
+            ready.wait()
+            if codes:
+                raise SystemExit(codes[0])  # it printed its own one line
+            host, port = sock.getsockname()[:2]
             yield IngestAddress(host, port, token)
         finally:
             stop.set()
             keeping.join()
-
-
-def _keep(watched: Watched, begin: Callable[[int], Watched], stop: threading.Event) -> None:
-    """Start another ingest when one ends, until one ends in good order."""
-    for part in itertools.count(2):
-        alive = True
-        while alive and not stop.is_set():
-            alive = watched.is_alive()
-        code = end(watched.child)
-        if stop.is_set() or code == 0:
-            return
-        logger.warning("taking in ended with exit code %d; starting it again", code)
-        if not watched.begun and stop.wait(PAUSE):
-            return
-        watched = begin(part)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from decoder.equivalence import difference, environment_changes
 from decoder.events import Latency, Signal
-from decoder.folder import SessionFolder, open_folder
+from decoder.folder import SessionFolder, environment, open_folder
 from decoder.journal import End
 from decoder.reading import read_inputs, read_log, signal_of
 from decoder.server.wire import encode
@@ -36,15 +37,22 @@ class Verdict:
     cut_short : bool
         The recording ends before the log, or the log within the last input, as after a crash;
         what they hold was compared.
+    n_close : int
+        Events that came out again within `decoder.equivalence.TOLERANCES`; 0 on the machine
+        that recorded the session.
+    environment : str
+        What is another than when it was recorded; empty if nothing is.
     """
 
     n_equal: int
     difference: str
     cut_short: bool
+    n_close: int = 0
+    environment: str = ""
 
 
 def verify_session(path: Path) -> Verdict:
-    """Feed a session again and compare every event.
+    """Feed a session again and compare every event: bit for bit, if nothing is another.
 
     Parameters
     ----------
@@ -57,18 +65,30 @@ def verify_session(path: Path) -> Verdict:
         If the folder is none, or lacks a part.
     """
     folder = open_folder(path)
+    changes = environment_changes(folder.manifest(), environment())
     logged = (_comparable(message) for message in read_log(folder) if not _is_failure(message))
     said = next(logged, None)
-    n_equal, n_unsaid = 0, 0
+    n_equal, n_close, n_unsaid = 0, 0, 0
     for message, before_crash in _repeated(folder):
-        if said == message:
-            n_equal += 1
+        found = _missing(message) if said is None else difference(said, message, exact=True)
+        if found and changes and said is not None:
+            found = difference(said, message, exact=False)
+            n_close += not found
+        else:
+            n_equal += not found
+        if not found:
             said = next(logged, None)
         elif before_crash:
             n_unsaid += 1
         else:
-            return Verdict(n_equal, _difference(n_equal + 1, said, message), cut_short=False)
-    return Verdict(n_equal, "", cut_short=said is not None or n_unsaid > 0)
+            found = f"event {n_equal + n_close + 1} {found}"
+            return Verdict(n_equal, found, False, n_close, changes)
+    cut_short = said is not None or n_unsaid > 0
+    return Verdict(n_equal, "", cut_short, n_close, changes)
+
+
+def _missing(message: dict[str, Any]) -> str:
+    return f"is not in the log: {json.dumps(message)[:200]}"
 
 
 def _repeated(folder: SessionFolder) -> Iterator[tuple[dict[str, Any], bool]]:
@@ -108,17 +128,3 @@ def _comparable(message: dict[str, Any]) -> dict[str, Any]:
     for name in _NOT_DECIDED:
         message["params"].pop(name, None)
     return message
-
-
-def _difference(number: int, said: dict[str, Any] | None, repeated: dict[str, Any]) -> str:
-    if said is None:
-        return f"event {number} is not in the log: {json.dumps(repeated)[:200]}"
-    if said["method"] != repeated["method"]:
-        return f"event {number} was of stream {said['method']}, now of {repeated['method']}"
-    before, now = said["params"], repeated["params"]
-    fields = [k for k in before | now if before.get(k) != now.get(k)]
-    first = fields[0]
-    return (
-        f"event {number} ({said['method']}) differs in {', '.join(fields)}: {first} was "
-        f"{before.get(first)!r:.80}, now {now.get(first)!r:.80}"
-    )

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
 
-from decoder.children import Child, Watched, end
+from decoder.children import Child, Watched, end, keep
 
 WAIT = "import sys; sys.stdin.read()"
 
@@ -59,3 +60,46 @@ def test_one_that_ends_is_seen_and_its_exit_code_told(children: list[Child]) -> 
 
 def test_one_ends_when_its_input_does(children: list[Child]) -> None:
     assert end(start(children, WAIT)) == 0
+
+
+BEGIN = "import sys; sys.stdin.readline(); print(flush=True)"
+
+
+def test_the_next_is_ready_when_one_dies_and_a_good_end_ends_it(children: list[Child]) -> None:
+    codes = {1: 7, 2: -9, 3: 0}
+    begun: list[int] = []
+
+    def begin(number: int) -> Child:
+        end = "import os; os.kill(os.getpid(), 9)" if codes.get(number) == -9 else ""
+        begun.append(number)
+        return start(children, f"{BEGIN}; sys.exit({codes.get(number, 0)})\n{end}")
+
+    told: list[str] = []
+    code = keep(
+        begin,
+        "this one",
+        patience=60.0,
+        hang=60.0,
+        done=(0,),
+        begun=lambda: told.append("begun"),
+        stop=threading.Event(),
+    )
+    assert code == 0
+    assert told == ["begun"]
+    assert begun == [1, 2, 3, 4]  # the fourth was started ahead, and ended
+
+
+def test_if_the_first_never_begins_no_other_is_tried(children: list[Child]) -> None:
+    told: list[str] = []
+    code = keep(
+        lambda _: start(children, "raise SystemExit(2)"),
+        "this one",
+        patience=60.0,
+        hang=60.0,
+        done=(0,),
+        begun=lambda: told.append("begun"),
+        stop=threading.Event(),
+    )
+    assert code == 2
+    assert told == []
+    assert len(children) == 1

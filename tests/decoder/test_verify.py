@@ -130,3 +130,67 @@ def test_a_folder_that_is_no_session_is_refused(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"format": 99}')
     with pytest.raises(SessionError, match="format 99"):
         verify_session(tmp_path)
+
+
+def on_another_machine(folder: SessionFolder, to: Path) -> SessionFolder:
+    copy = SessionFolder(to / "elsewhere")
+    shutil.copytree(folder.path, copy.path)
+    manifest = copy.manifest()
+    manifest["machine"]["cpu"] = "another"
+    (copy.path / "manifest.json").write_text(json.dumps(manifest))
+    return copy
+
+
+def perturbed(folder: SessionFolder, factor: float) -> int:
+    """Change the probability of the best candidate in each decode; return their number."""
+    lines = [json.loads(line) for line in folder.events.read_text().splitlines()]
+    decodes = [m["params"] for m in lines if m["method"] == "text" and m["params"]["top"]]
+    for params in decodes:
+        params["top"][0]["p"] *= factor
+    folder.events.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return len(decodes)
+
+
+def test_on_another_machine_last_digits_may_differ(
+    recorded: tuple[SessionFolder, list[Message]], tmp_path: Path
+) -> None:
+    copy = on_another_machine(recorded[0], tmp_path)
+    verdict = verify_session(copy.path)
+    assert verdict.n_close == 0
+    assert verdict.environment.startswith("cpu another -> ")
+    n_decodes = perturbed(copy, 1 + 1e-4)
+    verdict = verify_session(copy.path)
+    assert verdict.difference == ""
+    assert verdict.n_close == n_decodes > 10
+    perturbed(copy, 1 + 1e-2)
+    assert "differs in top" in verify_session(copy.path).difference
+
+
+def test_on_the_same_machine_no_digit_may(
+    recorded: tuple[SessionFolder, list[Message]], tmp_path: Path
+) -> None:
+    copy = SessionFolder(tmp_path / "copy")
+    shutil.copytree(recorded[0].path, copy.path)
+    perturbed(copy, 1 + 1e-9)
+    verdict = verify_session(copy.path)
+    assert "differs in top" in verdict.difference
+    assert verdict.environment == ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"top":[{"id":"face"', '"top":[{"id":"house"'),
+        ('"abstained":""', '"abstained":"gap"'),
+        ('"first":', '"first":1'),
+        ('"stale":false', '"stale":true'),
+    ],
+)
+def test_another_decision_is_a_difference_everywhere(
+    recorded: tuple[SessionFolder, list[Message]], tmp_path: Path, old: str, new: str
+) -> None:
+    copy = on_another_machine(recorded[0], tmp_path)
+    text = copy.events.read_text()
+    assert old in text
+    copy.events.write_text(text.replace(old, new, 1))
+    assert "differs in" in verify_session(copy.path).difference

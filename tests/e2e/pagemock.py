@@ -112,7 +112,7 @@ class PageMock:
         """Say how the first channels are."""
         names = tuple(self.about()["signal"]["ch_names"][: len(verdicts)])
         ones = (1e-6,) * len(verdicts)
-        channels = ChannelQuality(verdicts, ones, ones)  # type: ignore[arg-type]
+        channels = ChannelQuality(verdicts, ones, ones)
         self.emit(Quality(0, 0, lsl_clock(), names, channels, (), refused=False))
 
     def _mark(self, control: MarkBad) -> str:

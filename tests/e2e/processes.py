@@ -112,10 +112,15 @@ def is_alive(pid: int) -> bool:
     return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
 
 
-def children_of(pid: int) -> list[int]:
-    """Return the processes that a process started, by any of its threads; the oldest first."""
+def children_of(pid: int, command: str = "") -> list[int]:
+    """Return the processes that a process started, by any of its threads; the oldest first.
+
+    With a `command`, only those that run it.
+    """
     texts = [file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children")]
-    return sorted(int(child) for text in texts for child in text.split())
+    children = sorted(int(child) for text in texts for child in text.split())
+    asked = f"\0{command}\0".encode() if command else b""
+    return [c for c in children if asked in Path(f"/proc/{c}/cmdline").read_bytes()]
 
 
 def wait_until_gone(pids: list[int], timeout: float = 20.0) -> bool:

@@ -74,17 +74,13 @@ def model(tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-def child_of(serve: Process, command: str) -> int:
-    """Return a process that `serve` runs: of several, the one that was started first."""
-    return next(
-        child
-        for child in children_of(serve.pid)
-        if f"\0{command}\0".encode() in Path(f"/proc/{child}/cmdline").read_bytes()
-    )
+def ingest_of(serve: Process) -> int:
+    """Return the process that takes in; another waits to be the next."""
+    return children_of(serve.pid, "ingest")[0]
 
 
 def decoder_of(serve: Process) -> int:
-    return child_of(serve, "decode")
+    return children_of(serve.pid, "decode")[0]
 
 
 def until_decoded(events: Client) -> int:
@@ -176,7 +172,7 @@ def test_taking_in_goes_on_after_an_ingest_that_is_killed(
         with connect(url, ["text", "state"]) as events:
             for _ in range(2):
                 until_decoded(events)
-                os.kill(child_of(serve, "ingest"), signal.SIGKILL)
+                os.kill(ingest_of(serve), signal.SIGKILL)
                 told = until_ready(events)
                 assert any("waiting for it" in detail for detail in told), told
                 assert any("taking in was restarted" in detail for detail in told), told
@@ -213,7 +209,7 @@ def test_recording_goes_on_when_the_next_decoder_is_killed_too(
         url = serve.line()
         with connect(url, ["text"]) as events:
             until_decoded(events)
-            _, *decoders = children_of(serve.pid)
+            decoders = children_of(serve.pid, "decode")
             assert len(decoders) == 2
             for pid in reversed(decoders):
                 os.kill(pid, signal.SIGKILL)
@@ -235,7 +231,7 @@ def test_when_serve_is_killed_its_processes_end_and_the_session_verifies(
             until_decoded(events)
             children = children_of(serve.pid)
             serve.kill()
-        assert len(children) == 3  # ingest, a decoder, and the next one
+        assert len(children) == 4  # ingest, a decoder, and the next of each
         assert wait_until_gone(children, timeout=30)
     (session,) = (tmp_path / "sessions").iterdir()
     verdict = verify_session(session)
