@@ -180,9 +180,10 @@ def ingest(
         if not os.read(0, 1):
             return
         when_input_ends(stop.set)
-        session, name = SessionFolder(folder), recording_name(part)
+        session, name, first = SessionFolder(folder), recording_name(part), part == 1
+        path, settings = session.path / name, session.config()
         with closing(socket.socket(fileno=fd)) as sock:
-            run_ingest(session.config(), session.path / name, name, sock, token, stop, _beat)
+            run_ingest(settings, path, name, sock, token, stop, _beat, must_record=first)
         return
     config = Config(
         source=SourceConfig(

@@ -15,12 +15,13 @@ from decoder.config import Config
 from decoder.folder import SessionFolder
 from decoder.listening import listen
 from decoder.sources import open_source
-from streaming.errors import BraincastError
-from streaming.ingest import FeedQueue, Ingest
+from streaming.errors import BraincastError, SessionError
+from streaming.ingest import Fed, FeedQueue, Ingest
 from streaming.link import Hello
 from streaming.link_server import LinkServer
 from streaming.lsl_clock import lsl_clock
 from streaming.record import XdfWriter
+from streaming.signal import SourceState
 from streaming.timing import TimedSource
 
 __all__ = ["TOKEN_VARIABLE", "IngestAddress", "ingest_process", "run_ingest"]
@@ -48,6 +49,8 @@ def run_ingest(
     token: str,
     stop: threading.Event,
     beat: Callable[[], None] = lambda: None,
+    *,
+    must_record: bool = True,
 ) -> None:
     """Take in samples until stopped.
 
@@ -67,13 +70,22 @@ def run_ingest(
         Ends it.
     beat : callable
         Called about once a second, as long as all is well.
+    must_record : bool
+        Whether it is an error if it cannot be recorded; else that is said, and the signal is
+        decoded nevertheless: within a session that is the lesser harm.
 
     Raises
     ------
     BraincastError
         If the stream or the folder cannot be used.
     """
-    recorder = XdfWriter(path) if config.session.record is not None else None
+    recorder, failure = None, ""
+    try:
+        recorder = XdfWriter(path) if config.session.record is not None else None
+    except SessionError as error:
+        if must_record:
+            raise
+        failure = str(error)
     try:
         source = open_source(config.source, recorder)
     except BraincastError:
@@ -86,6 +98,9 @@ def run_ingest(
     host, port = sock.getsockname()[:2]
     print(f"tcp://{host}:{port}", flush=True)  # noqa: T201 - to whoever started us
     queue = FeedQueue(source.spec.to_samples(config.source.max_lag))
+    if failure:
+        now = lsl_clock()
+        queue.put(Fed(SourceState("failed", now, failure, "recorder"), 0, now))
     ingest = Ingest(source, recorder, queue, lsl_clock)
     hello = Hello(source.name, source.spec, source.to_si, name)
     serving = threading.Thread(

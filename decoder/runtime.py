@@ -14,7 +14,7 @@ from decoder.control import Input, MarkBad
 from decoder.events import GapFound, Latency, Running, Signal, State, TextDecoded
 from decoder.journal import RECORDING, Journal
 from decoder.log import EventLog
-from decoder.session import Session
+from decoder.session import Session, Start
 from streaming.errors import SessionError
 from streaming.ingest import Fed
 from streaming.lsl_clock import Clock
@@ -139,6 +139,10 @@ class Runtime:
         self._signal: list[Signal] = []
         self._stopped = threading.Event()
         self._controls: deque[MarkBad] = deque()
+
+    def begin(self, start: Start) -> None:
+        """Write down how the session begins, or goes on."""
+        self._write(lambda journal: journal.start(start, self._clock()))
 
     def stop(self) -> None:
         """Make `run` return soon; any thread may call it."""

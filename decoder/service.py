@@ -115,19 +115,17 @@ class Service:
         self._server = _Server(self._uvicorn_config())
         self._error: BaseException | None = None
         write_manifest(folder, feed.hello, config)
-        journal = Journal(folder.inputs)
-        journal.start(before.start, feed.clock())
         self.runtime = Runtime(
             self._session,
             feed,
-            journal,
+            Journal(folder.inputs),
             EventLog(folder.events, self._publish, feed.clock, before.last_seq),
             lambda: self._hub.wants("signal"),
             feed.clock,
             before.place,
             self._device_delay,
         )
-
+        self.runtime.begin(before.start)
         for control in before.controls:
             self.runtime.control(control)
 

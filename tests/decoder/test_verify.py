@@ -10,8 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from decoder.events import State
 from decoder.folder import SessionFolder
 from decoder.server.hub import Message
+from decoder.server.wire import encode
 from decoder.verify import verify_session
 from streaming.errors import SessionError
 from streaming.record import XdfWriter
@@ -194,3 +196,40 @@ def test_another_decision_is_a_difference_everywhere(
     assert old in text
     copy.events.write_text(text.replace(old, new, 1))
     assert "differs in" in verify_session(copy.path).difference
+
+
+def test_a_session_whose_disk_was_full_verifies_as_far_as_it_was_recorded(
+    recorded: tuple[SessionFolder, list[Message]], tmp_path: Path
+) -> None:
+    copy = SessionFolder(tmp_path / "copy")
+    shutil.copytree(recorded[0].path, copy.path)
+    inputs = copy.inputs.read_text().splitlines(keepends=True)
+    events = copy.events.read_text().splitlines(keepends=True)
+    failed = ["state", 1.0, "failed", 1.0, "the disk is full", "recorder"]
+    said = State("recorder", "failed", 1.0, "the disk is full")
+    at = next(n for n, line in enumerate(inputs) if line.startswith('["chunk"'))
+    inputs.insert(at, json.dumps(failed) + "\n")
+    events.insert(0, encode(said, 1, 1.0) + "\n")
+    copy.inputs.write_text("".join(inputs))
+    copy.events.write_text("".join(events))
+    verdict = verify_session(copy.path)
+    assert verdict.difference == ""
+    assert verdict.n_equal == len(events) - 1
+
+
+def test_a_recording_that_the_disk_did_not_take_ends_what_can_be_compared(
+    recorded: tuple[SessionFolder, list[Message]], tmp_path: Path
+) -> None:
+    copy = SessionFolder(tmp_path / "copy")
+    shutil.copytree(recorded[0].path, copy.path)
+    inputs = copy.inputs.read_text().splitlines(keepends=True)
+    chunks = [n for n, line in enumerate(inputs) if line.startswith('["chunk"')]
+    inputs.insert(chunks[len(chunks) // 2], '["recording", 1.0, "raw-2.xdf"]\n')
+    copy.inputs.write_text("".join(inputs))
+    verdict = verify_session(copy.path)
+    assert verdict.difference == ""
+    assert verdict.cut_short
+    for name in ("../raw.xdf", "/raw.xdf", "a/../raw.xdf", "raw.xdf.gz"):
+        copy.inputs.write_text("".join([f'["recording", 1.0, "{name}"]\n', *inputs]))
+        with pytest.raises(SessionError, match="it was altered"):
+            verify_session(copy.path)

@@ -25,7 +25,8 @@ class ListSource:
     def __init__(self, items: list[Item]) -> None:
         self.items = items
         self.closed = False
-        self.name, self.spec, self.to_si = "list", SPEC, (1.0,)
+        self.name, self.spec = "list", SPEC
+        self.to_si: tuple[float, ...] = (1.0,)
 
     def read(self, timeout: float) -> Item | None:
         return self.items.pop(0) if self.items else None

@@ -1,0 +1,66 @@
+"""Taking in goes on without a recording where one cannot be made any more."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from decoder import ingesting
+from decoder.config import Config
+from decoder.ingesting import run_ingest
+from streaming.errors import SessionError
+from streaming.link_feed import LinkFeed
+from streaming.signal import Chunk, SourceState
+from streaming.sources.source import Item
+from tests.decoder.tiny import SPEC, chunk, signal
+from tests.streaming.test_ingest import ListSource
+
+
+@pytest.fixture
+def sock() -> Iterator[socket.socket]:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        yield sock
+
+
+@pytest.fixture(autouse=True)
+def participant(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = signal(5000)
+    chunks = [chunk(data, at, at + 10) for at in range(0, 5000, 10)]
+    source = ListSource(list(chunks))
+    source.spec, source.to_si = SPEC, (1.0,) * 3
+    monkeypatch.setattr(ingesting, "open_source", lambda *_: source)
+
+
+def test_the_first_recording_must_be_made(sock: socket.socket, tmp_path: Path) -> None:
+    path = tmp_path / "gone" / "raw.xdf"
+    with pytest.raises(SessionError, match="cannot record to"):
+        run_ingest(Config(), path, "raw.xdf", sock, "token", threading.Event())
+
+
+def test_a_later_one_need_not_be_and_that_is_said(sock: socket.socket, tmp_path: Path) -> None:
+    path, stop = tmp_path / "gone" / "raw-2.xdf", threading.Event()
+    thread = threading.Thread(
+        target=lambda: run_ingest(
+            Config(), path, "raw-2.xdf", sock, "token", stop, must_record=False
+        )
+    )
+    thread.start()
+    feed = LinkFeed(sock.getsockname()[:2], "token")
+    items: list[Item] = []
+    try:
+        while not any(isinstance(item, Chunk) for item in items):
+            fed = feed.get(0.1)
+            items += [fed.item] if fed is not None else []
+    finally:
+        stop.set()
+        feed.close()
+        thread.join(30)
+    states = [i for i in items if isinstance(i, SourceState) and i.what == "recorder"]
+    assert [state.state for state in states] == ["failed"]
+    assert "cannot record to" in states[0].detail
