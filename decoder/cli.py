@@ -13,7 +13,13 @@ import typer
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from decoder import commands_decode, commands_serve, commands_signal, commands_tools
+from decoder import (
+    commands_decode,
+    commands_map,
+    commands_serve,
+    commands_signal,
+    commands_tools,
+)
 from decoder.console import err, stop_signals
 from streaming.errors import BraincastError
 
@@ -45,9 +51,10 @@ for command in (
     commands_tools.doctor,
 ):
     app.command()(command)
+app.command("map")(commands_map.map_layers_of)
 app.command(hidden=True)(commands_serve.decode)
 
-MANY = ("--events", "--drop", "--markers", "--track")
+MANY = ("--events", "--drop", "--markers", "--track", "--layers")
 """Options that take several values up to the next option."""
 
 
