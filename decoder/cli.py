@@ -29,7 +29,6 @@ app = typer.Typer(
     name="braincast",
     help="Real-time brain decoding: a signal from LSL in, decoded text in the browser out.",
     epilog="Start with `braincast demo`. Exit codes: 0 done, 1 failed, 2 something to mend.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -54,7 +53,10 @@ for command in (
 app.command("map")(commands_map.map_layers_of)
 app.command(hidden=True)(commands_serve.decode)
 
-MANY = ("--events", "--drop", "--markers", "--track", "--layers")
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""What typer raises for arguments that are wrong; it exports no name for it."""
+
+MANY = ("--events", "--drop", "--markers", "--stream", "--aux", "--track", "--layers")
 """Options that take several values up to the next option."""
 
 
@@ -71,11 +73,14 @@ def main(argv: list[str] | None = None) -> int:
     if threading.current_thread() is threading.main_thread():
         for number in stop_signals():  # so that what was begun is undone
             signal.signal(number, signal.default_int_handler)
-    arguments = spread(sys.argv[1:] if argv is None else argv)
+    arguments = spread(sys.argv[1:] if argv is None else argv) or ["--help"]
     try:
-        app(arguments, prog_name="braincast")
+        code = app(arguments, prog_name="braincast", standalone_mode=False)
     except BraincastError as error:
-        err.print(f"[bold red]braincast:[/] {escape(str(error))}", soft_wrap=True)
+        _complain(str(error))
+        return 2
+    except _UsageError as error:
+        _complain(_usage(error))
         return 2
     except KeyboardInterrupt:
         return 130
@@ -84,7 +89,19 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 1
-    return 0
+    return code if isinstance(code, int) else 0
+
+
+def _complain(text: str) -> None:
+    err.print(f"[bold red]braincast:[/] {escape(text)}", soft_wrap=True)
+
+
+def _usage(error: Exception) -> str:
+    """Return in a line what is wrong with the arguments, and where to look."""
+    said = " ".join(error.format_message().split()).rstrip(".")  # type: ignore[attr-defined]
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "braincast"
+    return f"{said[:1].lower()}{said[1:]}; see {command} --help"
 
 
 def quiet_liblsl() -> None:

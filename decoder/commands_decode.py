@@ -97,7 +97,9 @@ def fit(
     onsets: Onsets = "markers",
     hop: Annotated[
         float | None,
-        typer.Option(help="Decode every so often [s], without markers: for lasting states."),
+        typer.Option(
+            min=0.001, help="Decode every so often [s], without markers: for lasting states."
+        ),
     ] = None,
 ) -> None:
     """Fit a decoder to recordings, and score it on runs that it never saw.
@@ -160,14 +162,14 @@ def demo(
     ] = ("easy"),
     port: Port = 8000,
     seconds: Annotated[
-        float, typer.Option(help="Stop after so many of decoding; 0: never.")
+        float, typer.Option(min=0, help="Stop after so many of decoding; 0: never.")
     ] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="No page; print the scores as JSON at the end.")
     ] = False,
-    trials: Annotated[int, typer.Option(help="Stimuli in calibration.")] = 1000,
-    subject_seed: Annotated[int, typer.Option(help="Which person.")] = 1,
-    session_seed: Annotated[int, typer.Option(help="Which session of that person.")] = 1,
+    trials: Annotated[int, typer.Option(min=1, help="Stimuli in calibration.")] = 1000,
+    subject_seed: Annotated[int, typer.Option(min=0, help="Which person.")] = 1,
+    session_seed: Annotated[int, typer.Option(min=0, help="Which session of that person.")] = 1,
 ) -> None:
     """Watch a live decode in the browser: no hardware, hub or account.
 
@@ -228,7 +230,9 @@ def listen(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a line.")
     ] = False,
-    count: Annotated[int, typer.Option("-n", help="Stop after so many events; 0: never.")] = 0,
+    count: Annotated[
+        int, typer.Option("-n", min=0, help="Stop after so many events; 0: never.")
+    ] = 0,
 ) -> None:
     """Print decodes as they come, from any running service."""
     from websockets.exceptions import WebSocketException

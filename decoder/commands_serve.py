@@ -15,24 +15,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from decoder.config import SourceConfig
 from decoder.console import err, stopped_by_signals, when_input_ends
 from decoder.options import (
     DeviceDelay,
-    Kind,
-    Markers,
-    Name,
     Onsets,
     Port,
     Record,
     Run,
-    Source,
-    SourceId,
     Subject,
     Task,
-    Timeout,
     TimingFile,
-    Unit,
     Visit,
+    takes_source,
 )
 
 if TYPE_CHECKING:
@@ -44,17 +39,12 @@ __all__ = ["decode", "ingest", "serve"]
 Folder = Annotated[Path | None, typer.Option(hidden=True)]
 
 
+@takes_source
 def serve(
     model: Annotated[
         Path, typer.Option("--model", "-m", help="Model folder, made by `braincast fit`.")
     ],
-    source: Source = None,
-    name: Name = None,
-    kind: Kind = None,
-    source_id: SourceId = None,
-    markers: Markers = None,
-    unit: Unit = None,
-    timeout: Timeout = 10.0,
+    source: SourceConfig,
     remote: Annotated[
         str | None,
         typer.Option("--ingest", help="Decode what `braincast ingest` takes in elsewhere."),
@@ -71,7 +61,7 @@ def serve(
     onsets: Onsets = "markers",
     device_delay: DeviceDelay = None,
     freshness: Annotated[
-        float, typer.Option(help="A decode older than this is stale [s].")
+        float, typer.Option(min=0.001, help="A decode older than this is stale [s].")
     ] = 1.0,
 ) -> None:
     """Decode a live LSL stream and serve it to the browser and to apps.
@@ -80,7 +70,7 @@ def serve(
     hangs it is started again, and no sample is lost. If the first one does, it is started again
     too, and what was lost is said.
     """
-    from decoder.config import BidsConfig, Config, ServerConfig, SessionConfig, SourceConfig
+    from decoder.config import BidsConfig, Config, ServerConfig, SessionConfig
     from decoder.ingesting import TOKEN_VARIABLE, IngestAddress, ingest_process
     from decoder.listening import listen, url_of
     from decoder.supervise import supervise
@@ -89,15 +79,7 @@ def serve(
     from streaming.timing import choose_timing
 
     config = Config(
-        source=SourceConfig(
-            address=source,
-            name=name,
-            type=kind,
-            source_id=source_id,
-            markers=tuple(markers or ()),
-            unit=unit,
-            timeout=timeout,
-        ),
+        source=source,
         session=SessionConfig(freshness=freshness, record=None if no_record else record),
         bids=BidsConfig.of(subject=subject, session=session, task=task, run=run),
         timing=choose_timing(timing, onsets, device_delay),
@@ -144,14 +126,9 @@ def _session(config: Config, model: Path | None) -> Iterator[SessionFolder]:
         yield create_folder(Path(temporary), new_session_id(), config, model)
 
 
+@takes_source
 def ingest(
-    source: Source = None,
-    name: Name = None,
-    kind: Kind = None,
-    source_id: SourceId = None,
-    markers: Markers = None,
-    unit: Unit = None,
-    timeout: Timeout = 10.0,
+    source: SourceConfig,
     listen: Annotated[str, typer.Option(help="Where `serve --ingest` connects.")] = (
         "tcp://127.0.0.1:7799"
     ),
@@ -167,7 +144,7 @@ def ingest(
     Runs on the amplifier's computer and needs no torch. BRAINCAST_INGEST_TOKEN lets the decoder
     in; if it is not set, one is made and printed. The link is not encrypted.
     """
-    from decoder.config import Config, SessionConfig, SourceConfig
+    from decoder.config import Config, SessionConfig
     from decoder.folder import SessionFolder, recording_name
     from decoder.ingesting import TOKEN_VARIABLE, run_ingest
     from decoder.listening import listen as listen_on
@@ -186,15 +163,7 @@ def ingest(
             run_ingest(settings, path, name, sock, token, stop, _beat, must_record=first)
         return
     config = Config(
-        source=SourceConfig(
-            address=source,
-            name=name,
-            type=kind,
-            source_id=source_id,
-            markers=tuple(markers or ()),
-            unit=unit,
-            timeout=timeout,
-        ),
+        source=source,
         session=SessionConfig(record=record),
         timing=choose_timing(timing, onsets),
     )

@@ -30,7 +30,7 @@ To = Annotated[
 
 
 def streams(
-    timeout: Annotated[float, typer.Option(help="How long to look, in seconds.")] = 2.0,
+    timeout: Annotated[float, typer.Option(min=0, help="How long to look [s].")] = 2.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the LSL streams on the network."""
@@ -97,10 +97,10 @@ def replay(
         str, typer.Option(help="1 is the pace of the recording; `max`: as fast as can be.")
     ] = "1",
     loop: Annotated[bool, typer.Option("--loop", help="Begin again at the end.")] = False,
-    start: Annotated[float, typer.Option(help="Where to begin, in seconds.")] = 0.0,
-    stop: Annotated[float, typer.Option(help="Where to stop, in seconds.")] = math.inf,
+    start: Annotated[float, typer.Option(min=0, help="Where to begin [s].")] = 0.0,
+    stop: Annotated[float, typer.Option(min=0, help="Where to stop [s].")] = math.inf,
     wait: Annotated[
-        float, typer.Option(help="Seconds to wait for somebody to receive it first.")
+        float, typer.Option(min=0, help="Seconds to wait for somebody to receive it first.")
     ] = 0.0,
     fault: FaultOption = None,
     faults: FaultsOption = None,
@@ -169,16 +169,18 @@ def simulate(
         bool, typer.Option("--meg", help="MEG with 306 sensors instead of EEG.")
     ] = False,
     channels: Annotated[
-        int | None, typer.Option(help="Number of electrodes; 32 if not given.")
+        int | None, typer.Option(min=1, help="Number of electrodes; 32 if not given.")
     ] = None,
     sfreq: Annotated[
-        float | None, typer.Option(help="Sampling rate, in Hz; 250, or 1000 for MEG.")
+        float | None, typer.Option(min=1, help="Sampling rate, in Hz; 250, or 1000 for MEG.")
     ] = None,
-    subject_seed: Annotated[int, typer.Option(help="Which person.")] = 1,
-    session_seed: Annotated[int, typer.Option(help="Which session of that person.")] = 1,
-    soa: Annotated[float, typer.Option(help="Mean time from onset to onset [s].")] = 0.8,
+    subject_seed: Annotated[int, typer.Option(min=0, help="Which person.")] = 1,
+    session_seed: Annotated[int, typer.Option(min=0, help="Which session of that person.")] = 1,
+    soa: Annotated[
+        float, typer.Option(min=0.05, help="Mean time from onset to onset [s].")
+    ] = 0.8,
     trials: Annotated[
-        int, typer.Option(help="Stimuli to show; 0: live forever, 1000 saved.")
+        int, typer.Option(min=0, help="Stimuli to show; 0: live forever, 1000 saved.")
     ] = 0,
     save: Annotated[
         Path | None,

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from decoder.console import err, out
-from decoder.options import Run, Subject, Task
+from decoder.options import Kind, Markers, Name, Run, SourceId, Subject, Task, Unit
 
 __all__ = ["doctor", "export", "timing", "verify"]
 
@@ -25,12 +25,10 @@ def doctor(
     record: Annotated[Path, typer.Option(help="Where sessions will be kept.")] = Path(
         "sessions"
     ),
-    name: Annotated[str | None, typer.Option(help="Only LSL streams of this name.")] = None,
-    kind: Annotated[str | None, typer.Option("--type", help="Of this type.")] = None,
-    source_id: Annotated[str | None, typer.Option(help="With this source_id.")] = None,
-    unit: Annotated[
-        str | None, typer.Option(help="Unit of the samples, where the stream does not say.")
-    ] = None,
+    name: Name = None,
+    kind: Kind = None,
+    source_id: SourceId = None,
+    unit: Unit = None,
     seconds: Annotated[
         float, typer.Option(help="How long to look at the streams [s].", min=1)
     ] = 6.0,
@@ -124,14 +122,12 @@ def timing(
         list[str] | None,
         typer.Option(help="Markers that have a pulse, such as `--events face house`; all."),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the signal's LSL stream.")] = None,
-    markers: Annotated[
-        list[str] | None, typer.Option(help="Names of marker streams; all of type Markers.")
-    ] = None,
-    unit: Annotated[
-        str | None, typer.Option(help="Unit of the samples, where the stream does not say.")
-    ] = None,
-    seconds: Annotated[float, typer.Option(help="How long to look at a stream [s].")] = 60.0,
+    name: Name = None,
+    markers: Markers = None,
+    unit: Unit = None,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="How long to look at a stream [s].")
+    ] = 60.0,
     loop: Annotated[
         bool,
         typer.Option(

@@ -25,10 +25,19 @@ class SourceConfig(_Section):
     ----------
     address : str or None
         Where a FieldTrip buffer is, such as ``fieldtrip://127.0.0.1:1972``; None: LSL.
+    streams : tuple of str
+        Name or source_id of each signal; several are joined, at the instants of the first.
     name, type, source_id : str or None
-        What the signal's LSL stream must have; whatever is not given may be anything.
+        Without `streams`, what the signal's LSL stream must have; whatever is not given may be
+        anything.
     markers : tuple of str
         Names of the marker streams; none: every stream of type ``Markers``.
+    aux : tuple of str
+        Names of streams that are recorded and not decoded.
+    trigger_channel : str or None
+        The channel whose triggers are taken as markers.
+    trigger_mask : int or None
+        The bits of it that count; None: all.
     unit : str or None
         Unit of the samples where the stream does not say.
     timeout : float
@@ -38,12 +47,16 @@ class SourceConfig(_Section):
     """
 
     address: str | None = None
+    streams: tuple[str, ...] = ()
     name: str | None = None
     type: str | None = None
     source_id: str | None = None
     markers: tuple[str, ...] = ()
+    aux: tuple[str, ...] = ()
+    trigger_channel: str | None = None
+    trigger_mask: int | None = Field(default=None, gt=0)
     unit: str | None = None
-    timeout: float = Field(default=10.0, gt=0)
+    timeout: float = Field(default=10.0, ge=0)
     max_lag: float = Field(default=2.0, gt=0)
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from decoder.config import SourceConfig
 from streaming.errors import ConfigError
 
 __all__ = [
+    "Aux",
     "DeviceDelay",
     "Kind",
     "Markers",
@@ -20,18 +25,33 @@ __all__ = [
     "Run",
     "Source",
     "SourceId",
+    "Streams",
     "Subject",
     "Task",
     "Timeout",
     "TimingFile",
+    "TriggerChannelName",
+    "TriggerMask",
     "Unit",
     "Visit",
+    "parse_mask",
     "read_band",
+    "takes_source",
 ]
 
 Source = Annotated[
     str | None,
-    typer.Option(help="A FieldTrip buffer instead of LSL: `fieldtrip://127.0.0.1:1972`."),
+    typer.Option(
+        "--source", help="A FieldTrip buffer instead of LSL: `fieldtrip://127.0.0.1:1972`."
+    ),
+]
+Streams = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--stream",
+        help="Name or source_id of the signal's LSL stream; several are joined into one "
+        "signal, at the instants of the first.",
+    ),
 ]
 Name = Annotated[str | None, typer.Option(help="Name of the signal's LSL stream.")]
 Kind = Annotated[str | None, typer.Option("--type", help="Its type, such as EEG.")]
@@ -40,10 +60,23 @@ Markers = Annotated[
     list[str] | None,
     typer.Option(help="Names of marker streams; by default all of type Markers."),
 ]
+Aux = Annotated[
+    list[str] | None,
+    typer.Option(help="Names of streams to record and not to decode, with any rate or none."),
+]
+TriggerChannelName = Annotated[
+    str | None,
+    typer.Option(
+        "--trigger-channel", help="Channel of triggers, to be taken as markers: STI014."
+    ),
+]
+TriggerMask = Annotated[
+    str | None, typer.Option(help="The bits of the trigger channel that count: `0xFF`.")
+]
 Unit = Annotated[
     str | None, typer.Option(help="Unit of the samples, where the stream does not say: uV.")
 ]
-Timeout = Annotated[float, typer.Option(help="How long to look for streams [s].")]
+Timeout = Annotated[float, typer.Option(min=0, help="How long to look for streams [s].")]
 Subject = Annotated[str | None, typer.Option(help="Who: a BIDS label, such as 01.")]
 Visit = Annotated[str | None, typer.Option(help="Which visit: a BIDS label, such as 01.")]
 Task = Annotated[str | None, typer.Option(help="What is done: a BIDS label; `decoding`.")]
@@ -58,10 +91,74 @@ TimingFile = Annotated[
 ]
 DeviceDelay = Annotated[
     float | None,
-    typer.Option(help="From the electrode to the LSL timestamp, if it is known [s]."),
+    typer.Option(min=0, help="From the electrode to the LSL timestamp, if it is known [s]."),
 ]
-Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: a free one.")]
 Record = Annotated[Path, typer.Option(help="Folder that gets the session.")]
+
+_SOURCE: dict[str, tuple[Any, Any]] = {
+    "address": (Source, None),
+    "streams": (Streams, None),
+    "name": (Name, None),
+    "type": (Kind, None),
+    "source_id": (SourceId, None),
+    "markers": (Markers, None),
+    "aux": (Aux, None),
+    "trigger_channel": (TriggerChannelName, None),
+    "trigger_mask": (TriggerMask, None),
+    "unit": (Unit, None),
+    "timeout": (Timeout, 10.0),
+}
+
+
+def takes_source(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say what to take in, for its parameter `source`.
+
+    Typer reads a command's options from its signature; those of a source are written into it
+    here, once for all commands, and arrive as a `SourceConfig`.
+    """
+    before = inspect.signature(command, eval_str=True).parameters
+    options = [
+        inspect.Parameter(
+            name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=kind, default=default
+        )
+        for name, (kind, default) in _SOURCE.items()
+    ]
+    place = list(before).index("source")
+    own = [p for name, p in before.items() if name != "source"]
+    parameters = [*own[:place], *options, *own[place:]]
+
+    @functools.wraps(command)
+    def with_source(**values: Any) -> None:
+        said = {name: values.pop(name) for name in _SOURCE}
+        mask = parse_mask(said.pop("trigger_mask"))
+        said |= {name: tuple(said[name] or ()) for name in ("streams", "markers", "aux")}
+        command(source=SourceConfig(trigger_mask=mask, **said), **values)
+
+    with_source.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_source.__annotations__ = {p.name: p.annotation for p in parameters}
+    del with_source.__wrapped__
+    return with_source
+
+
+def parse_mask(text: str | None) -> int | None:
+    """Return the number that a mask is, such as 255 for ``0xFF``.
+
+    Raises
+    ------
+    ConfigError
+        If it is none.
+    """
+    if text is None:
+        return None
+    try:
+        mask = int(text, 0)
+    except ValueError:
+        mask = 0
+    if mask <= 0:
+        msg = f"--trigger-mask must be a positive number, such as 0xFF or 255, got {text!r}"
+        raise ConfigError(msg)
+    return mask
 
 
 def read_band(text: str) -> tuple[float, float]:

@@ -17,8 +17,9 @@ from decoder.folder import SessionFolder
 from decoder.journal import RECORDING, End, read_entries, read_journal
 from decoder.session import Start
 from streaming.errors import SessionError
+from streaming.joined import TYPE, join_recorded
+from streaming.rows import to_si
 from streaming.signal import SignalSpec
-from streaming.sources.lsl import to_si
 
 __all__ = ["Recorded", "read_inputs", "read_log", "read_recorded", "signal_of"]
 
@@ -28,7 +29,7 @@ _NAME = re.compile(r"([A-Za-z0-9-]+/)?raw(-[0-9]+)?\.xdf")
 
 def signal_of(manifest: dict[str, Any]) -> SignalSpec:
     """Return what the source of a session delivered."""
-    return SignalSpec(**{k: _frozen(v) for k, v in manifest["signal"].items()})
+    return SignalSpec.from_json(manifest["signal"])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,12 +63,13 @@ def read_recorded(folder: SessionFolder) -> Recorded:
     SessionError
         If a recording is missing.
     """
-    to_si_of = folder.manifest()["to_si"]
+    manifest = folder.manifest()
+    spec, to_si_of = signal_of(manifest), manifest["to_si"]
     parts = [np.empty((len(to_si_of), 0), np.float32)]
     rows: dict[str, range] = {}
     n_rows = 0
     for name in _names(read_entries(folder.inputs)):
-        parts.append(_read_samples(folder, name, to_si_of))
+        parts.append(_read_samples(folder, name, spec, to_si_of))
         rows[name] = range(n_rows, n_rows + parts[-1].shape[1])
         n_rows = rows[name].stop
     return Recorded(np.concatenate(parts, axis=1) if len(parts) > 2 else parts[-1], rows)
@@ -85,7 +87,7 @@ def _names(entries: Iterable[list[Any]]) -> list[str]:
 
 
 def _read_samples(
-    folder: SessionFolder, name: str, factors: Sequence[float]
+    folder: SessionFolder, name: str, spec: SignalSpec, factors: Sequence[float]
 ) -> NDArray[np.float32]:
     if not _NAME.fullmatch(name):
         msg = f"{folder.inputs} names {name!r} as a recording: it was altered"
@@ -102,10 +104,35 @@ def _read_samples(
     streams, _ = pyxdf.load_xdf(
         path, synchronize_clocks=False, dejitter_timestamps=False, verbose=False
     )
-    for stream in streams:
-        if stream["info"]["stream_id"] == 1 and len(stream["time_stamps"]):
-            return to_si(np.asarray(stream["time_series"]), factors)
-    return np.empty((len(factors), 0), np.float32)
+    by_id = {stream["info"]["stream_id"]: stream for stream in streams}
+    joins = [s for s in streams if s["info"]["type"] == [TYPE]]
+    if joins:
+        return _joined(joins[0], by_id, spec, factors)
+    return _scaled(by_id[1], factors) if by_id else np.empty((len(factors), 0), np.float32)
+
+
+def _joined(
+    joins: dict[str, Any],
+    by_id: dict[int, dict[str, Any]],
+    spec: SignalSpec,
+    factors: Sequence[float],
+) -> NDArray[np.float32]:
+    n_columns = int(joins["info"]["channel_count"][0])
+    data, specs, at = [], [], 0
+    for number in range(1, n_columns):
+        info = by_id[number]["info"]
+        here = slice(at, at + int(info["channel_count"][0]))
+        data.append(_scaled(by_id[number], factors[here]))
+        sfreq = float(info["nominal_srate"][0])
+        specs.append(SignalSpec(sfreq, spec.ch_names[here], spec.ch_types[here]))
+        at = here.stop
+    return join_recorded(np.reshape(joins["time_series"], (-1, n_columns)), data, specs)
+
+
+def _scaled(stream: dict[str, Any], factors: Sequence[float]) -> NDArray[np.float32]:
+    if not len(stream["time_stamps"]):
+        return np.empty((len(factors), 0), np.float32)
+    return to_si(np.asarray(stream["time_series"]), factors)
 
 
 def read_inputs(folder: SessionFolder) -> Iterator[tuple[Input | Start | End, float]]:
@@ -130,7 +157,3 @@ def read_log(folder: SessionFolder) -> Iterator[dict[str, Any]]:
         raise SessionError(msg) from None
     for line in lines[:-1]:  # what follows the last newline is torn
         yield json.loads(line)
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

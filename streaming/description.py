@@ -1,18 +1,36 @@
-"""What the description of a stream says of its channels: names, types and units."""
+"""What the description of a stream says: names, types, units and places of its channels.
+
+Amplifiers and their programs describe themselves in many ways. What is understood here was
+found in those of muselsl, BlueMuse, BrainVision's connectors (LiveAmp, actiCHamp, BrainAmp),
+EmotivPRO, g.tec, ANT eego, EGI and others, and in XDF's own recommendation
+(github.com/sccn/xdf/wiki/EEG-Meta-Data and Synchronization).
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from streaming.errors import UnitError
+from streaming.errors import ConfigError, UnitError
+from streaming.outlet import StreamDescription, number
 from streaming.signal import SignalSpec
 
-__all__ = ["Described", "describe", "parse_unit"]
+__all__ = [
+    "ChannelSaid",
+    "Described",
+    "describe",
+    "describe_stream",
+    "find_channel",
+    "guess_type",
+    "parse_unit",
+]
 
 _PREFIXES = {
     "": 1.0,
+    "kilo": 1e3,
+    "k": 1e3,
     "milli": 1e-3,
     "micro": 1e-6,
     "nano": 1e-9,
@@ -34,6 +52,9 @@ _BASES = {
     "teslas": ("T", 1.0),
     "t/m": ("T/m", 1.0),
     "t/cm": ("T/m", 100.0),
+    "ohm": ("ohm", 1.0),
+    "ohms": ("ohm", 1.0),
+    "\N{GREEK SMALL LETTER OMEGA}": ("ohm", 1.0),
 }
 _UNITS = {
     prefix + name: (unit, factor * scale)
@@ -45,6 +66,8 @@ _TYPES = {
     "": "eeg",
     "eeg": "eeg",
     "exg": "eeg",
+    "ref": "eeg",
+    "bip": "bio",
     "eog": "eog",
     "heog": "eog",
     "veog": "eog",
@@ -59,7 +82,9 @@ _TYPES = {
     "seeg": "seeg",
     "ecog": "ecog",
     "dbs": "dbs",
+    "trg": "stim",
     "trig": "stim",
+    "triggers": "stim",
     "trigger": "stim",
     "stim": "stim",
     "sti": "stim",
@@ -69,6 +94,36 @@ _TYPES = {
 """LSL's types of channels, in lower case, as MNE's; all others are ``misc``."""
 
 
+_LABELS = {
+    "stim": r"sti[ _]?\d+|stim\d*|(device|ext)?[ _]?trig(ger)?s?(stream|channel)?[ _]?\d*|"
+    r"trg\d*|status|din[ _]?\d*|(hardware)?[ _]?markers?",
+    "misc": r"misc[ _]?\d*|(sample|packet)?[ _]?(counter|index)|time[ _]?stamp|"
+    r"interpolated?|(raw[ _]?)?cq.*|battery.*|validation.*|acc.*|gyr.*|mag[xyz]|q[0-3]|"
+    r"marker[ _]?(index|type|value).*|impedance[ _]?check",
+    "eog": r"[hv]?eog.*",
+    "ecg": r"e[ck]g.*",
+    "emg": r"emg.*",
+}
+"""What a label says where the type says EEG, which many senders say of all channels."""
+
+
+class ChannelSaid(NamedTuple):
+    """What is said of one channel; empty where nothing is.
+
+    Parameters
+    ----------
+    label, type, unit : str
+        In the sender's words.
+    place : tuple of float or None
+        Where it is: right, front and up from the middle of the head, in meters.
+    """
+
+    label: str
+    type: str
+    unit: str
+    place: tuple[float, float, float] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Described:
     """The channels of a stream.
@@ -76,7 +131,7 @@ class Described:
     Parameters
     ----------
     spec : SignalSpec
-        Rate, names and types.
+        Rate, names, types, and places where they are known.
     to_si : tuple of float
         What to multiply each channel with to have it in SI units.
     """
@@ -108,14 +163,16 @@ def parse_unit(text: str) -> tuple[str, float] | None:
 def describe(
     sfreq: float,
     stream_type: str,
-    channels: Sequence[tuple[str, str, str]],
+    channels: Sequence[tuple[str, str, str] | ChannelSaid],
     *,
     unit: str | None = None,
+    trigger: str | None = None,
 ) -> Described:
-    """Interpret a description.
+    """Interpret what is said of channels.
 
     A channel without a label, or with the label of an earlier one, is called ``ch`` and its
-    number from 1. One without a type has that of the stream.
+    number from 1. One without a type has that of the stream; where that is EEG, a label such
+    as VEOG, TRIGGER or Counter says more.
 
     Parameters
     ----------
@@ -123,36 +180,111 @@ def describe(
         Nominal rate, in Hz.
     stream_type : str
         Type of the stream, such as ``"EEG"``.
-    channels : sequence of (label, type, unit)
-        What is said of each channel; empty where nothing is.
+    channels : sequence of ChannelSaid, or of (label, type, unit)
+        What is said of each channel.
     unit : str, optional
         The unit of every channel that has an amplitude, whatever the description says.
+    trigger : str, optional
+        The channel that holds triggers, if it is among these, whatever the description says;
+        its numbers stay as they are.
 
     Raises
     ------
     UnitError
         If a channel's unit is missing, not understood, or that of something else.
     """
-    labels = _unique([label.strip() for label, _, _ in channels])
+    said = [ChannelSaid(*row) for row in channels]
+    labels = _unique([row.label.strip() for row in said])
     kinds, factors = [], []
-    for label, (_, said_type, said_unit) in zip(labels, channels, strict=True):
-        found = parse_unit(unit or said_unit)
-        kind = _kind(said_type.strip() or stream_type, found)
+    for label, row in zip(labels, said, strict=True):
+        found = parse_unit(unit or row.unit)
+        is_trigger = trigger is not None and _plain(label) == _plain(trigger)
+        kind = "stim" if is_trigger else _kind(label, row.type.strip() or stream_type, found)
         kinds.append(kind)
         si = SignalSpec(sfreq, (label,), (kind,)).units[0]
         if not si:
             factors.append(1.0)
         elif found is None or found[0] not in {"", si}:
-            raise _unit_error(label, kind, si, said_unit, unit)
+            raise _unit_error(label, kind, si, row.unit, unit)
         else:
             factors.append(found[1])
-    return Described(SignalSpec(sfreq, tuple(labels), tuple(kinds)), tuple(factors))
+    places = [row.place or (0.0, 0.0, 0.0) for row in said]
+    positions = tuple(x for place in places for x in place) if any(map(any, places)) else ()
+    spec = SignalSpec(sfreq, tuple(labels), tuple(kinds), positions)
+    return Described(spec, tuple(factors))
 
 
-def _kind(said: str, unit: tuple[str, float] | None) -> str:
+def describe_stream(
+    description: StreamDescription, *, unit: str | None = None, trigger: str | None = None
+) -> Described:
+    """Interpret the description of a stream; see `describe`.
+
+    Raises
+    ------
+    UnitError
+        As `describe`.
+    """
+    d = description
+    places = [_place(channel) for channel in d.below("channels", "channel")]
+    if len(places) != d.n_channels:
+        places = [None] * d.n_channels
+    said = [ChannelSaid(*row, place) for row, place in zip(d.channels(), places, strict=True)]
+    return describe(d.sfreq, d.type, said, unit=unit, trigger=trigger)
+
+
+def find_channel(ch_names: Sequence[str], name: str) -> int:
+    """Return the index of a channel, whose case and spaces do not matter.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or more than one.
+    """
+    wanted = _plain(name)
+    found = [n for n, ch_name in enumerate(ch_names) if _plain(ch_name) == wanted]
+    if len(found) != 1:
+        msg = (
+            f"there is no trigger channel {name!r} among {', '.join(ch_names)}: name one with "
+            f"--trigger-channel"
+        )
+        raise ConfigError(msg)
+    return found[0]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]", "", name).casefold()
+
+
+def guess_type(label: str) -> str:
+    """Return what a channel's label says of its type, in MNE's words; empty if nothing.
+
+    Examples
+    --------
+    >>> guess_type("STI 014"), guess_type("VEOG"), guess_type("Cz")
+    ('stim', 'eog', '')
+    """
+    for kind, pattern in _LABELS.items():
+        if re.fullmatch(pattern, label.strip(), re.IGNORECASE):
+            return kind
+    return ""
+
+
+def _place(channel: Mapping[str, object]) -> tuple[float, float, float] | None:
+    location = channel.get("location")
+    if not isinstance(location, tuple):
+        return None
+    said = {str(tag).upper(): content for tag, content in location}
+    x, y, z = (number(said.get(axis, "")) for axis in "XYZ")
+    if x is None or y is None or z is None:
+        return None
+    return x / 1000, y / 1000, z / 1000  # said in millimeters
+
+
+def _kind(label: str, said: str, unit: tuple[str, float] | None) -> str:
     if said.casefold() == "meg":  # only the unit tells the two kinds of sensors apart
-        return "grad" if unit is not None and unit[0] == "T/m" else "mag"
-    return _TYPES.get(said.casefold(), "misc")
+        return guess_type(label) or ("grad" if unit is not None and unit[0] == "T/m" else "mag")
+    kind = _TYPES.get(said.casefold(), "misc")
+    return guess_type(label) or kind if kind == "eeg" else kind
 
 
 def _unit_error(label: str, kind: str, si: str, said: str, unit: str | None) -> UnitError:

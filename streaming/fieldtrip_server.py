@@ -20,8 +20,8 @@ from streaming.errors import ConfigError
 from streaming.fieldtrip_protocol import CHANNEL_NAMES, NEUROMAG_HEADER, Address
 from streaming.fif_header import write_fif_header
 from streaming.ring import Ring
+from streaming.rows import to_si
 from streaming.signal import SignalSpec
-from streaming.sources.lsl import to_si
 
 __all__ = ["FieldTripServer"]
 

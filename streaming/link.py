@@ -81,10 +81,9 @@ class Hello:
     def from_json(cls, line: str | bytes) -> Hello:
         """Undo `to_json`."""
         values = json.loads(line)
-        spec = values["spec"]
         return cls(
             values["name"],
-            SignalSpec(spec["sfreq"], tuple(spec["ch_names"]), tuple(spec["ch_types"])),
+            SignalSpec.from_json(values["spec"]),
             tuple(values["to_si"]),
             values["recording"],
         )

@@ -12,9 +12,10 @@ import pylsl
 from numpy.typing import NDArray
 from pylsl.util import LostError, TimeoutError  # noqa: A004 - liblsl's, not Python's
 
-from streaming.description import Described, describe
+from streaming.description import Described, describe_stream
 from streaming.errors import SourceError
 from streaming.lsl_streams import summarise
+from streaming.outlet import StreamDescription
 
 __all__ = ["Finder", "Inlet", "LostError"]
 
@@ -50,7 +51,7 @@ class Inlet:
         self._inlet = pylsl.StreamInlet(info, recover=False)
         try:
             self._inlet.open_stream(timeout)
-            self._info = self._inlet.info(timeout)
+            self.xml: str = self._inlet.info(timeout).as_xml()
             self.offset: float = self._inlet.time_correction(timeout)
         except (LostError, TimeoutError) as error:
             msg = (
@@ -58,7 +59,7 @@ class Inlet:
                 f"in between (TCP and UDP 16572-16604), or did it just stop?"
             )
             raise SourceError(msg) from error
-        self.xml: str = self._info.as_xml()
+        self.description = StreamDescription.from_xml(self.xml)
         self.channel_format: int = info.channel_format()
         n_rows = max(64, round(_BUFFER * self.summary.sfreq))
         self._is_text = self.channel_format == pylsl.cf_string
@@ -108,20 +109,18 @@ class Inlet:
             logger.debug("no new measurement of the clock of %s", self.summary)
         return self.offset
 
-    def describe(self, unit: str | None) -> Described:
-        """Interpret the description of the channels; see `streaming.description.describe`."""
-        channels: list[tuple[str, str, str]] = []
-        element = self._info.desc().child("channels").child("channel")
-        while not element.empty():
-            said = (element.child_value(key) for key in ("label", "type", "unit"))
-            channels.append(tuple(said))
-            element = element.next_sibling("channel")
-        n_channels = self.summary.n_channels
-        if len(channels) != n_channels:
-            if channels:
-                logger.warning("%s describes %d channels", self.summary, len(channels))
-            channels = [("", "", "")] * n_channels
-        return describe(self.summary.sfreq, self.summary.type, channels, unit=unit)
+    @property
+    def shift(self) -> float:
+        """What to add to its timestamps: the clocks' offset, less what it says it is late."""
+        return self.offset - self.description.lag
+
+    def describe(self, unit: str | None, trigger: str | None = None) -> Described:
+        """Interpret its description; see `streaming.description.describe_stream`."""
+        found = self.description
+        n_said = len(found.below("channels", "channel"))
+        if n_said not in {0, found.n_channels}:
+            logger.warning("%s describes %d channels", self.summary, n_said)
+        return describe_stream(found, unit=unit, trigger=trigger)
 
     def close(self) -> None:
         """Stop receiving."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import pylsl
@@ -14,11 +14,13 @@ __all__ = [
     "StreamQuery",
     "StreamSummary",
     "find_markers",
+    "find_named",
     "find_signal",
     "is_marker_stream",
     "is_signal",
     "list_streams",
     "marker_predicate",
+    "named",
     "quoted",
     "summarise",
 ]
@@ -129,6 +131,11 @@ def marker_predicate(names: Sequence[str] | None) -> str:
     """Return LSL's query for the streams of these names, or for all of type Markers."""
     if names is None:
         return "type='Markers'"
+    return named(names)
+
+
+def named(names: Sequence[str]) -> str:
+    """Return LSL's query for the streams of these names."""
     return " or ".join(f"name={quoted(name)}" for name in names) or "false()"
 
 
@@ -152,19 +159,45 @@ def find_markers(names: Sequence[str] | None, timeout: float) -> list[pylsl.Stre
     StreamNotFound
         If a named one does not appear.
     """
+    if names is not None:
+        return find_named(names, timeout, is_marker_stream, "is irregular")
+    found = pylsl.resolve_bypred(marker_predicate(None), _MOST, _ROUND)
+    return [info for info in found if is_marker_stream(info)]
+
+
+def find_named(
+    names: Sequence[str],
+    timeout: float,
+    accept: Callable[[pylsl.StreamInfo], bool] = lambda _: True,
+    what: str = "",
+) -> list[pylsl.StreamInfo]:
+    """Find streams by their names.
+
+    Parameters
+    ----------
+    names : sequence of str
+        What they are called.
+    timeout : float
+        Seconds to wait for all of them, at least 0.5.
+    accept : callable
+        Whether a stream of that name is meant.
+    what : str
+        What that asks for, in words.
+
+    Raises
+    ------
+    StreamNotFound
+        If one does not appear.
+    """
     deadline = time.monotonic() + timeout
-    if names is not None and not names:
-        return []
-    while True:
-        found = pylsl.resolve_bypred(marker_predicate(names), _MOST, _ROUND)
-        found = [info for info in found if is_marker_stream(info)]
-        missing = set(names or ()) - {info.name() for info in found}
+    while names:
+        found = [i for i in pylsl.resolve_bypred(named(names), _MOST, _ROUND) if accept(i)]
+        missing = set(names) - {info.name() for info in found}
         if not missing:
             return found
         if time.monotonic() >= deadline:
-            wanted = marker_predicate(sorted(missing))
-            wanted += " that is irregular"
-            raise _not_found(wanted, [])
+            raise _not_found(named(sorted(missing)) + (f" that {what}" if what else ""), [])
+    return []
 
 
 def find_signal(query: StreamQuery, timeout: float) -> pylsl.StreamInfo:
@@ -211,7 +244,7 @@ def _not_found(query: str, irregular: list[pylsl.StreamInfo]) -> SourceError:
     if irregular:
         return SourceError(
             f"{summarise(irregular[0])} has no regular rate: decoding needs samples at a "
-            f"fixed rate; choose the stream of the signal"
+            f"fixed rate; choose the stream of the signal, and record this one with --aux"
         )
     there = "; ".join(str(s) for s in list_streams(_ROUND))
     return StreamNotFound(

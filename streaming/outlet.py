@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import socket
+import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
@@ -24,8 +26,10 @@ __all__ = [
     "describe_signal",
     "is_published",
     "marker_xml",
+    "number",
     "signal_xml",
     "source_id_for",
+    "to_xml",
 ]
 
 _MEG_TYPES = {"mag", "grad"}
@@ -79,6 +83,47 @@ class StreamDescription:
     source_id: str
     desc: Desc = ()
 
+    @classmethod
+    def from_xml(cls, xml: str) -> StreamDescription:
+        """Read what `pylsl.StreamInfo.as_xml` wrote."""
+        info = ET.fromstring(xml)  # noqa: S314 - liblsl has read it already
+        return cls(
+            info.findtext("name", ""),
+            info.findtext("type", ""),
+            int(info.findtext("channel_count", "0")),
+            float(info.findtext("nominal_srate", "0")),
+            info.findtext("channel_format", ""),
+            info.findtext("source_id", ""),
+            _desc(info.find("desc")),
+        )
+
+    @property
+    def lag(self) -> float:
+        """Seconds by which timestamps are late, as the sender measured it: to be subtracted.
+
+        By XDF's convention it stands in ``synchronization/offset_mean``
+        (github.com/sccn/xdf/wiki/Synchronization).
+        """
+        return number(self._synchronization("offset_mean")) or 0.0
+
+    @property
+    def can_drop(self) -> bool:
+        """Whether the sender says that samples may be lost before they are sent."""
+        return self._synchronization("can_drop_samples").casefold() in {"true", "1"}
+
+    def notes(self) -> str:
+        """Return what an experimenter should know of it, in words; mostly nothing."""
+        notes = []
+        if self.lag:
+            notes.append(f"; {1000 * self.lag:g} ms are taken off its timestamps (offset_mean)")
+        if self.can_drop:
+            notes.append("; it says that it may drop samples")
+        return "".join(notes)
+
+    def _synchronization(self, tag: str) -> str:
+        said = [_text(d.get(tag, "")).strip() for d in self.below("", "synchronization")]
+        return said[0] if said else ""
+
     @property
     def is_signal(self) -> bool:
         """Whether it carries numbers at a regular rate."""
@@ -86,12 +131,16 @@ class StreamDescription:
 
     def channels(self) -> list[tuple[str, str, str]]:
         """Return label, type and unit of each channel; empty where nothing is said."""
-        below = _below(self.desc, "channels")
-        said = [dict(d) for _, d in below if not isinstance(d, str)]
-        rows = [tuple(str(d.get(key, "")) for key in ("label", "type", "unit")) for d in said]
+        said = self.below("channels", "channel")
+        rows = [tuple(_text(d.get(key, "")) for key in ("label", "type", "unit")) for d in said]
         if len(rows) != self.n_channels:
             rows = [("", "", "")] * self.n_channels
         return rows  # type: ignore[return-value]  # three each
+
+    def below(self, parent: str, tag: str) -> list[dict[str, str | Desc]]:
+        """Return what is in each element `tag` of an element `parent`; ``""`` is the top."""
+        within = _below(self.desc, parent) if parent else self.desc
+        return [dict(d) for name, d in within if name == tag and not isinstance(d, str)]
 
     def first_channels(self, n_channels: int) -> StreamDescription:
         """Return the description of the first channels alone."""
@@ -100,6 +149,24 @@ class StreamDescription:
             (tag, rows[:n_channels]) if tag == "channels" else (tag, d) for tag, d in self.desc
         )
         return replace(self, n_channels=n_channels, desc=desc)
+
+
+def number(text: object) -> float | None:
+    """Return a finite number that a description says, or None."""
+    try:
+        value = float(str(text))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _desc(element: ET.Element | None) -> Desc:
+    below = () if element is None else tuple(element)
+    return tuple((e.tag, _desc(e) if len(e) else (e.text or "").strip()) for e in below)
+
+
+def _text(content: str | Desc) -> str:
+    return content if isinstance(content, str) else ""
 
 
 def _below(desc: Desc, tag: str) -> Desc:
@@ -159,12 +226,17 @@ def _append(element: pylsl.XMLElement, desc: Desc) -> None:
 def signal_xml(spec: SignalSpec, name: str, channel_format: str = "float32") -> str:
     """Return LSL's description of a signal in SI units, for a recorder."""
     description = replace(describe_signal(spec, name), channel_format=channel_format)
+    return to_xml(description)
+
+
+def to_xml(description: StreamDescription) -> str:
+    """Return a description as LSL gives it, for a recorder."""
     return str(_info(description).as_xml())
 
 
 def marker_xml(name: str) -> str:
     """Return LSL's description of a stream of markers, for a recorder."""
-    return str(_info(describe_markers(name)).as_xml())
+    return to_xml(describe_markers(name))
 
 
 class Outlet:

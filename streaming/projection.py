@@ -141,7 +141,7 @@ class Compensate:
         self._weights = np.reshape(s.weights, (len(s.ch_names), len(s.ref_names)))
         names = tuple(spec.ch_names[row] for row in self._kept)
         types = tuple(spec.ch_types[row] for row in self._kept)
-        self._spec = replace(spec, ch_names=names, ch_types=types)
+        self._spec = replace(spec, ch_names=names, ch_types=types, positions=())
         return self._spec
 
     def __call__(self, chunk: Chunk) -> Chunk:

@@ -88,7 +88,7 @@ class Regress:
         self._forget()
         names = tuple(spec.ch_names[row] for row in self._brain)
         types = tuple(spec.ch_types[row] for row in self._brain)
-        self._spec = replace(spec, ch_names=names, ch_types=types)
+        self._spec = replace(spec, ch_names=names, ch_types=types, positions=())
         return self._spec
 
     def __call__(self, chunk: Chunk) -> Chunk:

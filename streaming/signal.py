@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,11 +42,15 @@ class SignalSpec:
         Channel names, in the order of the rows.
     ch_types : tuple of str
         MNE's channel types, one for each name; all ``"eeg"`` if not given.
+    positions : tuple of float
+        Where the channels are, as the source says: x, y, z of one after the other, in meters
+        in the head's frame; zeros where it does not say, and empty if it says nothing.
     """
 
     sfreq: float
     ch_names: tuple[str, ...]
     ch_types: tuple[str, ...] = ()
+    positions: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a rate that no clock can have and names that are not unique."""
@@ -59,6 +63,12 @@ class SignalSpec:
             msg = (
                 f"ch_types has {len(self.ch_types)} entries but ch_names has "
                 f"{len(self.ch_names)}; they must match"
+            )
+            raise ValueError(msg)
+        if self.positions and len(self.positions) != 3 * len(self.ch_names):
+            msg = (
+                f"positions must have 3 numbers for each of {len(self.ch_names)} channels, or "
+                f"none, got {len(self.positions)}"
             )
             raise ValueError(msg)
         if len(set(self.ch_names)) != len(self.ch_names):
@@ -88,7 +98,19 @@ class SignalSpec:
         """Return the same as an `mne.Info`."""
         import mne
 
-        return mne.create_info(list(self.ch_names), self.sfreq, list(self.ch_types))
+        info = mne.create_info(list(self.ch_names), self.sfreq, list(self.ch_types))
+        places = zip(*[iter(self.positions)] * 3, strict=True)
+        known = {n: p for n, p in zip(self.ch_names, places, strict=False) if any(p)}
+        if known:
+            montage = mne.channels.make_dig_montage(known, coord_frame="head")
+            info.set_montage(montage, on_missing="ignore", verbose="ERROR")
+        return info
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> SignalSpec:
+        """Make a spec from what `dataclasses.asdict` and JSON have made of one."""
+        names, types = tuple(values["ch_names"]), tuple(values["ch_types"])
+        return cls(values["sfreq"], names, types, tuple(values.get("positions", ())))
 
     @classmethod
     def from_info(cls, info: mne.Info) -> SignalSpec:

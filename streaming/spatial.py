@@ -95,7 +95,7 @@ class Pick:
         rows = [row_of[normal_name(name)] for name in wanted]
         self._rows = None if rows == list(range(len(spec.ch_names))) else np.array(rows)
         types = tuple(spec.ch_types[row] for row in rows)
-        self._spec = replace(spec, ch_names=wanted, ch_types=types)
+        self._spec = replace(spec, ch_names=wanted, ch_types=types, positions=())
         return self._spec
 
     def __call__(self, chunk: Chunk) -> Chunk:
@@ -186,7 +186,7 @@ class Bipolar:
         self._cathodes = find_rows("bipolar", s.cathodes, spec)
         names = tuple(f"{a}-{c}" for a, c in zip(s.anodes, s.cathodes, strict=True))
         types = tuple(spec.ch_types[row] for row in self._anodes)
-        self._spec = replace(spec, ch_names=names, ch_types=types)
+        self._spec = replace(spec, ch_names=names, ch_types=types, positions=())
         return self._spec
 
     def __call__(self, chunk: Chunk) -> Chunk:

@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-import logging
-import math
 import threading
 from collections import deque
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.clock import StreamClock, Stretch
 from streaming.description import Described
-from streaming.errors import SourceError, UnitError
+from streaming.errors import SourceError
+from streaming.join import Joiner, join_specs
+from streaming.joined import join_header, join_row
 from streaming.lsl_clock import Clock, lsl_clock
-from streaming.lsl_inlet import Finder, Inlet, LostError
+from streaming.lsl_inlet import Inlet, LostError
+from streaming.lsl_side import Role, SideStreams, open_side
+from streaming.lsl_signal import LslSignal
 from streaming.lsl_streams import (
     StreamQuery,
     find_markers,
+    find_named,
     find_signal,
-    is_marker_stream,
-    is_signal,
-    marker_predicate,
+    quoted,
 )
-from streaming.signal import Chunk, Marker, SignalSpec, SourceState
+from streaming.rows import Piece
+from streaming.signal import Marker, SignalSpec, SourceState
+from streaming.sources.condition import outline, worst
 from streaming.sources.source import ClockOffset, Item, RawSamples, StreamHeader, Tap
 
-__all__ = ["LslSource", "marker_label", "to_si"]
+if TYPE_CHECKING:
+    import mne
 
-logger = logging.getLogger(__name__)
+__all__ = ["LslSource"]
 
 _ANSWER = 2.0
 """Seconds that a stream of markers gets for each answer when it is opened."""
-
-_STALL = 2.0
-"""Seconds without a sample after which a stream is said to be stalled."""
 
 _CORRECTION = 5.0
 """Seconds between two readings of a sender's clock; liblsl measures as often by itself."""
@@ -50,112 +51,113 @@ _MARKER_WAIT = 0.5
 """How long a marker waits for the samples of its instant before it is given out."""
 
 
-def to_si(rows: NDArray[np.generic], factors: Sequence[float]) -> NDArray[np.float32]:
-    """Turn samples as they were sent into samples as they are decoded.
-
-    Parameters
-    ----------
-    rows : array of shape (n_times, n_channels)
-        Samples in the sender's type and units.
-    factors : sequence of float
-        What to multiply each channel with.
-
-    Returns
-    -------
-    data : array of shape (n_channels, n_times)
-        In SI units; rounded to float32 once.
-    """
-    data = np.empty(rows.shape[::-1], np.float32)
-    with np.errstate(over="ignore"):  # a double may be too much for float32: infinite
-        np.multiply(rows.T, np.asarray(factors)[:, None], out=data, casting="same_kind")
-    return data
-
-
 class LslSource:
-    """A signal and streams of markers from LSL, as they arrive; see `open`.
+    """Signals and streams of markers from LSL, as they arrive; see `open`.
 
-    Timestamps are the senders', moved to our clock by liblsl's measurement of both clocks. A
-    marker's label is the first channel of its stream as text. It is given out as soon as the
-    signal has reached its instant, so that it is known which sample that is, or after 0.5 s.
+    Timestamps are the senders', moved to our clock by liblsl's measurement of both clocks, and
+    by what a sender says that it is late (``offset_mean``). A marker's label is the first
+    channel of its stream as text. It is given out as soon as the signal has reached its
+    instant, so that it is known which sample that is, or after 0.5 s.
+
+    Several signals become one (`streaming.join`): each keeps a clock of its own, the channels
+    of all come at the instants of the first, and a gap in one is a gap of all. Each is
+    recorded as it was sent.
 
     From the sender's call to the chunk it takes 0.9 ms (median; 64 channels at 1 kHz in blocks
     of 10, on two busy cores) and 6 % of a core; 1.0 ms and 7 % with 306 channels.
 
-    If the signal is gone, it is looked for by its source_id and taken again, in another
+    If a signal is gone, it is looked for by its source_id and taken again, in another
     segment, if rate, channels, units and format are what they were.
 
     Parameters
     ----------
-    signal : Inlet
-        The signal.
-    described : Described
-        Its channels.
-    markers : sequence of Inlet
-        Streams of markers that are open.
-    late_markers : Finder
-        Where those come from that appear later.
+    inlets : sequence of Inlet
+        The signals, the first of which says when.
+    side : sequence of (role, Inlet)
+        Streams beside it that are open.
+    markers : sequence of str or None
+        Names of streams of markers; None: all of type Markers, also those that come later.
+    aux : sequence of str
+        Names of streams that are recorded only.
     unit : str or None
-        The unit of the signal, if the description is not to be believed.
+        The unit of the signals, if the description is not to be believed.
+    trigger : str or None
+        The channel that holds triggers.
     clock : callable
         The LSL clock.
     tap : callable, optional
         Where everything goes that is received (a recorder).
+
+    Raises
+    ------
+    UnitError, SourceError
+        If a signal cannot be interpreted, or several do not fit together.
     """
 
     def __init__(
         self,
-        signal: Inlet,
-        described: Described,
-        markers: Sequence[Inlet],
-        late_markers: Finder,
+        inlets: Sequence[Inlet],
+        side: Sequence[tuple[Role, Inlet]],
         *,
+        markers: Sequence[str] | None,
+        aux: Sequence[str],
         unit: str | None,
+        trigger: str | None,
         clock: Clock,
         tap: Tap | None,
     ) -> None:
-        self._signal: Inlet | None = signal
-        self._described, self._unit = described, unit
-        self._summary, self._format, self._uid = (
-            signal.summary,
-            signal.channel_format,
-            signal.uid,
-        )
+        def interpret(inlet: Inlet) -> Described:
+            return inlet.describe(unit, trigger)
+
         self._clock, self._tap = clock, tap
-        self._samples = StreamClock(described.spec.sfreq)
-        self._held: NDArray[np.generic] = np.empty((0, len(described.to_si)))
-        self._waiting: list[tuple[float, str, float]] = []  # instant, label, arrival
         self._ready: deque[Item] = deque()
-        self._late_markers = late_markers
-        self._lost_signal: Finder | None = None
+        self._signals = [
+            LslSignal(inlet, interpret(inlet), interpret, clock, self._say) for inlet in inlets
+        ]
+        specs = [signal.described.spec for signal in self._signals]
+        self._spec = join_specs([s.summary.name for s in self._signals], specs)
+        clocks = [signal.rows.clock for signal in self._signals]
+        self._joiner = Joiner(specs, clocks, self._spec)
+        self._waiting: list[tuple[float, str, float]] = []  # instant, label, arrival
         self._idle = threading.Event()
-        self._state = ""
-        self._t_sample = self._t_corrected = self._t_searched = clock()
-        self._send(StreamHeader(1, signal.xml))
-        self._send(ClockOffset(1, clock(), signal.offset))
-        self._markers: dict[int, Inlet] = {}
-        self._n_streams = 1
-        for inlet in markers:
-            self._add_markers(inlet)
-        self._say("live", f"{signal.summary.name}: {_what(described.spec)}")
+        self._said: SourceState | None = None
+        self._t_corrected = self._t_searched = clock()
+        for number, signal in enumerate(self._signals, 1):
+            self._send(StreamHeader(number, signal.xml))
+            self._send(ClockOffset(number, clock(), inlets[number - 1].offset))
+        self._join_id = len(specs) + 1
+        if len(specs) > 1:
+            self._send(StreamHeader(self._join_id, join_header(len(specs))))
+        self._side = SideStreams(len(specs) + 2, markers, aux, self._send, clock)
+        self._side.start(side)
+        for signal in self._signals:
+            what = outline(signal.described.spec) + signal.description.notes()
+            signal.condition.change("live", f"{signal.summary.name}: {what}")
 
     @classmethod
     def open(  # noqa: PLR0913 - what the command line asks for, each with a default
         cls,
         *,
+        streams: Sequence[str] = (),
         name: str | None = None,
         type: str | None = None,  # noqa: A002 - LSL's own word
         source_id: str | None = None,
         predicate: str | None = None,
         markers: Sequence[str] | None = None,
+        aux: Sequence[str] = (),
         unit: str | None = None,
+        trigger: str | None = None,
         timeout: float = 10.0,
         clock: Clock = lsl_clock,
         tap: Tap | None = None,
     ) -> LslSource:
-        """Find a signal and streams of markers, and connect to them.
+        """Find signals and streams of markers, and connect to them.
 
         Parameters
         ----------
+        streams : sequence of str
+            Name or source_id of each signal, of which the first says when; without any, the
+            one signal that is as described by the next four.
         name, type, source_id : str, optional
             What the signal's stream says of itself: of all streams of numbers at a regular
             rate, exactly one must be as described.
@@ -164,9 +166,13 @@ class LslSource:
         markers : sequence of str, optional
             Names of the streams of markers. If not given: all of type Markers, also those
             that appear later. Streams of text and of numbers will do; 1.0 is the label 1.
+        aux : sequence of str
+            Names of streams to record and not to decode: of any type, also without a rate.
         unit : str, optional
-            The unit of the signal, such as ``"uV"``, where the description has none or a
+            The unit of the signals, such as ``"uV"``, where the description has none or a
             wrong one.
+        trigger : str, optional
+            The channel that holds triggers, whatever the description says of it.
         timeout : float
             Seconds to wait for the streams to appear.
         clock : callable
@@ -179,49 +185,71 @@ class LslSource:
         StreamNotFound
             If there is no such stream; the message lists those that are there.
         SourceError
-            If more than one answers to the query, or one that has no rate.
+            If more than one answers to the query, or one that has no rate; if several do not
+            have the same rate, or share channels.
         UnitError
             If the unit of a channel is not known.
         """
-        query = StreamQuery(name=name, type=type, source_id=source_id, predicate=predicate)
-        info = find_signal(query, timeout)
+        queries = [StreamQuery(name=name, type=type, source_id=source_id, predicate=predicate)]
+        if streams:
+            queries = [
+                StreamQuery(predicate=f"name={quoted(s)} or source_id={quoted(s)}")
+                for s in streams
+            ]
+        infos = [find_signal(query, timeout) for query in queries]
+        if len({info.uid() for info in infos}) < len(infos):
+            msg = f"one signal is named twice in {', '.join(streams)}: name each once"
+            raise SourceError(msg)
         # markers first: a sender may wait for somebody to take the signal and then start
-        inlets = []
-        for found in find_markers(markers, timeout):
-            try:
-                inlets.append(Inlet(found, _ANSWER))
-            except SourceError as error:
-                if markers is not None:  # it was asked for by name
-                    raise
-                logger.info("%s", error)  # somebody else's, that just ended
-        signal = Inlet(info)
-        described = signal.describe(unit)
-        known = {inlet.uid for inlet in inlets}
-        finder = Finder(marker_predicate(markers), is_marker_stream, known)
-        return cls(signal, described, inlets, finder, unit=unit, clock=clock, tap=tap)
+        side: list[tuple[Role, Inlet]] = []
+        found = find_markers(markers, timeout)
+        side += [("markers", i) for i in open_side(found, _ANSWER, asked=markers is not None)]
+        found = find_named(aux, timeout)
+        side += [("aux", i) for i in open_side(found, _ANSWER, asked=True)]
+        inlets = [Inlet(info) for info in infos]
+        return cls(
+            inlets,
+            side,
+            markers=markers,
+            aux=aux,
+            unit=unit,
+            trigger=trigger,
+            clock=clock,
+            tap=tap,
+        )
 
     @property
     def name(self) -> str:
-        """Name of the signal's stream."""
-        return self._summary.name
+        """Names of the signals' streams."""
+        return " + ".join(signal.summary.name for signal in self._signals)
 
     @property
     def spec(self) -> SignalSpec:
         """Rate and channels of the signal."""
-        return self._described.spec
+        return self._spec
+
+    @property
+    def info(self) -> mne.Info:
+        """What is known of the channels: names, types, rate and places."""
+        return self._spec.to_info()
 
     @property
     def to_si(self) -> tuple[float, ...]:
         """What samples as they are sent are multiplied with, for each channel."""
-        return self._described.to_si
+        return tuple(x for signal in self._signals for x in signal.described.to_si)
 
     def read(self, timeout: float) -> Item | None:
         """Return the next item, waiting up to `timeout` seconds, or None if there is none."""
         deadline = self._clock() + timeout
         while not self._ready:
             left = deadline - self._clock()
-            self._pull_signal(min(max(left, 0.0), _IDLE))
-            self._pull_markers()
+            self._pull_signals(min(max(left, 0.0), _IDLE))
+            for taken in self._side.pull():
+                if taken.role == "markers":
+                    now = self._clock()
+                    self._waiting += [(t, label, now) for t, label in taken.markers()]
+            if self._waiting:
+                self._place_markers()
             self._supervise()
             if left <= 0:
                 break
@@ -229,153 +257,66 @@ class LslSource:
 
     def close(self) -> None:
         """Disconnect."""
-        for inlet in [*self._markers.values(), *([self._signal] if self._signal else [])]:
-            inlet.close()
-        self._markers, self._signal = {}, None
-        self._late_markers.close()
-        self._stop_looking()
+        for signal in self._signals:
+            signal.close()
+        self._side.close()
 
     def _send(self, item: StreamHeader | RawSamples | ClockOffset) -> None:
         if self._tap is not None:
             self._tap(item)
 
-    def _say(self, state: str, detail: str) -> None:
-        self._state = state
-        self._ready.append(SourceState(state, self._clock(), detail))  # type: ignore[arg-type]
+    def _say(self, state: SourceState) -> None:
+        """Say how the worst of the signals is; all have to send."""
+        conditions = [signal.condition for signal in self._signals]
+        bad = worst(conditions)
+        if state.state != bad.state:  # this one is better off than another
+            state = SourceState(bad.state, state.t, bad.detail)  # type: ignore[arg-type]
+        if self._said is None or (state.state, state.detail) != (
+            self._said.state,
+            self._said.detail,
+        ):
+            self._said = state
+            self._ready.append(state)
 
-    # -- signal --
+    # -- signals --
 
-    def _pull_signal(self, timeout: float) -> None:
-        if self._signal is None:
+    def _pull_signals(self, timeout: float) -> None:
+        waited = False
+        for number, signal in enumerate(self._signals):
+
+            def receive(
+                rows: NDArray[np.generic], stamps: NDArray[np.float64], number: int = number
+            ) -> None:
+                if self._tap is not None:
+                    self._tap(RawSamples(number + 1, stamps, rows.copy()))
+
+            wait = 0.0 if waited else timeout
+            waited = waited or signal.inlet is not None
+            self._give(number, signal.pull(wait, receive))
+        if not waited:
             self._idle.wait(timeout)
-            return
-        try:
-            rows, stamps = self._signal.pull(timeout)
-        except LostError:
-            self._lose_signal()
-            return
-        if not len(stamps):
-            return
-        self._t_sample = self._clock()
-        if self._state != "live":
-            self._stop_looking()
-            self._say("live", f"{self._summary.name} sends again")
-        if self._tap is not None:
-            self._tap(RawSamples(1, stamps, rows.copy()))
-        if len(self._held):
-            rows = np.concatenate([self._held, rows])
-        self._give(rows, self._samples.feed(stamps + self._signal.offset))
 
-    def _give(self, rows: NDArray[np.generic], stretches: Sequence[Stretch]) -> None:
-        start = 0
-        for s in stretches:
-            if s.gap is not None:
-                self._ready.append(s.gap)
-            data = to_si(rows[start : start + s.n_times], self._described.to_si)
-            self._ready.append(Chunk(data, self.spec, s.segment, s.first, s.t_anchor))
-            start += s.n_times
-        self._held = rows[start:].copy()  # `rows` is the inlet's buffer
-
-    def _lose_signal(self) -> None:
-        assert self._signal is not None  # noqa: S101 - it has just been pulled from
-        self._signal = None
-        self._give(self._held, self._samples.settle())
-        self._look_again()
-        self._say("lost", f"{self._summary.name} is gone; looking for it")
-
-    def _look_again(self) -> None:
-        if self._lost_signal is None:
-            s = self._summary
-            again = StreamQuery(source_id=s.source_id)
-            if not s.source_id:  # the sender does not identify itself
-                again = StreamQuery(name=s.name, type=s.type)
-            known = {self._uid} if self._signal is not None else set()
-            self._lost_signal = Finder(again.to_xpath(), is_signal, known)
-        elif self._signal is None:
-            self._lost_signal.forget(self._uid)
-
-    def _stop_looking(self) -> None:
-        if self._lost_signal is not None:
-            self._lost_signal.close()
-            self._lost_signal = None
-
-    def _take_again(self, inlet: Inlet) -> None:
-        difference = self._difference(inlet)
-        if difference:
-            inlet.close()
-            self._say("lost", f"{self._summary.name} is back, but {difference}; looking on")
-            return
-        self._give(self._held, self._samples.reconnect())
-        if self._signal is not None:
-            self._signal.close()
-        self._signal, self._uid = inlet, inlet.uid
-        self._t_sample = self._clock()
-        self._send(ClockOffset(1, self._clock(), inlet.offset))
-
-    def _difference(self, inlet: Inlet) -> str:
-        try:
-            found = inlet.describe(self._unit)
-        except UnitError as error:
-            return str(error)
-        if found.spec != self.spec:
-            return f"with {_what(found.spec)}, and not {_what(self.spec)}"
-        if found.to_si != self._described.to_si or inlet.channel_format != self._format:
-            return "in another unit or number format"
-        return ""
+    def _give(self, number: int, pieces: Sequence[Piece]) -> None:
+        for joined in self._joiner.feed(number, pieces):
+            if joined.gap is not None:
+                self._ready.append(joined.gap)
+            if joined.join is not None:
+                t = np.array([joined.chunk.t0])
+                self._send(RawSamples(self._join_id, t, join_row(joined.join)))
+            self._ready.append(joined.chunk)
 
     # -- markers --
 
-    def _add_markers(self, inlet: Inlet) -> None:
-        self._n_streams += 1
-        self._markers[self._n_streams] = inlet
-        self._send(StreamHeader(self._n_streams, inlet.xml))
-        self._send(ClockOffset(self._n_streams, self._clock(), inlet.offset))
-
-    def _pull_markers(self) -> None:
-        for stream_id, inlet in list(self._markers.items()):
-            try:
-                rows, stamps = inlet.pull(0.0)
-            except LostError:
-                logger.info("%s is gone; looking for it", inlet.summary)
-                self._late_markers.forget(inlet.uid)
-                del self._markers[stream_id]
-                continue
-            if len(stamps):
-                self._take_markers(stream_id, inlet, rows, stamps)
-        if self._waiting:
-            self._place_markers()
-
-    def _take_markers(
-        self,
-        stream_id: int,
-        inlet: Inlet,
-        rows: NDArray[np.generic],
-        stamps: NDArray[np.float64],
-    ) -> None:
-        if rows.dtype == object:
-            text = [value.decode("utf-8", "replace") for value in rows.ravel().tolist()]
-            labels = text[:: rows.shape[1]]
-            self._send(RawSamples(stream_id, stamps, text))
-        else:
-            labels = [marker_label(value) for value in rows[:, 0].tolist()]
-            self._send(RawSamples(stream_id, stamps, rows.copy()))
-        now = self._clock()
-        instants = (stamps + inlet.offset).tolist()
-        for t, label in zip(instants, labels, strict=True):
-            if math.isfinite(t):
-                self._waiting.append((t, label, now))
-            else:
-                logger.warning("marker %r has the timestamp %s: passed over", label, t)
-
     def _place_markers(self) -> None:
-        if not self._samples.started:
+        at = self._joiner
+        if not at.started:
             return
         now, waiting = self._clock(), self._waiting
         self._waiting = []
         for t, label, arrived in waiting:
-            reached = t < self._samples.t_next and not self._samples.undecided
+            reached = t < at.t_next and not at.undecided
             if reached or now - arrived > _MARKER_WAIT:
-                self._ready.append(Marker(label, t, *self._samples.locate(t)))
+                self._ready.append(Marker(label, t, *at.locate(t)))
             else:
                 self._waiting.append((t, label, arrived))
 
@@ -383,35 +324,27 @@ class LslSource:
 
     def _supervise(self) -> None:
         now = self._clock()
-        if self._state == "live" and now - self._t_sample > _STALL:
-            self._give(self._held, self._samples.settle())
-            self._look_again()
-            self._say("stalled", f"{self._summary.name} sent no sample for {_STALL:g} s")
+        for number, signal in enumerate(self._signals):
+            self._give(number, signal.watch())
         if now - self._t_corrected > _CORRECTION:
             self._t_corrected = now
             self._correct()
         if now - self._t_searched > _SEARCH:
             self._t_searched = now
-            if (late := self._late_markers.poll()) is not None:
-                self._add_markers(late)
-            if self._lost_signal is not None and (found := self._lost_signal.poll()):
-                self._take_again(found)
+            self._side.find()
+            for number, signal in enumerate(self._signals):
+                again, pieces = signal.find()
+                self._give(number, pieces)
+                if again and signal.inlet is not None:
+                    offset = signal.inlet.offset
+                    self._send(ClockOffset(number + 1, self._clock(), offset))
 
     def _correct(self) -> None:
-        streams = {**self._markers, **({1: self._signal} if self._signal else {})}
-        for stream_id, inlet in streams.items():
-            try:
-                offset = inlet.measure_offset()
-            except LostError:
-                continue  # the next pull says so
-            self._send(ClockOffset(stream_id, self._clock(), offset))
-
-
-def marker_label(value: float) -> str:
-    """Return a marker that is a number as a table of stimuli writes it: 1 for 1.0."""
-    return str(int(value)) if value == math.floor(value) else str(value)
-
-
-def _what(spec: SignalSpec) -> str:
-    names = ", ".join(spec.ch_names[:4]) + (", ..." if len(spec.ch_names) > 4 else "")
-    return f"{len(spec.ch_names)} channels ({names}) at {spec.sfreq:g} Hz"
+        for number, signal in enumerate(self._signals, 1):
+            if signal.inlet is not None:
+                try:
+                    offset = signal.inlet.measure_offset()
+                except LostError:
+                    continue  # the next pull says so
+                self._send(ClockOffset(number, self._clock(), offset))
+        self._side.measure_clocks()

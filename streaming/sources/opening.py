@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from streaming.errors import ConfigError
@@ -13,7 +14,13 @@ from streaming.sources.xdf import XdfPlayable, XdfSource
 __all__ = ["open_playable", "open_recording"]
 
 
-def open_recording(path: Path, *, unit: str | None = None) -> RecordingSource | XdfSource:
+def open_recording(
+    path: Path,
+    *,
+    unit: str | None = None,
+    streams: Sequence[str] = (),
+    trigger: str | None = None,
+) -> RecordingSource | XdfSource:
     """Open a recording with one signal and its markers.
 
     Parameters
@@ -22,6 +29,10 @@ def open_recording(path: Path, *, unit: str | None = None) -> RecordingSource | 
         XDF, or anything that MNE reads.
     unit : str, optional
         Unit of the samples of XDF that does not say it, such as ``"uV"``.
+    streams : sequence of str
+        Which signals of XDF, by name or source_id; the only one if not given.
+    trigger : str, optional
+        The channel of XDF that holds triggers, whatever it says of it.
 
     Raises
     ------
@@ -30,7 +41,12 @@ def open_recording(path: Path, *, unit: str | None = None) -> RecordingSource | 
     UnitError
         If it is XDF and does not say its unit, and `unit` neither.
     """
-    return XdfSource(path, unit=unit) if _is_xdf(path) else RecordingSource(path)
+    if _is_xdf(path):
+        return XdfSource(path, unit=unit, streams=streams, trigger=trigger)
+    if streams:
+        msg = f"{path} holds one signal: leave out --stream, which chooses streams of XDF"
+        raise ConfigError(msg)
+    return RecordingSource(path)
 
 
 def open_playable(

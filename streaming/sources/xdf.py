@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,13 +16,13 @@ import numpy as np
 import pyxdf
 from numpy.typing import NDArray
 
-from streaming.clock import StreamClock
-from streaming.description import Described, describe
+from streaming.description import Described, describe_stream
 from streaming.errors import RecordingError, UnitError
+from streaming.join import Joiner, join_specs
 from streaming.outlet import Desc, StreamDescription, source_id_for
-from streaming.signal import Chunk, Marker, SignalSpec, SourceState
+from streaming.rows import RowClock, marker_label
+from streaming.signal import Marker, SignalSpec, SourceState
 from streaming.sources.files import UNREADABLE, check_file, unreadable
-from streaming.sources.lsl import marker_label, to_si
 from streaming.sources.playable import Block, Rows
 from streaming.sources.source import Item
 
@@ -172,11 +173,12 @@ def _seconds(t: NDArray[np.float64]) -> Iterator[tuple[int, int]]:
 
 
 class XdfSource:
-    """The one signal of a recording and its markers, as fast as they are asked for.
+    """The signal of a recording and its markers, as fast as they are asked for.
 
     Segments, instants and the samples of markers are found from the timestamps by
-    `streaming.clock.StreamClock`, as from the live stream. Markers are those of irregular
-    streams of text, and of numbers if their type is ``Markers``.
+    `streaming.clock.StreamClock`, as from the live stream, and several signals are joined as
+    there (`streaming.join`). Markers are those of irregular streams of text, and of numbers if
+    their type is ``Markers``.
 
     Parameters
     ----------
@@ -184,26 +186,45 @@ class XdfSource:
         The file.
     unit : str, optional
         Unit of the signal, such as ``"uV"``, where the description has none.
+    streams : sequence of str
+        Name or source_id of each signal; without any, the only one of type EEG or MEG, or the
+        only one.
+    trigger : str, optional
+        The channel that holds triggers, whatever the description says of it.
 
     Raises
     ------
     RecordingError
-        As `read_xdf`, or if there is not exactly one signal.
+        As `read_xdf`, or if there is not exactly one such signal.
+    SourceError
+        If several do not have the same rate, or share channels.
     UnitError
         If the unit of a channel is not known.
     """
 
-    def __init__(self, path: Path, *, unit: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        unit: str | None = None,
+        streams: Sequence[str] = (),
+        trigger: str | None = None,
+    ) -> None:
         self._path = path
-        streams = read_xdf(path)
-        self._signal = _the_signal(path, streams)
-        d = self._signal.description
+        found = read_xdf(path)
+        self._signals = _signals(path, found, streams)
         try:
-            self._described: Described = describe(d.sfreq, d.type, d.channels(), unit=unit)
+            self._described: list[Described] = [
+                describe_stream(s.description, unit=unit, trigger=trigger)
+                for s in self._signals
+            ]
         except UnitError as error:
             msg = f"{path}: {error}"
             raise UnitError(msg) from error
-        self._markers = sorted(_markers(streams))
+        names = [s.description.name for s in self._signals]
+        self._specs = [described.spec for described in self._described]
+        self._spec = join_specs(names, self._specs)
+        self._markers = sorted(_markers(found))
         self._items: Iterator[Item] | None = self._make_items()
 
     @property
@@ -214,12 +235,12 @@ class XdfSource:
     @property
     def spec(self) -> SignalSpec:
         """Rate and channels of the signal."""
-        return self._described.spec
+        return self._spec
 
     @property
     def to_si(self) -> tuple[float, ...]:
         """What samples as they were sent are multiplied with, for each channel."""
-        return self._described.to_si
+        return tuple(x for described in self._described for x in described.to_si)
 
     def read(self, timeout: float = 0.0) -> Item | None:  # noqa: ARG002 - a file never waits
         """Return the next item; None after the ``"ended"`` that ends every recording."""
@@ -227,7 +248,7 @@ class XdfSource:
 
     @property
     def info(self) -> mne.Info:
-        """What is known of the channels: names, types and rate."""
+        """What is known of the channels: names, types, rate and places."""
         return self.spec.to_info()
 
     def close(self) -> None:
@@ -235,41 +256,67 @@ class XdfSource:
         self._items = None
 
     def _make_items(self) -> Iterator[Item]:
-        clock, waiting = StreamClock(self.spec.sfreq), list(self._markers)
-        t, rows = self._signal.t, np.asarray(self._signal.rows)
-        length, given = max(1, self.spec.to_samples(_BLOCK)), 0
-        for start in range(0, len(t), length):
-            stretches = clock.feed(t[start : start + length])
-            if start + length >= len(t):
-                stretches += clock.settle()
-            for s in stretches:
-                if s.gap is not None:
-                    yield s.gap
-                data = to_si(rows[given : given + s.n_times], self.to_si)
-                given += s.n_times
-                yield Chunk(data, self.spec, s.segment, s.first, s.t_anchor)
-            while waiting and not clock.undecided and waiting[0][0] < clock.t_next:
-                instant, label = waiting.pop(0)
-                yield Marker(label, instant, *clock.locate(instant))
+        clocks = [RowClock(d.spec.sfreq, d.to_si) for d in self._described]
+        joiner = Joiner(self._specs, [rows.clock for rows in clocks], self._spec)
+        waiting = deque(self._markers)
+        for number, rows, t, last in self._blocks():
+            pieces = clocks[number].feed(rows, t)
+            if last:
+                pieces += clocks[number].settle()
+            for joined in joiner.feed(number, pieces):
+                if joined.gap is not None:
+                    yield joined.gap
+                yield joined.chunk
+            if joiner.started and not joiner.undecided:
+                while waiting and waiting[0][0] < joiner.t_next:
+                    instant, label = waiting.popleft()
+                    yield Marker(label, instant, *joiner.locate(instant))
+        if not joiner.started:
+            msg = f"{self._path}: its signals have no instant in common: choose others"
+            raise RecordingError(msg)
         for instant, label in waiting:
-            yield Marker(label, instant, *clock.locate(instant))
-        yield SourceState("ended", clock.t_next, f"{self._path.name} is over")
+            yield Marker(label, instant, *joiner.locate(instant))
+        yield SourceState("ended", joiner.t_next, f"{self._path.name} is over")
+
+    def _blocks(
+        self,
+    ) -> list[tuple[int, NDArray[np.generic], NDArray[np.float64], bool]]:
+        """Return the rows of all signals in blocks, as they came."""
+        blocks = []
+        for number, (signal, spec) in enumerate(zip(self._signals, self._specs, strict=True)):
+            t, rows = signal.t - signal.description.lag, np.asarray(signal.rows)
+            came = np.maximum.accumulate(t)
+            length = max(1, spec.to_samples(_BLOCK))
+            for start in range(0, len(t), length):
+                part = slice(start, start + length)
+                block = number, rows[part], t[part], start + length >= len(t)
+                blocks.append((float(came[start]), block))
+        return [block for _, block in sorted(blocks, key=lambda timed: timed[0])]
 
 
-def _the_signal(path: Path, streams: list[XdfStream]) -> XdfStream:
+def _signals(path: Path, streams: list[XdfStream], names: Sequence[str]) -> list[XdfStream]:
     signals = [s for s in streams if s.description.is_signal and len(s.t)]
-    typed = [s for s in signals if s.description.type.upper() in {"EEG", "MEG"}]
-    chosen = typed or signals
-    if len(chosen) == 1:
-        return chosen[0]
-    there = "; ".join(
-        f"{s.description.name!r} ({s.description.type}, {len(s.t)} samples)" for s in streams
-    )
-    msg = (
-        f"{path} has {len(chosen)} signals, and exactly one is needed: a stream of numbers at "
-        f"a regular rate; its streams are: {there}"
-    )
-    raise RecordingError(msg)
+    if not names:
+        typed = [s for s in signals if s.description.type.upper() in {"EEG", "MEG"}]
+        asked = [typed or signals]
+    else:
+        asked = [
+            [s for s in signals if name in {s.description.name, s.description.source_id}]
+            for name in names
+        ]
+    for n, found in enumerate(asked):
+        if len(found) != 1:
+            there = "; ".join(
+                f"{s.description.name!r} ({s.description.type}, {len(s.t)} samples)"
+                for s in streams
+            )
+            called = f" called {names[n]!r}" if names else ""
+            msg = (
+                f"{path} has {len(found)} signals{called}, and exactly one is needed: a stream "
+                f"of numbers at a regular rate, said with --stream; its streams are: {there}"
+            )
+            raise RecordingError(msg)
+    return [signal for (signal,) in asked]
 
 
 def _markers(streams: list[XdfStream]) -> Iterator[tuple[float, str]]:
@@ -277,5 +324,6 @@ def _markers(streams: list[XdfStream]) -> Iterator[tuple[float, str]]:
         d = stream.description
         of_text = d.channel_format == "string"
         if d.sfreq == 0 and (of_text or d.type == "Markers"):
-            for t, row in zip(stream.t.tolist(), stream.rows, strict=True):
+            instants = (stream.t - d.lag).tolist()
+            for t, row in zip(instants, stream.rows, strict=True):
                 yield t, str(row[0]) if of_text else marker_label(float(row[0]))

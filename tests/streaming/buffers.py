@@ -10,10 +10,10 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it says that it is discontinued
     realtime = pytest.importorskip("mne_realtime.externals.FieldTrip")
 
-from streaming.sources import fieldtrip
+from streaming.sources import fieldtrip, fieldtrip_client
 
 Client, Event, Header = realtime.Client, realtime.Event, realtime.Header
 open_source = fieldtrip.FieldTripSource.open
-announced = fieldtrip._announced
+announced = fieldtrip_client.announced
 
 __all__ = ["Client", "Event", "Header", "announced", "open_source"]

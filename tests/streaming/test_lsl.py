@@ -14,8 +14,9 @@ from streaming import lsl_inlet
 from streaming.errors import SourceError, StreamNotFound, UnitError
 from streaming.lsl_streams import list_streams
 from streaming.replay import publish
+from streaming.rows import to_si
 from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
-from streaming.sources.lsl import LslSource, to_si
+from streaming.sources.lsl import LslSource
 from streaming.sources.source import ClockOffset, Item, RawSamples, StreamHeader
 
 SFREQ = 250.0

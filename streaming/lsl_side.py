@@ -1,0 +1,192 @@
+"""What comes over LSL beside the signal: markers, impedances, and what is only recorded."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+
+from streaming.errors import SourceError
+from streaming.lsl_inlet import Finder, Inlet, LostError
+from streaming.lsl_streams import is_marker_stream, marker_predicate, named
+from streaming.rows import marker_label
+from streaming.sources.source import ClockOffset, RawSamples, StreamHeader, Tap
+
+__all__ = ["IMPEDANCE", "Role", "SideStreams", "Taken", "open_side"]
+
+logger = logging.getLogger(__name__)
+
+Role = Literal["markers", "impedance", "aux"]
+
+IMPEDANCE = "Impedance"
+"""Type of streams of impedances, as EGI's and others' programs call them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taken:
+    """What one stream sent.
+
+    Parameters
+    ----------
+    role : str
+        What the stream is for.
+    inlet : Inlet
+        The stream.
+    t : array of shape (n_times,)
+        When, in seconds on our clock.
+    rows : array of shape (n_times, n_channels) or list of str
+        Numbers, or for text the first channel.
+    """
+
+    role: Role
+    inlet: Inlet
+    t: NDArray[np.float64]
+    rows: NDArray[np.generic] | list[str]
+
+    def markers(self) -> list[tuple[float, str]]:
+        """Return instants and labels; numbers without decimals as whole ones."""
+        labels = self.rows
+        if not isinstance(labels, list):
+            labels = [marker_label(value) for value in labels[:, 0].tolist()]
+        found = []
+        for t, label in zip(self.t.tolist(), labels, strict=True):
+            if math.isfinite(t):
+                found.append((t, label))
+            else:
+                logger.warning("marker %r has the timestamp %s: passed over", label, t)
+        return found
+
+
+class SideStreams:
+    """Streams that are open beside the signal, and a search for those that come later.
+
+    Parameters
+    ----------
+    first_id : int
+        Number of the first in the recording.
+    markers : sequence of str or None
+        Names of the streams of markers; None for all of type Markers.
+    aux : sequence of str
+        Names of streams that are recorded, and nothing else: of any type and rate.
+    send : callable
+        Where everything goes that is received.
+    clock : callable
+        The LSL clock.
+    """
+
+    def __init__(
+        self,
+        first_id: int,
+        markers: Sequence[str] | None,
+        aux: Sequence[str],
+        send: Tap,
+        clock: Callable[[], float],
+    ) -> None:
+        self._next_id, self._send, self._clock = first_id, send, clock
+        self._open: dict[int, tuple[Role, Inlet]] = {}
+        self._searches: dict[Role, tuple[str, Callable[[pylsl.StreamInfo], bool]]] = {
+            "markers": (marker_predicate(markers), is_marker_stream),
+            "impedance": (f"type='{IMPEDANCE}'", _is_numeric),
+        }
+        if aux:
+            self._searches["aux"] = (named(aux), lambda _: True)
+        self._finders: dict[Role, Finder] = {}
+
+    def start(self, inlets: Sequence[tuple[Role, Inlet]]) -> None:
+        """Take streams that are open, and begin to look for others."""
+        for role, inlet in inlets:
+            self._add(role, inlet)
+        for role, (predicate, accept) in self._searches.items():
+            known = {inlet.uid for other, inlet in inlets if other == role}
+            self._finders[role] = Finder(predicate, accept, known)
+
+    def pull(self) -> list[Taken]:
+        """Return what came."""
+        found = []
+        for stream_id, (role, inlet) in list(self._open.items()):
+            try:
+                rows, stamps = inlet.pull(0.0)
+            except LostError:
+                logger.info("%s is gone; looking for it", inlet.summary)
+                self._finders[role].forget(inlet.uid)
+                del self._open[stream_id]
+                continue
+            if len(stamps):
+                found.append(self._take(stream_id, role, inlet, rows, stamps))
+        return found
+
+    def find(self) -> None:
+        """Take streams that appeared."""
+        for role, finder in self._finders.items():
+            if (late := finder.poll()) is not None:
+                self._add(role, late)
+
+    def measure_clocks(self) -> None:
+        """Compare the senders' clocks with ours."""
+        for stream_id, (_, inlet) in self._open.items():
+            try:
+                offset = inlet.measure_offset()
+            except LostError:
+                continue  # the next pull says so
+            self._send(ClockOffset(stream_id, self._clock(), offset))
+
+    def close(self) -> None:
+        """Disconnect."""
+        for _, inlet in self._open.values():
+            inlet.close()
+        self._open = {}
+        for finder in self._finders.values():
+            finder.close()
+
+    def _add(self, role: Role, inlet: Inlet) -> None:
+        stream_id = self._next_id
+        self._next_id += 1
+        self._open[stream_id] = role, inlet
+        self._send(StreamHeader(stream_id, inlet.xml))
+        self._send(ClockOffset(stream_id, self._clock(), inlet.offset))
+
+    def _take(
+        self,
+        stream_id: int,
+        role: Role,
+        inlet: Inlet,
+        rows: NDArray[np.generic],
+        stamps: NDArray[np.float64],
+    ) -> Taken:
+        t = stamps + inlet.shift
+        if rows.dtype != object:
+            rows = rows.copy()  # it is the inlet's buffer
+            self._send(RawSamples(stream_id, stamps, rows))
+            return Taken(role, inlet, t, rows)
+        text = [value.decode("utf-8", "replace") for value in rows.ravel().tolist()]
+        self._send(RawSamples(stream_id, stamps, text))
+        return Taken(role, inlet, t, text[:: rows.shape[1]])
+
+
+def _is_numeric(info: pylsl.StreamInfo) -> bool:
+    return bool(info.channel_format() != pylsl.cf_string)
+
+
+def open_side(found: Sequence[pylsl.StreamInfo], timeout: float, *, asked: bool) -> list[Inlet]:
+    """Open streams; what does not answer is an error if it was `asked` for by name.
+
+    Raises
+    ------
+    SourceError
+        If so.
+    """
+    inlets = []
+    for info in found:
+        try:
+            inlets.append(Inlet(info, timeout))
+        except SourceError as error:
+            if asked:
+                raise
+            logger.info("%s", error)  # somebody else's, that just ended
+    return inlets

@@ -1,0 +1,117 @@
+"""Rows as they were sent, on their way to samples: scaled, and cut where the clock says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.clock import StreamClock, Stretch
+from streaming.signal import Chunk, SignalSpec
+
+__all__ = ["Piece", "RowClock", "marker_label", "to_si"]
+
+
+def to_si(rows: NDArray[np.generic], factors: Sequence[float]) -> NDArray[np.float32]:
+    """Turn samples as they were sent into samples as they are decoded.
+
+    Parameters
+    ----------
+    rows : array of shape (n_times, n_channels)
+        Samples in the sender's type and units.
+    factors : sequence of float
+        What to multiply each channel with.
+
+    Returns
+    -------
+    data : array of shape (n_channels, n_times)
+        In SI units; rounded to float32 once.
+    """
+    data = np.empty(rows.shape[::-1], np.float32)
+    with np.errstate(over="ignore"):  # a double may be too much for float32: infinite
+        np.multiply(rows.T, np.asarray(factors)[:, None], out=data, casting="same_kind")
+    return data
+
+
+def marker_label(value: float) -> str:
+    """Return a marker that is a number as a table of stimuli writes it: 1 for 1.0."""
+    return str(int(value)) if value == math.floor(value) else str(value)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """Samples that follow each other, and where they are.
+
+    Parameters
+    ----------
+    data : array of shape (n_channels, n_times)
+        In SI units.
+    row : int
+        How many rows of the stream were given out before.
+    stretch : Stretch
+        Where they are, and what lies before them.
+    """
+
+    data: NDArray[np.float32]
+    row: int
+    stretch: Stretch
+
+    def to_chunk(self, spec: SignalSpec) -> Chunk:
+        """Return it as a part of the signal `spec`."""
+        s = self.stretch
+        return Chunk(self.data, spec, s.segment, s.first, s.t_anchor)
+
+
+class RowClock:
+    """Put the rows of one stream where its clock says; see `streaming.clock.StreamClock`.
+
+    Each row is given out once, in order.
+
+    Parameters
+    ----------
+    sfreq : float
+        Nominal rate, in Hz.
+    factors : sequence of float
+        What to multiply each channel with to have SI units.
+    """
+
+    def __init__(self, sfreq: float, factors: Sequence[float]) -> None:
+        self.clock = StreamClock(sfreq)
+        self._factors = factors
+        self._held: NDArray[np.generic] = np.empty((0, len(factors)))
+        self._row = 0
+
+    def feed(self, rows: NDArray[np.generic], stamps: NDArray[np.float64]) -> list[Piece]:
+        """Take rows and their timestamps, and return the samples that are given out.
+
+        Parameters
+        ----------
+        rows : array of shape (n_times, n_channels)
+            As they were sent; may be written to afterwards.
+        stamps : array of shape (n_times,)
+            In seconds on the LSL clock.
+        """
+        if len(self._held):
+            rows = np.concatenate([self._held, rows])
+        return self._cut(rows, self.clock.feed(stamps))
+
+    def settle(self) -> list[Piece]:
+        """Return the samples that are held back: no more are to be waited for."""
+        return self._cut(self._held, self.clock.settle())
+
+    def reconnect(self) -> list[Piece]:
+        """Return what is held back; the next sample begins another segment."""
+        return self._cut(self._held, self.clock.reconnect())
+
+    def _cut(self, rows: NDArray[np.generic], stretches: Sequence[Stretch]) -> list[Piece]:
+        pieces, start = [], 0
+        for s in stretches:
+            data = to_si(rows[start : start + s.n_times], self._factors)
+            pieces.append(Piece(data, self._row, s))
+            start += s.n_times
+            self._row += s.n_times
+        self._held = rows[start:].copy()  # `rows` may be a buffer
+        return pieces
