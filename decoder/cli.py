@@ -40,6 +40,7 @@ for command in (
     commands_signal.sample,
     commands_signal.streams,
     commands_signal.replay,
+    commands_decode.chain,
     commands_decode.fit,
     commands_serve.serve,
     commands_serve.ingest,

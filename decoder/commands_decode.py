@@ -18,7 +18,7 @@ from streaming.errors import ConfigError
 if TYPE_CHECKING:
     from decoder.service import Service
 
-__all__ = ["demo", "fit", "listen"]
+__all__ = ["chain", "demo", "fit", "listen"]
 
 
 def fit(
@@ -93,6 +93,14 @@ def fit(
             help="Frequencies to keep [Hz]; by default 0.5-30, or 5-45 for flicker rates."
         ),
     ] = None,
+    chain_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--chain",
+            help="Chain of transforms, instead of the standard one: a YAML file such as "
+            "`braincast chain` prints.",
+        ),
+    ] = None,
     timing: TimingFile = None,
     onsets: Onsets = "markers",
     hop: Annotated[
@@ -127,6 +135,7 @@ def fit(
         tmin=tmin,
         tmax=tmax,
         band=read_band(band) if band else None,
+        chain=chain_file,
         hop=hop,
         track=wanted,
         timing=choose_timing(timing, onsets),
@@ -154,6 +163,30 @@ def fit(
         f"The model:"
     )
     typer.echo(f"{output}")
+
+
+def chain(
+    recordings: Annotated[
+        list[Path], typer.Argument(help="Recordings of one person, as for `fit`.")
+    ],
+    picks: Annotated[str, typer.Option(help="`eeg` or `meg`.")] = "eeg",
+    drop: Annotated[list[str] | None, typer.Option(help="Channels to leave out.")] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Unit of the samples of XDF that does not say it.")
+    ] = None,
+    band: Annotated[str, typer.Option(help="Frequencies to keep [Hz].")] = "0.5-30",
+    line_freq: Annotated[float, typer.Option(help="Mains [Hz]: 50, or 60.")] = 50.0,
+) -> None:
+    """Print the standard chain for recordings, to edit and give to `fit --chain`."""
+    from models.channels import choose_channels
+    from models.fit import evoked_chain
+    from streaming.chain_file import chain_to_yaml
+
+    channels = choose_channels(recordings, picks, drop or (), unit)
+    standard = evoked_chain(
+        channels.spec, channels.info, band=read_band(band), line_freq=line_freq
+    )
+    typer.echo(chain_to_yaml(standard), nl=False)
 
 
 def demo(

@@ -14,7 +14,7 @@ from decoder.evaluation import Evaluation, evaluate
 from decoder.tracks import TrackSettings, read_track
 from models.candidates import Candidates, embed_candidates, read_candidates
 from models.checkpoint import Model, save_model
-from models.dataset import Dataset, read_dataset
+from models.dataset import Dataset, MakeChain, read_dataset
 from models.encoder import ENCODERS
 from models.fit import (
     EVOKED_BAND,
@@ -27,7 +27,9 @@ from models.fit import (
 )
 from models.spaces import PACKAGED_SPACE, open_space
 from models.stimuli import StimulusTable
+from models.stretches import track_chain
 from models.trials import flicker_rates
+from streaming.chain_file import read_chain
 from streaming.errors import ConfigError
 from streaming.timing import Timing
 from streaming.window import LockedWindows, SlidingWindows
@@ -65,6 +67,8 @@ class FitSettings:
     band : tuple of float or None
         Lowest and highest frequency, in Hz. If None, 5 to 45 for flicker rates, else 0.5 to
         30.
+    chain : Path or None
+        File with the chain (`streaming.chain_file`), instead of the standard one.
     hop : float or None
         If given, the model decodes the newest `tmax` - `tmin` seconds every `hop` seconds, and
         waits for no marker: for states that last, such as watching a flicker.
@@ -86,6 +90,7 @@ class FitSettings:
     tmin: float | None = None
     tmax: float | None = None
     band: tuple[float, float] | None = None
+    chain: Path | None = None
     hop: float | None = None
     timing: Timing | None = None
     unit: str | None = None
@@ -102,6 +107,9 @@ class FitSettings:
         if self.encoder not in ("auto", *ENCODERS):
             known = ", ".join(("auto", *ENCODERS))
             msg = f"encoder {self.encoder!r} is unknown; use one of {known}"
+            raise ConfigError(msg)
+        if self.chain is not None and self.band is not None:
+            msg = f"--band is for the standard chain; write the band into {self.chain} instead"
             raise ConfigError(msg)
 
     def table(self) -> StimulusTable:
@@ -122,6 +130,13 @@ class FitSettings:
         """Return the band to keep, in Hz."""
         usual = FLICKER_BAND if flicker_rates(table.texts.values()) else EVOKED_BAND
         return usual if self.band is None else self.band
+
+    def make_chain(self, standard: MakeChain) -> MakeChain:
+        """Return what makes the chain for the recordings: the `standard`, or the user's."""
+        if self.chain is None:
+            return standard
+        chosen = read_chain(self.chain)
+        return lambda _spec, _info: chosen
 
     def pool(self, table: StimulusTable) -> Candidates:
         """Return what to choose from."""
@@ -196,6 +211,7 @@ def _read(
         return read_track(
             recordings,
             settings.track,
+            settings.make_chain(track_chain),
             space=settings.space,
             hop=settings.hop,
             picks=settings.picks,
@@ -210,7 +226,7 @@ def _read(
         recordings,
         windowing,
         table,
-        partial(evoked_chain, band=settings.frequencies(table)),
+        settings.make_chain(partial(evoked_chain, band=settings.frequencies(table))),
         picks=settings.picks,
         drop=settings.drop,
         timing=settings.timing,

@@ -24,7 +24,7 @@ from decoder.events import (
 from decoder.readout import RetrievalReadout
 from decoder.score import RunningScores
 from models.checkpoint import Model
-from streaming.chain import Chain
+from streaming.chain import Chain, with_watch
 from streaming.errors import StreamMismatch
 from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState, Window
 from streaming.watch import Watch
@@ -113,14 +113,16 @@ class Session:
         self.freshness = freshness
         self._id = session_id
         self._spec = replace(spec, sfreq=model.spec.sfreq)
-        self._filters, self._rest = split_before_scaling(model.chain())
+        chain = with_watch(model.chain())
+        chain.prepare(self._spec)
+        self._settling = chain.settling
+        self._filters, self._rest = split_before_scaling(chain)
         self.signal_spec = self._filters.prepare(self._spec)
         spec_out = self._rest.prepare(self.signal_spec)
-        self._settling = self._filters.settling + self._rest.settling
         self._windower = Windower(
             model.windowing, self._spec, spec_out, self._settling, start.first_trigger
         )
-        self._delay = round(self._filters.delay + self._rest.delay, 6)
+        self._delay = round(chain.delay, 6)
         self._watch = next((s for s in self._filters.steps if isinstance(s, Watch)), None)
         # Raw samples for one after the chain: a whole number but for a rational resampling.
         self._factor = round(self._spec.sfreq / spec_out.sfreq, 6)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.candidates import Candidates
-from models.dataset import Dataset
+from models.dataset import Dataset, MakeChain
 from models.stretches import read_stretches, track_chain
 from models.tracks import open_track
 from streaming.errors import ConfigError
@@ -51,6 +51,7 @@ class TrackSettings:
 def read_track(
     recordings: Sequence[Path],
     settings: TrackSettings,
+    make_chain: MakeChain = track_chain,
     *,
     space: str,
     hop: float | None,
@@ -67,6 +68,8 @@ def read_track(
         Runs of one person.
     settings : TrackSettings
         What went on.
+    make_chain : callable
+        Returns the chain; `models.stretches.track_chain`, if not given.
     space : str
         A ``wav2vec2:`` space, or empty for the envelope.
     hop, picks, drop, unit, progress
@@ -87,7 +90,7 @@ def read_track(
     return read_stretches(
         recordings,
         tracks * len(recordings) if len(tracks) == 1 else tracks,
-        track_chain,
+        make_chain,
         duration=settings.stretch,
         onset=settings.onset,
         hop=hop,

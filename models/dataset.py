@@ -7,7 +7,6 @@ nothing looks ahead, and nothing is computed over a whole file but which channel
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.channels import choose_channels
 from models.stimuli import Stimulus, StimulusTable
 from streaming.chain import Chain
 from streaming.errors import RecordingError
@@ -29,9 +29,7 @@ from streaming.window import LockedWindows, Windower
 if TYPE_CHECKING:
     import mne
 
-__all__ = ["Dataset", "MakeChain", "Progress", "find_dead_channels", "read_dataset"]
-
-logger = logging.getLogger(__name__)
+__all__ = ["Dataset", "MakeChain", "Progress", "read_dataset"]
 
 MakeChain = Callable[[SignalSpec, "mne.Info"], Chain]
 """What makes the chain for the channels that are kept, and what the first file says of them."""
@@ -41,8 +39,6 @@ Progress = Callable[[float], None]
 
 N_BLOCKS = 5
 """Contiguous blocks that a single run is cut into, where there is nothing else to split by."""
-
-_PICKS = {"eeg": ("eeg",), "meg": ("mag", "grad")}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,24 +154,9 @@ def read_dataset(  # noqa: PLR0913 - what a fit asks for, each with a default
         raise RecordingError(msg)
     tell = progress or (lambda _: None)
     paths = [Path(recording) for recording in recordings]
-    specs = [_picked(path, picks, drop, unit) for path in paths]
-    for path, spec in zip(paths[1:], specs[1:], strict=True):
-        _check_alike(paths[0], specs[0], path, spec)
-    dropped = dict.fromkeys(drop, "named by the user")
-    infos: list[mne.Info] = []
-    for n, path in enumerate(paths):
-        source = open_recording(path, unit=unit)
-        infos.append(source.info)
-        dropped.update(find_dead_channels(source, specs[n].ch_names))
-        source.close()
-        tell(0.3 * (n + 1) / len(paths))
-    for name, why in dropped.items():
-        logger.warning("channel %s is left out: %s", name, why)
-    spec = _without(specs[0], dropped)
-    if not spec.ch_names:
-        msg = f"{paths[0]}: every {picks} channel is flat or left out; check the recording"
-        raise RecordingError(msg)
-    chain = make_chain(spec, infos[0])
+    chosen = choose_channels(paths, picks, drop, unit, lambda share: tell(0.3 * share))
+    chain = make_chain(chosen.spec, chosen.info)
+    spec = chosen.needed_by(chain)
     parts = []
     for n, path in enumerate(paths):
         source = open_recording(path, unit=unit)
@@ -183,45 +164,7 @@ def read_dataset(  # noqa: PLR0913 - what a fit asks for, each with a default
         parts.append(_collect(path, wrap(n, timed) if wrap else timed, chain, windowing, table))
         source.close()
         tell(0.3 + 0.7 * (n + 1) / len(paths))
-    return _join(parts, spec, chain, windowing, table, dropped)
-
-
-def find_dead_channels(source: Source, ch_names: Sequence[str]) -> dict[str, str]:
-    """Find channels that carry nothing of their own, and say why.
-
-    Parameters
-    ----------
-    source : Source
-        Is read to its end.
-    ch_names : sequence of str
-        Channels to look at.
-
-    Returns
-    -------
-    dict of str to str
-        Name and reason of each that is flat, or a copy of one before it.
-    """
-    rows = [source.spec.ch_names.index(name) for name in ch_names]
-    kinds = [source.spec.ch_types[row] for row in rows]
-    low, high = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
-    digests = [hashlib.sha256() for _ in rows]
-    while (item := source.read(0.0)) is not None:
-        if isinstance(item, Chunk) and item.n_times:
-            data = item.data[rows]
-            low = np.fmin(low, np.fmin.reduce(data, axis=1))
-            high = np.fmax(high, np.fmax.reduce(data, axis=1))
-            for digest, samples in zip(digests, data, strict=True):
-                digest.update(samples.tobytes())
-    reach = np.nan_to_num(high - low)
-    typical = {kind: np.median(reach[[k == kind for k in kinds]]) for kind in set(kinds)}
-    dead: dict[str, str] = {}
-    first: dict[bytes, str] = {}
-    for name, kind, span, digest in zip(ch_names, kinds, reach, digests, strict=True):
-        if span <= 1e-6 * typical[kind]:
-            dead[name] = "it is flat"
-        elif first.setdefault(digest.digest(), name) != name:
-            dead[name] = f"it is a copy of {first[digest.digest()]}"
-    return dead
+    return _join(parts, spec, chain, windowing, table, chosen.left_out)
 
 
 @dataclass(slots=True)
@@ -324,57 +267,6 @@ def _join(
         withheld=withheld,
         hashes=tuple(hashes),
     )
-
-
-def _picked(path: Path, picks: str, drop: Sequence[str], unit: str | None) -> SignalSpec:
-    """Return the spec of a recording's channels of one type, without those to leave out."""
-    source = open_recording(path, unit=unit)
-    spec = source.spec
-    source.close()
-    if picks not in _PICKS:
-        msg = f"picks={picks!r} is unknown; use eeg or meg"
-        raise RecordingError(msg)
-    for name in drop:
-        if name not in spec.ch_names:
-            there = ", ".join(spec.ch_names[:20])
-            msg = f"{path} has no channel {name!r} to drop; its channels are {there}"
-            raise RecordingError(msg)
-    others = [
-        name
-        for name, kind in zip(spec.ch_names, spec.ch_types, strict=True)
-        if kind not in _PICKS[picks]
-    ]
-    if len(others) == len(spec.ch_names):
-        kinds = ", ".join(sorted(set(spec.ch_types)))
-        msg = f"{path} has no {picks} channel, its channels are of type {kinds}; pick another"
-        raise RecordingError(msg)
-    return _without(spec, [*others, *drop])
-
-
-def _without(spec: SignalSpec, names: Sequence[str] | dict[str, str]) -> SignalSpec:
-    """Return `spec` without some of its channels."""
-    pairs = zip(spec.ch_names, spec.ch_types, strict=True)
-    kept = [(name, kind) for name, kind in pairs if name not in names]
-    return SignalSpec(spec.sfreq, tuple(n for n, _ in kept), tuple(k for _, k in kept))
-
-
-def _check_alike(path: Path, spec: SignalSpec, other: Path, found: SignalSpec) -> None:
-    """Refuse recordings that do not have the same rate and channels."""
-    if found.sfreq != spec.sfreq:
-        msg = (
-            f"{other} is sampled at {found.sfreq:g} Hz but {path} at {spec.sfreq:g} Hz; "
-            "fit them apart, or resample one"
-        )
-        raise RecordingError(msg)
-    missing = sorted(set(spec.ch_names) - set(found.ch_names))
-    extra = sorted(set(found.ch_names) - set(spec.ch_names))
-    if missing or extra:
-        msg = (
-            f"{other} and {path} differ in their channels: only the first has "
-            f"{', '.join(extra) or 'none'}, only the second {', '.join(missing) or 'none'}; "
-            "drop those"
-        )
-        raise RecordingError(msg)
 
 
 def _refuse_without_events(path: Path, labels: Counter[str], table: StimulusTable) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields
 from functools import partial
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -37,12 +38,12 @@ from streaming.spatial import (
     ReferenceSettings,
 )
 from streaming.transform import Transform
-from streaming.watch import Watch, WatchSettings
+from streaming.watch import FIRST_VERDICT, Watch, WatchSettings
 
 if TYPE_CHECKING:
     import mne
 
-__all__ = ["TRANSFORMS", "Chain", "Step", "standard_chain"]
+__all__ = ["TRANSFORMS", "Chain", "Step", "standard_chain", "with_watch"]
 
 TRANSFORMS: dict[str, tuple[type[Any], type[Any]]] = {
     "align": (AlignSettings, Align),
@@ -99,10 +100,13 @@ class Chain:
     def settling(self) -> float:
         """How long after the start of a segment the output cannot be trusted, in seconds.
 
-        The sum over the steps: each starts from the output of the one before. Known once
-        the chain is prepared.
+        The sum over the steps: each starts from the output of the one before. With a watch,
+        which looks at the input, not before its first verdict. Known once the chain is
+        prepared.
         """
-        return sum((step.settling for step in self.steps), 0.0)
+        watches = any(isinstance(step, Watch) for step in self.steps)
+        settling = sum((step.settling for step in self.steps), 0.0)
+        return max(settling, FIRST_VERDICT if watches else 0.0)
 
     @property
     def delay(self) -> float:
@@ -172,8 +176,26 @@ def _decimate(step: Decimate, sections: Sections, chunk: Chunk) -> Chunk:
     return step.finish(chunk, sections(chunk))
 
 
+def with_watch(chain: Chain) -> Chain:
+    """Return `chain` with a watch if it has none, as models made before there was one.
+
+    It only holds bad channels still, and refuses when no channel is good: whoever made the
+    model did not decide on more.
+    """
+    if any(isinstance(step, Watch) for step in chain.steps):
+        return chain
+    steps = chain.to_json()
+    at = next((n for n, step in enumerate(steps, 1) if step["transform"] == "pick"), 0)
+    mains = next((step["freq"] for step in steps if step["transform"] == "notch"), 50.0)
+    watch = {"transform": "watch", "line_freq": mains, "max_held": _ALL_BUT_ONE}
+    return Chain.from_json([*steps[:at], watch, *steps[at:]])
+
+
 def _read_step(number: int, step: dict[str, Any]) -> Step:
     """Make one step of a chain from plain data."""
+    if not isinstance(step, dict):
+        msg = f"step {number} of the chain is no transform with settings: {step!r}"
+        raise ConfigError(msg)
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in step.items()}
     name = values.pop("transform", None)
     if name not in TRANSFORMS:
@@ -181,13 +203,58 @@ def _read_step(number: int, step: dict[str, Any]) -> Step:
         msg = f"step {number} of the chain: transform={name!r} is none of {known}"
         raise ConfigError(msg)
     settings, transform = TRANSFORMS[name]
+    wanted = {field.name: str(field.type) for field in fields(settings)}
+    for key, value in values.items():
+        if key not in wanted:
+            msg = (
+                f"step {number} of the chain ({name}) has no setting {key!r}; it has "
+                f"{', '.join(wanted) or 'none'}"
+            )
+            raise ConfigError(msg)
+        if not _KINDS[wanted[key]](value):
+            msg = (
+                f"step {number} of the chain ({name}): {key} must be "
+                f"{_IN_WORDS[wanted[key]]}, got {value!r}"
+            )
+            raise ConfigError(msg)
     try:
         made: Step = transform(settings(**values))
-    except TypeError as error:  # a setting that is unknown, missing, or of another type
-        msg = f"step {number} of the chain ({name}): {error}"
+    except TypeError as error:  # a setting that is missing
+        missing = ", ".join(
+            field.name
+            for field in fields(settings)
+            if field.default is MISSING and field.name not in values
+        )
+        msg = f"step {number} of the chain ({name}) needs {missing}"
+        raise ConfigError(msg) from error
+    except ConfigError as error:
+        msg = f"step {number} of the chain: {error}"
         raise ConfigError(msg) from error
     return made
 
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    "float": _is_number,
+    "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "tuple[str, ...]": lambda value: (
+        isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+    ),
+    "tuple[float, ...]": lambda value: isinstance(value, tuple) and all(map(_is_number, value)),
+}
+
+_IN_WORDS = {
+    "float": "a number (with a point before an exponent: 1.0e-4)",
+    "int": "a whole number",
+    "tuple[str, ...]": "a list of names",
+    "tuple[float, ...]": "a list of numbers",
+}
+
+
+_ALL_BUT_ONE = 1 - 1e-9
 
 _ENOUGH_FOR_AVERAGE = 16
 _ENOUGH_TO_LOSE = 10  # channels of which a tenth is one

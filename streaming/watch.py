@@ -16,7 +16,10 @@ from streaming.past import PastBlocks
 from streaming.quality import UNUSABLE, QualitySettings, channel_quality
 from streaming.signal import Bad, ChannelQuality, Chunk, SignalSpec
 
-__all__ = ["QualityReport", "Watch", "WatchSettings"]
+__all__ = ["FIRST_VERDICT", "QualityReport", "Watch", "WatchSettings"]
+
+FIRST_VERDICT = 1.0
+"""How long after the start of a segment channels are judged for the first time, in seconds."""
 
 _N_REPORTS = 64
 
@@ -30,22 +33,26 @@ class WatchSettings:
     line_freq : float
         Mains, in Hz.
     positions : tuple of float
-        Where the electrodes are, in meters in the head's frame: x, y, z of one channel after
-        the other. Without them no channel can be interpolated.
+        Where the electrodes are, in meters in the head's frame: x, y, z of one EEG channel
+        after the other. Without them no channel can be interpolated.
     max_bad : float
-        Share of the channels that may be interpolated; with more of them bad, no window is
-        decoded.
+        Share of the EEG channels that may be interpolated.
+    max_held : float
+        Share of the channels that may stand still instead, at their last good value, where
+        they cannot be interpolated. With more of them bad, no window is decoded.
     """
 
     line_freq: float = 50.0
     positions: tuple[float, ...] = ()
     max_bad: float = 0.1
+    max_held: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse a share that is none."""
-        if not 0 <= self.max_bad < 1:
-            msg = f"watch needs 0 <= max_bad < 1, got max_bad={self.max_bad}"
-            raise ConfigError(msg)
+        for name, share in (("max_bad", self.max_bad), ("max_held", self.max_held)):
+            if not 0 <= share < 1:
+                msg = f"watch needs 0 <= {name} < 1, got {name}={share}"
+                raise ConfigError(msg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +85,11 @@ class Watch:
     """Judge the channels every second, and interpolate those that are bad.
 
     Flat, saturated and disconnected channels are bad, and those that the operator marks;
-    spherical splines (Perrin et al. 1989) stand in for up to `max_bad` of the channels, with
-    more the samples are marked as `Bad.CHANNELS`. A verdict is from the second before it. When
-    what stands for a channel changes, the step is taken off the rest of the segment, so that
-    it does not ring through the high-pass. Place it before `Repair`, so that a channel without
-    numbers can be told from one that stands still.
+    spherical splines (Perrin et al. 1989) stand in for up to `max_bad` of them, or up to
+    `max_held` stand still; with more the samples are marked as `Bad.CHANNELS`. A verdict is
+    from the second before it. When what stands for a channel changes, the step is taken off
+    the rest of the segment, so that it does not ring through the high-pass. Place it before
+    `Repair`, so that a channel without numbers can be told from one that stands still.
 
     Attributes
     ----------
@@ -98,10 +105,12 @@ class Watch:
         self._spec: SignalSpec
         self._judge: QualitySettings
         self._past: PastBlocks
-        self._positions: NDArray[np.float64] | None  # (n_channels, 3)
+        self._placed: NDArray[np.intp]  # rows whose place is known
+        self._positions: NDArray[np.float64]  # (n_placed, 3)
         self._marked: frozenset[str]
         self._channels: ChannelQuality | None
-        self._bad: NDArray[np.intp]  # rows that are interpolated
+        self._bad: NDArray[np.intp]  # rows that something stands in for
+        self._good: NDArray[np.intp]  # rows that they follow from; none if they stand still
         self._weights: NDArray[np.float64]  # (n_bad, n_good)
         self._refused: bool
         self._changed: NDArray[np.bool_]  # rows whose step is to be taken off
@@ -113,18 +122,21 @@ class Watch:
         """Begin with good channels."""
         n_channels = len(spec.ch_names)
         positions = self.settings.positions
-        if positions and len(positions) != 3 * n_channels:
+        eeg = [row for row, kind in enumerate(spec.ch_types) if kind == "eeg"]
+        if positions and len(positions) != 3 * len(eeg):
             msg = (
-                f"watch needs 3 numbers in positions for each of {n_channels} channels, got "
+                f"watch needs 3 numbers in positions for each of {len(eeg)} EEG channels, got "
                 f"{len(positions)}"
             )
             raise ConfigError(msg)
-        self._positions = np.reshape(positions, (-1, 3)) if positions else None
+        self._positions = np.reshape(positions, (-1, 3))
+        self._placed = np.array(eeg if positions else [], np.intp)
         self._judge = QualitySettings(spec, self.settings.line_freq)
         judge = self._judge
         self._past = PastBlocks(n_channels, judge.n_times, np.inf, judge.stride)
         self._spec, self._marked, self._channels = spec, frozenset(), None
-        self._bad, self._refused = np.zeros(0, np.intp), False
+        self._bad = self._good = np.zeros(0, np.intp)
+        self._refused = False
         self._changed = np.zeros(n_channels, bool)
         self._segment: int | None = None
         self._next, self._t_anchor, self._idle = 0, 0.0, True
@@ -180,8 +192,7 @@ class Watch:
             return data
         out = data.astype(np.float64)
         if len(self._bad):
-            good = np.setdiff1d(np.arange(len(data)), self._bad)
-            out[self._bad] = apply_map(self._weights, data[good], first)
+            out[self._bad] = apply_map(self._weights, data[self._good], first)
         if self._changed.any() and self._last is not None:
             step = out[:, :1] - self._last
             known = np.where(np.isfinite(step), step, 0.0)
@@ -198,15 +209,20 @@ class Watch:
         if self._channels is not None:
             verdicts = enumerate(self._channels.verdicts)
             bad = sorted({*bad, *(n for n, verdict in verdicts if verdict in UNUSABLE)})
-        n_most = int(self.settings.max_bad * n_channels)
-        self._refused = bool(bad) and (self._positions is None or len(bad) > n_most)
+        n_placed, settings = len(self._placed), self.settings
+        at = np.searchsorted(self._placed, bad)  # among those whose place is known
+        has_place = set(bad) <= set(self._placed.tolist())
+        interpolate = has_place and len(bad) <= int(settings.max_bad * n_placed)
+        self._refused = not interpolate and len(bad) > int(settings.max_held * n_channels)
         rows = np.array([] if self._refused else bad, np.intp)
         if np.array_equal(rows, self._bad):
             return
         self._changed[np.setxor1d(rows, self._bad)] = True
         self._bad, self._idle = rows, False
-        if len(rows) and self._positions is not None:
-            self._weights = interpolation(self._positions, rows)
+        self._good = np.setdiff1d(self._placed, rows) if interpolate else self._placed[:0]
+        self._weights = np.zeros((len(rows), len(self._good)))
+        if len(rows) and interpolate:
+            self._weights = interpolation(self._positions, at)
 
     def _report(self, sample: int) -> None:
         if self._channels is None or self._segment is None:
@@ -219,7 +235,9 @@ class Watch:
                 sample=sample,
                 t=self._t_anchor + sample / self._spec.sfreq,
                 channels=replace(self._channels, verdicts=verdicts),
-                interpolated=tuple(self._spec.ch_names[row] for row in self._bad),
+                interpolated=tuple(self._spec.ch_names[row] for row in self._bad)
+                if len(self._good)
+                else (),
                 refused=self._refused,
             )
         )

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -215,3 +217,24 @@ def test_each_decode_says_how_much_the_chain_delays() -> None:
     (first, *_) = decodes(run(stream([1000])))
     assert first.delay == pytest.approx(chain.delay, abs=1e-6)
     assert 0.001 < first.delay < 0.2
+
+
+@pytest.mark.parametrize("watched", [True, False], ids=["new model", "old model"])
+@pytest.mark.parametrize("since", [0, 1000])
+@pytest.mark.parametrize("how", ["flat", "saturated"])
+def test_an_amplifier_that_is_dead_as_a_whole_is_not_decoded(
+    how: str, since: int, watched: bool
+) -> None:
+    model = tiny_model(SlidingWindows(duration=0.5, hop=0.1))
+    if not watched:
+        steps = [step for step in model.transforms if step["transform"] != "watch"]
+        model = replace(model, transforms=steps)
+    data = signal()
+    data[:, since:] = 0.0 if how == "flat" else 1e-3 * np.sign(data[:, since:] - 0.05)
+    events = Session(model, SPEC, "S").feed(chunk(data, 0, 3000), 130.0)
+    reasons = [(event.first + event.n_times, event.abstained) for event in decodes(events)]
+    assert {why for stop, why in reasons if stop > since + 200} == {"bad channels"}
+    assert {why for stop, why in reasons if stop < 200} == (
+        {"settling", ""} if since else {"settling", "bad channels"}
+    )
+    assert any(isinstance(event, Quality) and event.refused for event in events)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 
 import numpy as np
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streaming.chain import TRANSFORMS, Chain, standard_chain
+from streaming.chain import TRANSFORMS, Chain, standard_chain, with_watch
 from streaming.errors import ConfigError
 from streaming.resample import Resample, ResampleSettings
 from streaming.sections import SETTLED
@@ -161,6 +161,21 @@ def test_no_output_is_anything_but_a_number(name: str) -> None:
     assert all(np.isfinite(out.data).all() for out in run(make(), segments))
 
 
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_each_setting_is_of_a_kind_that_is_checked(name: str) -> None:
+    for setting in fields(TRANSFORMS[name][0]):
+        with pytest.raises(ConfigError, match=f"{setting.name} must be a "):
+            Chain.from_json([{"transform": name, setting.name: None}])
+
+
+def test_a_chain_without_a_watch_gets_one_after_its_pick() -> None:
+    steps = [*whole().to_json()[:4], {"transform": "notch", "freq": 60.0}]
+    guarded = with_watch(Chain.from_json(steps)).to_json()
+    assert [step["transform"] for step in guarded][:3] == ["pick", "watch", "repair"]
+    assert guarded[1]["line_freq"] == 50.0  # of the first notch
+    assert with_watch(Chain.from_json(guarded)).to_json() == guarded
+
+
 def test_a_chain_survives_being_written_down() -> None:
     steps = whole().to_json()
     assert [step["transform"] for step in steps][:2] == ["pick", "repair"]
@@ -190,9 +205,12 @@ def test_settling_is_the_sum_over_the_steps() -> None:
     [
         ({"transform": "magic"}, r"step 1 .*'magic' is none of align, bandpass"),
         ({"low": 1.0}, "transform=None is none of"),
-        ({"transform": "clamp", "limits": 1.0}, r"step 1 .*\(clamp\): .*'limits'"),
-        ({"transform": "notch"}, r"\(notch\): .*missing.*'freq'"),
-        ({"transform": "clamp", "limit": "ten"}, r"\(clamp\): .*'str'"),
+        (
+            {"transform": "clamp", "limits": 1.0},
+            r"step 1 .*\(clamp\) has no .*'limits'",
+        ),
+        ({"transform": "notch"}, r"\(notch\) needs freq"),
+        ({"transform": "clamp", "limit": "ten"}, r"\(clamp\): limit must be a number.*'ten'"),
     ],
 )
 def test_a_step_that_cannot_be_made_is_refused(step: dict[str, object], match: str) -> None:

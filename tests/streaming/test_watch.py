@@ -139,6 +139,41 @@ def test_without_positions_no_channel_can_be_lost() -> None:
     assert set(out.bad[250:]) == {Bad.CHANNELS}
 
 
+@pytest.mark.parametrize(("n_bad", "refused"), [(3, False), (4, True)])
+def test_bad_channels_may_stand_still_up_to_a_share(n_bad: int, refused: bool) -> None:
+    data, step = brain(), Watch(WatchSettings(max_held=0.25))
+    data[:n_bad, 500:] = np.nan
+    (out,) = run(step, [Chunk(data, SPEC)])
+    assert step.reports[-1].refused is refused
+    assert step.reports[-1].interpolated == ()
+    assert set(out.bad[750:]) == {Bad.CHANNELS if refused else 0}
+    still = out.data[:3, 760:]
+    assert np.isnan(still).all() if refused else (still == still[:, :1]).all()
+
+
+def test_what_stands_still_goes_on_from_its_last_value() -> None:
+    data, step = brain(), Watch(WatchSettings(max_held=0.1))
+    clip(data[:, 500:])
+    (out,) = run(step, [Chunk(data, SPEC)])
+    assert out.data[4, 749] == pytest.approx(out.data[4, 750], abs=1e-9)
+    assert np.ptp(out.data[4, 750:]) < 1e-9
+
+
+def test_an_eye_channel_takes_no_part_in_interpolation() -> None:
+    names, types = (*NAMES[:6], "VEOG", *NAMES[6:]), ["eeg"] * 13
+    types[6] = "eog"
+    data = np.insert(brain(), 6, 0.3 * brain()[0], axis=0)
+    data[5, 500:] = 0.0
+    step = Watch(WatchSettings(positions=POSITIONS))
+    (out,) = run(step, [Chunk(data, SignalSpec(250.0, names, tuple(types)))])
+    (alone,) = run(watch(), [Chunk(np.delete(data, 6, axis=0), SPEC)])
+    assert step.reports[-1].interpolated == ("C4",)
+    np.testing.assert_array_equal(np.delete(out.data, 6, axis=0), alone.data)
+    data[6, 500:] = 0.0  # and nothing can stand in for it
+    run(step, [Chunk(data, SignalSpec(250.0, names, tuple(types)))])
+    assert step.reports[-1].refused
+
+
 def test_the_operator_has_the_last_word_from_the_next_sample_on() -> None:
     data, step = brain(), watch()
     step.prepare(SPEC)
