@@ -48,7 +48,7 @@ class TrackSettings:
             raise ConfigError(msg)
 
 
-def read_track(
+def read_track(  # noqa: PLR0913 - what a fit asks for
     recordings: Sequence[Path],
     settings: TrackSettings,
     make_chain: MakeChain = track_chain,
