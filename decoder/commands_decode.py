@@ -12,7 +12,8 @@ import typer
 from rich.markup import escape
 
 from decoder.console import err, out, progress_bar
-from decoder.options import Onsets, Port, TimingFile, read_band
+from decoder.options import Onsets, Port, Subject, Task, TimingFile, Visit, read_band
+from decoder.recordings import listed
 from streaming.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ __all__ = ["chain", "demo", "fit", "listen"]
 
 def fit(
     recordings: Annotated[
-        list[Path], typer.Argument(help="Recordings of one person: XDF, or what MNE reads.")
+        list[Path], typer.Argument(help="Recordings: XDF, what MNE reads, or a BIDS dataset.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The new model folder.")],
     events: Annotated[
@@ -76,6 +77,9 @@ def fit(
             "takes minutes and many trials: `mlp`, `tsconv`, `simpleconv`."
         ),
     ] = "auto",
+    subject: Subject = None,
+    session: Visit = None,
+    task: Task = None,
     tmin: Annotated[
         float | None,
         typer.Option(
@@ -140,10 +144,11 @@ def fit(
         track=wanted,
         timing=choose_timing(timing, onsets),
     )
+    files = listed(recordings, subject=subject, session=session, task=task)
     with progress_bar() as bar:
-        task = bar.add_task("reading and fitting", total=1.0)
+        step = bar.add_task("reading and fitting", total=1.0)
         fitted, evaluation = fit_recordings(
-            recordings, output, settings, lambda share: bar.update(task, completed=share)
+            files, output, settings, lambda share: bar.update(step, completed=share)
         )
     from decoder.tables import as_table
 

@@ -9,13 +9,15 @@ import typer
 from rich.table import Table
 
 from decoder.console import err, out, progress_bar
+from decoder.options import Subject, Task, Visit
+from decoder.recordings import listed
 
 __all__ = ["map_layers_of"]
 
 
 def map_layers_of(
     recordings: Annotated[
-        list[Path], typer.Argument(help="Recordings of one person: XDF, or what MNE reads.")
+        list[Path], typer.Argument(help="Recordings: XDF, what MNE reads, or a BIDS dataset.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the map.")],
     stimuli: Annotated[Path, typer.Option(help="Table of what the markers mean.")],
@@ -31,6 +33,9 @@ def map_layers_of(
     unit: Annotated[
         str | None, typer.Option(help="Unit of the samples of XDF that does not say it.")
     ] = None,
+    subject: Subject = None,
+    session: Visit = None,
+    task: Task = None,
     tmin: Annotated[float, typer.Option(help="Start of the window [s].")] = 0.0,
     tmax: Annotated[float, typer.Option(help="End of the window [s].")] = 0.6,
 ) -> None:
@@ -50,13 +55,14 @@ def map_layers_of(
         tmin=tmin,
         tmax=tmax,
     )
+    files = listed(recordings, subject=subject, session=session, task=task)
     with progress_bar() as bar:
-        task = bar.add_task("reading", total=1.0)
+        step = bar.add_task("reading", total=1.0)
         found = map_recordings(
-            recordings,
+            files,
             output,
             settings,
-            lambda step, share: bar.update(task, description=step, completed=share),
+            lambda what, share: bar.update(step, description=what, completed=share),
         )
     table = Table(title=f"{space}: {found.n_stimuli} stimuli, {found.n_trials} trials")
     for column in ("layer", "encoding: best r", "at", "decoding: two-way", "at"):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from streaming.errors import RecordingError
 from streaming.outlet import marker_xml, signal_xml
 from streaming.signal import Bad, Chunk, Gap, Marker, SignalSpec, SourceState
+from streaming.sources.bids import has_events, read_bids
 from streaming.sources.files import UNREADABLE, check_file, unreadable
 from streaming.sources.source import Item, RawSamples, StreamHeader, Tap
 
@@ -49,7 +50,7 @@ class RecordingSource:
     convention and are no markers; where they say that data are missing (``BAD boundary``,
     ``EDGE boundary``, ``BAD_ACQ_SKIP``) the segment ends, and no window over others is used.
     A marker comes before the chunk with its sample. Instants count from the first sample, in
-    seconds.
+    seconds. In a BIDS dataset the annotations are those of ``events.tsv``.
 
     Parameters
     ----------
@@ -184,7 +185,10 @@ def _open(path: Path) -> mne.io.BaseRaw:
         # MNE says things twice, and prints them where our JSON goes
         with warnings.catch_warnings(), mne.utils.catch_logging() as said:
             warnings.simplefilter("ignore")
-            raw = mne.io.read_raw(path, preload=False, verbose="WARNING")
+            if has_events(path):
+                raw = read_bids(path)
+            else:
+                raw = mne.io.read_raw(path, preload=False, verbose="WARNING")
     except UNREADABLE as error:
         if "unsupported file type" in str(error).lower():
             msg = f"{path} has a format that MNE does not read: convert it to one {_FORMATS}"
