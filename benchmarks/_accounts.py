@@ -77,30 +77,39 @@ def read_account(session: Path) -> Account:
     sfreq = folder.manifest()["signal"]["sfreq"]
     recorded = read_recorded(folder)
     counts = np.rint(recorded.data[-1] / folder.manifest()["to_si"][-1]).astype(np.int64)
-    base: dict[int, int] = {}  # of each segment: the row of its sample 0
-    lost, fed = 0.0, []
+    # The samples of the recording by segment and index: those that were filled in are no rows.
+    places = np.full((len(counts), 2), -1)
+    lost, fed = 0, []
     for kind, t, *rest in place(read_entries(folder.inputs), recorded.rows):
         if kind == "gap":
-            lost += rest[1] * sfreq if rest[2] in {"lost", "reconnect", "ingest"} else 0.0
-        elif kind == "chunk":
+            lost += round(rest[1] * sfreq) if rest[2] not in {"overrun", "restart"} else 0
+        elif kind == "revision":
+            lost += rest[4]
+        elif kind == "chunk" and rest[4] >= 0:
             segment, first, n_times, t_anchor, row = rest
-            base[segment] = row - first
+            rows = np.arange(row, min(row + n_times, len(counts)))
+            places[rows, 0], places[rows, 1] = segment, rows - row + first
             if n_times and row < len(counts):
                 fed.append((t, counts[row], t_anchor + first / sfreq))
     decodes = []
+    fed_rows = places[:, 0] >= 0
+    places, covered_counts = places[fed_rows], counts[fed_rows]
+    order = _key(places[:, 0], places[:, 1])
     for message in read_log(folder):
         params = message["params"]
         if message["method"] != "text" or params["abstained"]:
             continue
-        start = base[params["segment"]] + params["first"]
-        covered = counts[start : start + params["n_times"]]
-        if len(covered) < params["n_times"]:
+        first, stop = params["first"], params["first"] + params["n_times"]
+        begin, end = np.searchsorted(order, [_key(params["segment"], n) for n in (first, stop)])
+        covered = covered_counts[begin:end]
+        at = places[begin:end, 1]
+        if not len(at) or at[-1] < stop - 1:
             continue  # cut off the recording by a crash
         decodes.append(
             Decode(
                 int(covered[0]),
                 int(covered[-1]),
-                bool(np.any(np.diff(covered) != 1)),
+                bool(np.ptp(covered - at)),
                 params["t_emit"],
                 params["latency_ms"]["queue"],
             )
@@ -109,7 +118,7 @@ def read_account(session: Path) -> Account:
         counts,
         np.concatenate([_stamps(folder.path / name) for name in recorded.rows]),
         decodes,
-        round(lost),
+        lost,
         np.array(fed, np.float64).reshape(-1, 3),
     )
 
@@ -120,6 +129,11 @@ def _stamps(path: Path) -> NDArray[np.float64]:
     )
     (signal,) = (s for s in streams if s["info"]["stream_id"] == 1)
     return np.asarray(signal["time_stamps"])
+
+
+def _key(segment: Any, sample: Any) -> Any:
+    """Return numbers that sort as samples do: by segment, then by index."""
+    return segment * 2**40 + sample
 
 
 def read_truth(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:

@@ -31,7 +31,8 @@ _MEG = {"mag", "grad", "ref_meg"}
 _TRIAL_TYPE = (
     "What the experiment sent as marker; BAD_ACQ_SKIP: samples were lost here, and the file "
     "holds zeros; EDGE boundary: samples on both sides are not neighbours; BAD_unplaced: "
-    "recorded, but never decoded, so that losses in it were not looked for"
+    "recorded, but never decoded, so that losses in it were not looked for, or some were found "
+    "too late to know where in it"
 )
 
 _DECODES = {
@@ -44,6 +45,8 @@ _DECODES = {
     "truth": ("What was really shown, told after the decode", ""),
     "truth_rank": ("Place of the truth in the ranking of all candidates, from 1", ""),
     "latency": ("From the newest sample's timestamp to the decode", "s"),
+    "quality": ("Share of its samples that were measured, and not filled in for lost ones", ""),
+    "revised": ("Whether samples in it or before it were found to be lost after it", ""),
     "calibrated": ("Whether the probabilities were fitted for this model and candidates", ""),
 }
 
@@ -204,6 +207,12 @@ def _decodes(
 ) -> Iterator[dict[str, Any]]:
     """Yield a row for each decode whose samples were recorded."""
     sfreq = folder.manifest()["signal"]["sfreq"]
+    revised = {
+        name
+        for message in read_log(folder)
+        if message["params"].get("state") == "revised"
+        for name in message["params"]["decode_ids"]
+    }
     for message in read_log(folder):
         said = message["params"]
         if message["method"] != "text":
@@ -223,6 +232,8 @@ def _decodes(
             "truth": truth.get("id"),
             "truth_rank": truth.get("rank"),
             "latency": _seconds(said.get("latency_ms", {}).get("total")),
+            "quality": said.get("quality"),
+            "revised": name in revised,
             "calibrated": said["calibrated"],
         }
         for n in range(N_TOP):

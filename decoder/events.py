@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.signal import ChannelQuality, Gap, Marker
+from streaming.signal import ChannelQuality, Gap, Marker, Revision
 
 __all__ = [
     "Event",
     "GapFound",
+    "GapRevised",
     "Latency",
     "MarkerSeen",
     "Overrun",
@@ -124,8 +125,8 @@ class TextDecoded:
         Why there is no decode (``"settling"``, ``"gap"``, ``"late"``, ``"bad samples"``,
         ``"bad channels"``, ``"artifact"``); empty if there is one.
     stale : bool
-        The decode came later after its samples than the freshness deadline: never show it as
-        live.
+        The decode came later after its samples than the freshness deadline, or the samples are
+        said to be from the future: never show it as live.
     truth : Truth or None
         For a locked window whose marker is in the table of stimuli.
     running : tuple of Running
@@ -133,6 +134,8 @@ class TextDecoded:
     delay : float
         How much later the chain lets a wave of 10 Hz out than it went in, in seconds: the
         group delay, summed over its steps. What is seen at `t_end` happened that much before.
+    quality : float
+        Share of the window's samples that were measured, and not filled in for lost ones.
     latency_ms : dict of str to float
         How long each stage took: ``device`` from the electrode to the sample's timestamp
         where that was measured, ``acquire`` from the newest sample to our receiving it,
@@ -156,6 +159,7 @@ class TextDecoded:
     truth: Truth | None = None
     running: tuple[Running, ...] = ()
     delay: float = 0.0
+    quality: float = 1.0
     latency_ms: dict[str, float] | None = None
 
 
@@ -204,6 +208,23 @@ class GapFound:
     """Samples were lost."""
 
     gap: Gap
+
+
+@dataclass(frozen=True, slots=True)
+class GapRevised:
+    """More samples were lost than was said, or fewer.
+
+    Parameters
+    ----------
+    revision : Revision
+        How many, and where.
+    decode_ids : tuple of str
+        The decodes since then: their windows have a hole that was not known, or their samples
+        were taken at other times than they say.
+    """
+
+    revision: Revision
+    decode_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,4 +290,14 @@ class Signal:
     sfreq: float
 
 
-Event = TextDecoded | MarkerSeen | Quality | GapFound | State | Overrun | Latency | Signal
+Event = (
+    TextDecoded
+    | MarkerSeen
+    | Quality
+    | GapFound
+    | GapRevised
+    | State
+    | Overrun
+    | Latency
+    | Signal
+)

@@ -19,7 +19,7 @@ from decoder.control import Input, MarkBad
 from decoder.lines import LineFile
 from decoder.session import Start
 from streaming.errors import SessionError
-from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
+from streaming.signal import Chunk, Gap, Marker, Revision, SignalSpec, SourceState
 
 __all__ = ["RECORDING", "End", "Journal", "place", "read_entries", "read_journal"]
 
@@ -94,6 +94,9 @@ class Journal:
                 line = ["marker", t, item.label, item.t, item.segment, item.sample]
             case Gap():
                 line = ["gap", t, item.t, item.duration, item.reason]
+            case Revision():
+                place = [item.segment, item.first, item.stop]
+                line = ["revision", t, *place, item.t, item.n_times]
             case MarkBad():
                 line = ["control", t, "markBad", list(item.ch_names), item.bad]
             case SourceState():
@@ -225,9 +228,10 @@ def _item(
             return MarkBad(tuple(ch_names), bad)
         case "end":
             return End()
-    kinds: dict[str, type[Start | Gap | SourceState]] = {
+    kinds: dict[str, type[Start | Gap | Revision | SourceState]] = {
         "start": Start,
         "gap": Gap,
+        "revision": Revision,
         "state": SourceState,
     }
     if kind in kinds:

@@ -13,6 +13,7 @@ from decoder.control import Input, MarkBad
 from decoder.events import (
     Event,
     GapFound,
+    GapRevised,
     MarkerSeen,
     Overrun,
     Quality,
@@ -26,7 +27,8 @@ from decoder.score import RunningScores
 from models.checkpoint import Model
 from streaming.chain import Chain, with_watch
 from streaming.errors import StreamMismatch
-from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState, Window
+from streaming.fill import Filler
+from streaming.signal import Chunk, Gap, Marker, Revision, SignalSpec, SourceState, Window
 from streaming.watch import Watch
 from streaming.window import SlidingWindows, Windower, Withheld
 
@@ -39,6 +41,9 @@ FRESHNESS = 1.0
 """Seconds after its newest sample at which a decode is stale, unless said otherwise."""
 
 RATE_TOLERANCE = 1e-3
+
+N_DECODES = 1024
+"""Decodes that a `Revision` may still concern: more than 30 s of them."""
 
 N_EARLY = 256
 """Markers kept that came before the first sample of their segment."""
@@ -132,6 +137,8 @@ class Session:
         self._index_of = {name: n for n, name in enumerate(model.candidates.ids)}
         self._locked = not isinstance(model.windowing, SlidingWindows)
         self._stretches: list[_Stretch] = []
+        self._filler = Filler()
+        self._decodes: deque[TextDecoded] = deque(maxlen=N_DECODES)
         self._early: deque[Marker] = deque(maxlen=N_EARLY)
         self._next = 0
         self._settled = False
@@ -141,7 +148,7 @@ class Session:
 
         Parameters
         ----------
-        item : Chunk, Marker, Gap, SourceState or MarkBad
+        item : Chunk, Marker, Gap, Revision, SourceState or MarkBad
             What the source delivered, or the operator said.
         t : float
             When it was fed, in seconds on the LSL clock.
@@ -152,7 +159,10 @@ class Session:
             case Marker():
                 return self._marker(item, t)
             case Gap():
+                self._filler.expect(item)
                 return [GapFound(item)]
+            case Revision():
+                return [GapRevised(item, self._concerned(item))]
             case SourceState():
                 return [State(item.what, item.state, item.t, item.detail)]
             case MarkBad():
@@ -160,8 +170,18 @@ class Session:
                     self._watch.mark(item.ch_names, bad=item.bad)
                 return self._quality()
 
-    def _chunk(self, chunk: Chunk, t: float) -> list[Event]:
+    def _concerned(self, revision: Revision) -> tuple[str, ...]:
+        """Return the decodes with samples after a place, as far as they are remembered."""
+        return tuple(
+            decode.decode_id
+            for decode in self._decodes
+            if decode.segment == revision.segment
+            and decode.first + decode.n_times > revision.first
+        )
+
+    def _chunk(self, delivered: Chunk, t: float) -> list[Event]:
         events: list[Event] = []
+        chunk = self._filler(delivered)
         now = self._stretches[-1] if self._stretches else None
         if now is None or chunk.segment != now.segment or chunk.first != self._next:
             if now is not None and chunk.segment == now.segment:
@@ -183,7 +203,9 @@ class Session:
         if not self._settled and self._next - now.base >= self._spec.to_samples(self._settling):
             self._settled = True
             events.append(State("decoder", "ready", t, "filters have settled"))
-        return events + [self._decode(result, t) for result in results]
+        decoded = [self._decode(result, t) for result in results]
+        self._decodes.extend(d for d in decoded if not d.abstained)
+        return events + decoded
 
     @property
     def markable(self) -> tuple[str, ...]:
@@ -232,7 +254,9 @@ class Session:
             self._early.append(marker)
             return [seen]
         results = self._windower.mark(self._place(marker))
-        return [seen, *(self._decode(result, t) for result in results)]
+        decoded = [self._decode(result, t) for result in results]
+        self._decodes.extend(d for d in decoded if not d.abstained)
+        return [seen, *decoded]
 
     def _place(self, marker: Marker) -> Marker:
         """Say where a marker is in the stretches that were fed."""
@@ -277,7 +301,8 @@ class Session:
         if isinstance(result, Withheld):
             return replace(decoded, abstained=result.reason)
         ranking = self._readout.rank(self.model.encode(result))
-        decoded = replace(decoded, top=self._readout.top(ranking, N_TOP))
+        top = self._readout.top(ranking, N_TOP)
+        decoded = replace(decoded, top=top, quality=round(result.quality, 4))
         # Only now, after the decode was made, is the label looked at.
         index = self._truth(result.marker)
         if index is None:

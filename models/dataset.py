@@ -20,11 +20,12 @@ from models.channels import choose_channels
 from models.stimuli import Stimulus, StimulusTable
 from streaming.chain import Chain
 from streaming.errors import RecordingError
-from streaming.signal import Chunk, Marker, SignalSpec, Window
+from streaming.fill import Filler
+from streaming.signal import Chunk, Gap, Marker, SignalSpec, Window
 from streaming.sources.opening import open_recording
 from streaming.sources.source import Source
 from streaming.timing import TimedSource, Timing
-from streaming.window import LockedWindows, Windower
+from streaming.window import LockedWindows, Windower, Withheld
 
 if TYPE_CHECKING:
     import mne
@@ -178,6 +179,22 @@ class _Part:
     runs: list[int] = field(default_factory=list)
     withheld: Counter[str] = field(default_factory=Counter)
 
+    def add(
+        self,
+        decided: Sequence[Window | Withheld],
+        table: StimulusTable,
+        run_of: dict[Marker, int],
+    ) -> None:
+        """Take windows, those of stimuli that are known."""
+        for window in decided:
+            stimulus = table.find(window.marker.label) if window.marker else None
+            if not isinstance(window, Window):
+                self.withheld[window.reason] += 1
+            elif stimulus and window.marker:
+                self.windows.append(window)
+                self.stimuli.append(stimulus)
+                self.runs.append(run_of[window.marker])
+
 
 def _collect(
     path: Path,
@@ -192,11 +209,13 @@ def _collect(
     labels: Counter[str] = Counter()
     starts: list[float] = []
     run_of: dict[Marker, int] = {}
-    paused = False
+    paused, filler = False, Filler()
     while (item := source.read(0.0)) is not None:
-        decided = []
+        decided: list[Window | Withheld] = []
         if isinstance(item, Chunk):
-            decided = windower.feed(chain(item))
+            decided = windower.feed(chain(filler(item)))
+        elif isinstance(item, Gap):
+            filler.expect(item)
         elif isinstance(item, Marker):
             labels[item.label] += 1
             stimulus = table.find(item.label)
@@ -207,14 +226,7 @@ def _collect(
             elif role == "stimulus" and not paused:
                 run_of[item] = len(starts)
                 decided = windower.mark(item)
-        for window in decided:
-            stimulus = table.find(window.marker.label) if window.marker else None
-            if not isinstance(window, Window):
-                part.withheld[window.reason] += 1
-            elif stimulus and window.marker:
-                part.windows.append(window)
-                part.stimuli.append(stimulus)
-                part.runs.append(run_of[window.marker])
+        part.add(decided, table, run_of)
     if not run_of:
         _refuse_without_events(path, labels, table)
     return part

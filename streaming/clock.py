@@ -41,34 +41,21 @@ wrong by more than `THRESHOLD`; where not, such an error ends the segment, after
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streaming.delays import THRESHOLD, UNSURE, Delays, Deliveries, Lateness, Offset
+from streaming.envelope import Envelope
 from streaming.errors import SourceError
-from streaming.signal import Gap
+from streaming.signal import Gap, Revision
 
-__all__ = ["DECISION", "THRESHOLD", "StreamClock", "Stretch"]
+__all__ = ["DECISION", "MAX_FILL", "THRESHOLD", "StreamClock", "Stretch"]
 
-THRESHOLD = 0.1
-"""A jump of the timestamps by more than this, in seconds, is beyond any usual delivery."""
-
-_UNSURE = 0.022
-"""How late samples must be, in seconds, to be a possible loss, while it is not yet known how
-the stream is delivered: 20 ms, and 10 % for what is not known of the envelope."""
-
-_FINEST = 0.008
-"""The least that may be a loss where timestamps are exact, in seconds: the clocks of two
-machines are compared anew every 5 s, over a network, and that may differ by milliseconds."""
-
-_MARGIN = 1.1
-"""A possible loss is later than deliveries usually are by this factor."""
-
-_USUAL = 0.9
-"""What is usual: the latest delivery of so many of the last `_MEMORY` seconds. In the others
-the amplifier may have been cut off."""
+MAX_FILL = 0.02
+"""Losses up to so many seconds are filled in: the segment goes on."""
 
 DECISION = 0.25
 """How long samples after a jump are held back until it is known whether it was a loss, in
@@ -85,27 +72,38 @@ _FIRST = 1.0
 block is only known to have been taken before it came: it moves fast, and early by up to as much
 is no error."""
 
+_ONSET = 10.0
+"""Seconds at the start of a segment in which its offset is told from all that is known of
+the stream (`Offset`, `_Expected`), as its own envelope is not yet low enough."""
+
 _SLEW = 0.02
-"""How fast the anchor may move after that, beside the slope, which it follows: by no more than
-this share of a chunk's length..."""
+"""How fast the anchor may move after `_FIRST`, beside the slope, which it follows: by no more
+than this share of a chunk's length..."""
 
 _STEP = 0.5
 """...and of a sample, so that instants always increase."""
 
-_ENVELOPE = 10
-"""Seconds over which the envelope is the lowest point: with 8 blocks a second that are up to
-20 ms late, the lowest of 80 is 0.25 ms late on average."""
+_CLEAR = 0.3e-3
+"""An offset that is known so well, in seconds, needs no lattice."""
 
-_ON_TIME = 0.03
-"""Seconds above the envelope from which the lowest point of a second says nothing of the slope:
-the amplifier was cut off and sent what it had stored."""
+_N_SIGMA = 3.0
+"""What is so many standard deviations off the lattice is not on it: a new start."""
 
-_MEMORY = 60
-"""Seconds from which the slope is learned: to 15 ppm in the case above."""
+_STEP_ERROR = 0.5e-3
+"""How well a step of the sender's clock is known from the arrival of samples, in seconds."""
 
-_PRIOR = 50.0
-"""How much the slope is drawn to what is known already [s^2]: (0.7 ms / 100 ppm)^2, the noise
-of a second's lowest point over the usual error of a crystal."""
+_SLOPE_ERROR = 20e-6
+"""How well a slope is known, in seconds per second."""
+
+_STEADY = 0.05
+"""Arrivals tell of steps only where timestamps run along with our clock, to so many seconds:
+not if a recording is sent at another speed."""
+
+_N_STEADY, _N_AHEAD = 3, 5
+"""Seconds, at least and at most, that tell how far timestamps are ahead of arrivals."""
+
+_MISCOUNTED = 0.65
+"""A gap whose length is off by so many samples is told anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +120,8 @@ class Stretch:
         See `streaming.signal.Chunk`.
     gap : Gap or None
         What lies before them.
+    revision : Revision or None
+        What is only known by now of samples before.
     """
 
     n_times: int
@@ -129,6 +129,76 @@ class Stretch:
     first: int
     t_anchor: float
     gap: Gap | None = None
+    revision: Revision | None = None
+
+    @property
+    def news(self) -> list[Gap | Revision]:
+        """What is to be told before the samples."""
+        return [item for item in (self.revision, self.gap) if item is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """Where a segment may begin, by what was before it.
+
+    Parameters
+    ----------
+    t : float
+        When its first sample is taken if nothing is missing, in seconds.
+    period : float
+        From each to the next possible instant: an amplifier goes on taking samples while they
+        are lost. 0 if there is no other; infinite if nothing is known.
+    error : float
+        How well that is known, in seconds.
+    """
+
+    t: float
+    period: float
+    error: float
+
+    def adjust(self, t: float, error: float) -> float:
+        """Return `t`, which is known to `error`, as it is likely with what is expected."""
+        if self.period == 0.0:
+            nearest = self.t
+        else:
+            nearest = self.t + max(0, round((t - self.t) / self.period)) * self.period
+        if error <= _CLEAR or abs(t - nearest) > _N_SIGMA * error + self.error:
+            return t
+        weight = error**2 / (error**2 + self.error**2)
+        return t + weight * (nearest - t)
+
+
+class _Ahead:
+    """How far timestamps are ahead of our clock when samples arrive: mostly behind it.
+
+    Lost samples do not change that, as they do not arrive either; a clock that is set does.
+    """
+
+    def __init__(self) -> None:
+        self._most: deque[tuple[int, float]] = deque(maxlen=_N_AHEAD)  # of each second
+        self._after = -np.inf
+
+    def add(self, ahead: float, t: float, *, held: bool) -> None:
+        """Take how far the newest of some samples is ahead at time `t`."""
+        if held:
+            self._after = max(self._after, ahead)
+            return
+        self._after = -np.inf
+        if self._most and self._most[-1][0] == int(t):
+            ahead = max(self._most.pop()[1], ahead)
+        self._most.append((int(t), ahead))
+
+    def step(self) -> float | None:
+        """Return by how much the sender's clock was set, or None if that is not known."""
+        most = [ahead for _, ahead in self._most]
+        if len(most) < _N_STEADY or np.ptp(most) > _STEADY or np.isinf(self._after):
+            return None
+        return self._after - max(most)
+
+    def reset(self) -> None:
+        """Begin anew, after the clock was set."""
+        self._most.clear()
+        self._after = -np.inf
 
 
 class StreamClock:
@@ -141,17 +211,26 @@ class StreamClock:
     ----------
     sfreq : float
         Nominal rate of the stream, in Hz.
+    max_fill : float
+        Losses up to so many seconds do not end the segment.
     """
 
-    def __init__(self, sfreq: float) -> None:
-        self._sfreq = sfreq
+    def __init__(self, sfreq: float, max_fill: float = MAX_FILL) -> None:
+        self._sfreq, self._max_fill = sfreq, max_fill
         self._segment = -1
-        self._n = 0  # samples of the segment that were given out
+        self._n = 0  # samples of the segment that were given out or filled in
         self._anchor = 0.0
-        self._envelope: _Envelope | None = None  # None: the next sample starts a segment
-        self._slope = 0.0
-        self._lateness = _Lateness(sfreq)
-        self._reason: Literal["lost", "reconnect"] = "lost"
+        self._envelope: Envelope | None = None  # None: the next sample starts a segment
+        self._offset: Offset | None = None  # None: its own envelope tells the offset
+        self._expected: _Expected | None = None
+        self._slope, self._n_known = 0.0, 0  # of the segment before
+        self._deliveries = Deliveries()
+        self._lateness, self._delays = Lateness(sfreq), Delays()
+        self._ahead = _Ahead()
+        self._gap: Gap | None = None  # before the next sample
+        self._n_told: int | None = None  # samples that were said to be lost before the segment
+        self._revision: Revision | None = None  # to be told with the next samples
+        self._reason: Literal["lost", "reconnect", "clock"] = "lost"
         self._held: NDArray[np.float64] = np.empty(0)
 
     @property
@@ -182,7 +261,9 @@ class StreamClock:
             raise ValueError(msg)
         return self._segment, round((t - self._anchor) * self._sfreq)
 
-    def feed(self, stamps: NDArray[np.float64]) -> list[Stretch]:
+    def feed(
+        self, stamps: NDArray[np.float64], t_received: float | None = None
+    ) -> list[Stretch]:
         """Take timestamps and return the samples that are given out.
 
         Parameters
@@ -190,6 +271,9 @@ class StreamClock:
         stamps : array of shape (n_times,)
             Timestamps of the next samples, in seconds on the LSL clock. Those that are not
             finite or not positive say nothing and are passed over.
+        t_received : float or None
+            When they arrived, in seconds on the LSL clock, if they are live: so that a step of
+            the sender's clock can be told from a loss.
 
         Raises
         ------
@@ -199,6 +283,11 @@ class StreamClock:
         # a fresh array, because the unusable are blanked out
         held = np.where(np.isfinite(stamps) & (stamps > 0), stamps, np.nan)
         self._held = np.concatenate([self._held, held])
+        if t_received is not None and len(held) and not np.isnan(held).all():
+            is_held = self._envelope is not None and self._n_plausible(self._envelope) < len(
+                self._held
+            )
+            self._ahead.add(float(np.nanmax(held)) - t_received, t_received, held=is_held)
         return self._decide(now=False)
 
     def settle(self) -> list[Stretch]:
@@ -209,12 +298,25 @@ class StreamClock:
         """Start another segment with the next sample; return what was held back until now."""
         stretches = self.settle()
         self._leave("reconnect")
+        self._ahead.reset()
         return stretches
 
-    def _leave(self, reason: Literal["lost", "reconnect"]) -> None:
-        if self._envelope is not None:
-            self._slope = self._envelope.slope
-            self._envelope, self._reason = None, reason
+    def _leave(
+        self, reason: Literal["lost", "reconnect", "clock"], step: float | None = None
+    ) -> None:
+        """End the segment, and note what is known of the next, such as a step of the clock."""
+        if self._envelope is None:
+            return
+        self._recount(self._envelope)
+        x, slope = self._n / self._sfreq, self._envelope.slope
+        t = self._target(self._envelope, x) + x
+        self._slope, self._n_known = slope, self._envelope.n_known
+        self._expected = None
+        if reason == "lost":
+            self._expected = _Expected(t, (1 + slope) / self._sfreq, _CLEAR)
+        elif step is not None:
+            self._expected = _Expected(t + step, 0.0, _STEP_ERROR)
+        self._envelope, self._reason = None, reason
 
     def _decide(self, *, now: bool) -> list[Stretch]:
         stretches: list[Stretch] = []
@@ -224,7 +326,7 @@ class StreamClock:
             elif n_good := self._n_plausible(self._envelope):
                 stretches.append(self._give(self._envelope, n_good))
             elif self._is_decided(self._envelope, now=now):
-                self._leave("lost")
+                self._break(self._envelope)
             elif now:  # too little to call it a loss
                 stretches.append(self._give(self._envelope, len(self._held)))
             else:
@@ -235,25 +337,59 @@ class StreamClock:
         """When the held samples were taken, at the nominal rate, from the segment's start."""
         return (self._n + np.arange(len(self._held))) / self._sfreq
 
-    def _n_plausible(self, envelope: _Envelope) -> int:
+    def _n_plausible(self, envelope: Envelope) -> int:
         """Return how many held samples there are up to the last that is where it should be."""
         x = self._instants()
         late = self._held - x - envelope.at(x)
         threshold = self._lateness.threshold
-        if self._n < _ENVELOPE * self._sfreq:
-            threshold = max(threshold, _UNSURE)
+        if self._n < _ONSET * self._sfreq:
+            threshold = max(threshold, UNSURE)
         earliest = -threshold if self._n > _FIRST * self._sfreq else -_FIRST
         plausible = np.flatnonzero(~((late > threshold) | (late < earliest)))
         return int(plausible[-1]) + 1 if len(plausible) else 0
 
-    def _is_decided(self, envelope: _Envelope, *, now: bool) -> bool:
-        span = float(np.ptp(self._held))  # all are implausible, so none is blank
+    def _jump(self, envelope: Envelope) -> float:
+        """Return by how much the held samples are late at least, all of them implausible."""
         x = self._instants()
-        jump = float(np.abs(self._held - x - envelope.at(x)).min())
-        if jump > THRESHOLD and now:
+        late = self._held - x - envelope.at(x)
+        return float(late[np.abs(late).argmin()])
+
+    def _is_decided(self, envelope: Envelope, *, now: bool) -> bool:
+        span = float(np.ptp(self._held))  # all are implausible, so none is blank
+        is_large = abs(self._jump(envelope)) > THRESHOLD
+        if is_large and now:
             return True
-        needed = DECISION if jump > THRESHOLD else 2 * DECISION
+        needed = DECISION if is_large else 2 * DECISION
         return span >= needed or len(self._held) >= _LONGEST_HOLD * self._sfreq
+
+    def _break(self, envelope: Envelope) -> None:
+        """Say what a jump was: a clock that was set, a loss to fill in, or a longer one."""
+        jump, step = self._jump(envelope), self._ahead.step()
+        if jump < 0 or (step is not None and step > min(jump / 2, _STEADY)):
+            self._ahead.reset()
+            if step is not None and 0 < jump <= MAX_FILL:
+                envelope.lift(jump)  # two machines' clocks, compared anew
+            else:
+                self._leave("clock", step)
+        elif (
+            n_lost := round(self._excess(envelope) * self._sfreq)
+        ) <= self._max_fill * self._sfreq:
+            n_lost = max(n_lost, 1)
+            self._gap = Gap(self.t_next, n_lost / self._sfreq, "filled")
+            self._n += n_lost
+        else:
+            self._leave("lost")
+
+    def _excess(self, envelope: Envelope) -> float:
+        """Return by how much the held samples are likely to be too late, in seconds."""
+        if not self._delays.learned:
+            return self._jump(envelope)
+        x = self._instants()
+        offset, deliveries = Offset(self._delays, envelope.slope), Deliveries()
+        offset.add(*deliveries.add(self._held, x))
+        estimate = offset.estimate(deliveries.pending)
+        at_zero = float(envelope.at(np.zeros(1))[0])
+        return self._jump(envelope) if estimate is None else estimate[0] - at_zero
 
     def _start(self) -> Stretch:
         """Begin a segment with the held samples up to the first jump among them."""
@@ -270,115 +406,99 @@ class StreamClock:
         n_first = int(np.argmax(jumps)) + 1 if jumps.any() else len(x)
         if np.isnan(self._held[:n_first]).all():
             n_first = len(x)
-        self._anchor = float(np.nanmin((self._held - x)[:n_first]))
-        self._envelope = envelope = _Envelope(self._slope)
-        gap = None
-        if not first_ever:
-            gap = Gap(t_expected, max(0.0, self._anchor - t_expected), self._reason)
-        return self._give(envelope, n_first, gap)
+        self._envelope = envelope = Envelope(self._sfreq, self._slope, self._n_known)
+        self._offset = Offset(self._delays, self._slope) if self._delays.learned else None
+        self._deliveries = Deliveries()
+        stretch = self._give(envelope, n_first)
+        return stretch if first_ever else replace(stretch, gap=self._gap_before(t_expected))
 
-    def _give(self, envelope: _Envelope, n_times: int, gap: Gap | None = None) -> Stretch:
+    def _gap_before(self, t_expected: float) -> Gap:
+        """Return what lies before the segment that has just begun."""
+        t = t_expected if self._expected is None else self._expected.t
+        lost = max(0.0, self._anchor - t)
+        if self._reason == "clock" and (self._expected is None or lost < UNSURE):
+            lost = 0.0
+        if self._reason == "lost" and self._offset is not None:
+            self._n_told = round(lost * self._sfreq)
+        return Gap(t_expected if self._reason == "clock" else t, lost, self._reason)
+
+    def _give(self, envelope: Envelope, n_times: int) -> Stretch:
         x, first = self._instants()[:n_times], self._n
-        offsets = self._held[:n_times] - x
-        # np.nanargmin does the same in 22 us, this in 2
-        lowest = int(np.where(np.isnan(offsets), np.inf, offsets).argmin())
-        if not np.isnan(offsets[lowest]):
-            envelope.add(float(x[lowest]), float(offsets[lowest]))
-        if first > _FIRST * self._sfreq:
-            self._lateness.add(self._held[:n_times], offsets - envelope.at(x))
-        slew = _SLEW if first > _FIRST * self._sfreq else _STEP
-        limit = min(slew * n_times, _STEP) / self._sfreq
+        self._learn(envelope, x)
+        target = self._target(envelope, float(x[-1]))
         drift = envelope.slope * n_times / self._sfreq
-        step = float(envelope.at(x[-1:])[0]) - self._anchor
+        if first == 0:
+            self._anchor = target - drift
+        self._follow(target, drift, n_times)
+        if self._offset is not None and x[-1] > _ONSET:
+            self._recount(envelope)
+            self._offset = None
+        self._held, self._n = self._held[n_times:], self._n + n_times
+        gap, revision = self._gap, self._revision
+        self._gap = self._revision = None
+        return Stretch(n_times, self._segment, first, self._anchor, gap, revision)
+
+    def _learn(self, envelope: Envelope, x: NDArray[np.float64]) -> None:
+        """Take what the timestamps of the next samples say."""
+        y = self._held[: len(x)] - x
+        x_delivered, y_delivered = self._deliveries.add(self._held[: len(x)], x)
+        if self._offset is not None and len(x_delivered):
+            self._offset.add(x_delivered, y_delivered)
+        # np.nanargmin does the same in 22 us, this in 2
+        lowest = int(np.where(np.isnan(y), np.inf, y).argmin())
+        if np.isnan(y[lowest]):
+            return
+        high = float(y_delivered.max()) if len(y_delivered) else float(y[lowest])
+        rise = envelope.add(float(x[lowest]), float(y[lowest]), high=high, n=len(x_delivered))
+        if rise is not None:
+            first, stop = (round(t * self._sfreq) + 1 for t in (rise.start, rise.stop))
+            t = self._anchor + first / self._sfreq
+            self._revision = Revision(self._segment, first, stop, t, rise.n_times)
+        late = y_delivered - envelope.at(x_delivered)
+        if x[0] > _FIRST:
+            self._lateness.add(late, len(x))
+        if x[0] > _ONSET:
+            self._delays.add(late, len(x) / self._sfreq)
+
+    def _target(self, envelope: Envelope, x: float) -> float:
+        """Return what the anchor should be, as far as is known."""
+        height = envelope.height(x)
+        if self._offset is None:
+            return height
+        offset, _ = self._estimate(envelope, self._offset)
+        return height + offset - envelope.height(0.0)
+
+    def _estimate(self, envelope: Envelope, offset: Offset) -> tuple[float, float]:
+        """Return the likely offset at the segment's start, and how well it is known."""
+        estimate = offset.estimate(self._deliveries.pending)
+        lowest = envelope.height(0.0)
+        if estimate is None or estimate[1] <= _CLEAR:
+            return lowest, _CLEAR
+        if self._expected is None:
+            return estimate
+        return self._expected.adjust(*estimate), estimate[1]
+
+    def _recount(self, envelope: Envelope) -> None:
+        """Say so if the gap before this segment turns out to be longer or shorter."""
+        if self._n_told is None or self._offset is None or self._expected is None:
+            return
+        offset, error = self._estimate(envelope, self._offset)
+        n_lost = (offset - self._expected.t) / self._expected.period
+        if error < self._expected.period and abs(n_lost - self._n_told) > _MISCOUNTED:
+            n_times = round(n_lost) - self._n_told
+            self._revision = Revision(self._segment, 0, 1, offset, n_times)
+        self._n_told = None
+
+    def _follow(self, target: float, drift: float, n_times: int) -> None:
+        """Move the anchor towards its target, with the amplifier's clock."""
+        is_new = self._n <= _FIRST * self._sfreq
+        limit = min((_STEP if is_new else _SLEW) * n_times, _STEP) / self._sfreq
         half = _STEP / (2 * self._sfreq)
         if abs(drift) < half:  # together at most `_STEP`; a rate that is further off needs more
             limit = min(limit, 2 * half - abs(drift))
-        correction = min(max(step - drift, -limit), limit)
+        away = target - self._anchor - drift
+        correction = min(max(away, -limit), limit)
         self._anchor += drift + correction
         # not before the anchor had the time to come from where it started
-        settled = first > _ENVELOPE * self._sfreq
-        if settled and abs(step - drift - correction) > THRESHOLD:
-            self._leave("lost")
-        self._held, self._n = self._held[n_times:], self._n + n_times
-        return Stretch(n_times, self._segment, first, self._anchor, gap)
-
-
-class _Lateness:
-    """How late samples usually are, so that what is later may be a loss.
-
-    Parameters
-    ----------
-    sfreq : float
-        Nominal rate, in Hz.
-    """
-
-    def __init__(self, sfreq: float) -> None:
-        self.threshold = THRESHOLD
-        self._finest = max(_FINEST, 1.5 / sfreq)
-        self._latest: deque[float] = deque(maxlen=_MEMORY)  # of each second
-        self._usual, self._least = THRESHOLD, _UNSURE
-        self._high, self._n, self._n_second = 0.0, 0, round(sfreq)
-        self._last = (np.empty(0), np.empty(0))  # stamp and lateness of the newest sample
-
-    def add(self, stamps: NDArray[np.float64], late: NDArray[np.float64]) -> None:
-        """Take samples that were not lost.
-
-        Of those that bear the same timestamp only the newest counts: the others waited for it.
-        """
-        self._n += len(stamps)
-        stamps = np.concatenate([self._last[0], stamps])
-        late = np.concatenate([self._last[1], late])
-        self._last = stamps[-1:], late[-1:]
-        delivered = np.abs(late[:-1])[np.diff(stamps) > 0]
-        if len(delivered):
-            self._high = max(self._high, float(delivered.max()))
-        if self._n >= self._n_second:
-            self._latest.append(self._high)
-            self._usual = float(np.quantile(self._latest, _USUAL))
-            self._least = self._finest if len(self._latest) >= _ENVELOPE else _UNSURE
-            self._high, self._n = 0.0, 0
-        # also at once, where deliveries become worse
-        last = self._latest[-1] if self._latest else 0.0
-        usual = max(self._usual, last, self._high)
-        self.threshold = min(max(_MARGIN * usual, self._least), THRESHOLD)
-
-
-class _Envelope:
-    """Tilted lower envelope of points (x, y) that come in order of x."""
-
-    def __init__(self, slope: float) -> None:
-        self.slope = slope
-        self._known = slope
-        self._lowest: deque[tuple[float, float]] = deque(maxlen=_MEMORY)  # of each second
-        self._low = 0.0
-
-    def add(self, x: float, y: float) -> None:
-        """Take the lowest point of a block."""
-        if self._lowest and int(self._lowest[-1][0]) == int(x):
-            if y < self._lowest[-1][1]:
-                self._lowest[-1] = (x, y)
-        else:
-            self._learn()
-            self._lowest.append((x, y))
-            recent = list(self._lowest)[-_ENVELOPE:]
-            self._low = min(y - self.slope * x for x, y in recent)
-        self._low = min(self._low, y - self.slope * x)
-
-    def at(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the height of the envelope at `x`."""
-        return self._low + self.slope * x
-
-    def _learn(self) -> None:
-        """Fit the slope by least squares, drawn to the one that was known at the start."""
-        x, y = np.array(self._lowest).reshape(-1, 2).T
-        if len(x) < 3:
-            return
-        # Far off the rate that was said, old points lie far above the envelope, but on a line.
-        line = np.polyval(np.polyfit(x, y, 1), x)
-        if len(x) < _ENVELOPE or np.ptp(y - line) >= _ON_TIME:
-            on_time = y - self.at(x) < _ON_TIME
-            x, y = x[on_time], y[on_time]
-            if len(x) < 3:
-                return
-        x, y = x - x.mean(), y - self._known * x
-        self.slope = self._known + float(x @ y) / (float(x @ x) + _PRIOR)
+        if self._n > _ONSET * self._sfreq and abs(away - correction) > THRESHOLD:
+            self._leave("clock")

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from streaming.clock import StreamClock
 from streaming.errors import SourceError
 from streaming.rows import Piece
-from streaming.signal import Chunk, Gap, SignalSpec
+from streaming.signal import Chunk, Gap, Revision, SignalSpec
 
 __all__ = ["Join", "Joined", "Joiner", "interpolate", "join_data", "join_specs"]
 
@@ -156,11 +156,19 @@ class Joined:
         The samples.
     join : Join or None
         How they were joined; None of one signal alone.
+    revision : Revision or None
+        What is only known by now of samples before.
     """
 
     gap: Gap | None
     chunk: Chunk
     join: Join | None = None
+    revision: Revision | None = None
+
+    @property
+    def news(self) -> list[Gap | Revision]:
+        """What is to be told before the samples."""
+        return [item for item in (self.revision, self.gap) if item is not None]
 
 
 def join_data(
@@ -203,7 +211,7 @@ class _Segment:
 
     number: int
     start: int  # row of its first sample
-    reason: Literal["lost", "reconnect"]
+    reason: Literal["lost", "reconnect", "clock"]
     sfreq: float
     base: int  # row of the first sample that is kept
     data: NDArray[np.float32]
@@ -243,7 +251,8 @@ class _Here:
 class Joiner:
     """Join signals as their samples come; one alone passes as it is.
 
-    A gap in one is a gap of all. Where one sends nothing, the first waits for it for up to
+    A gap in one is a gap of all, but losses in another than the first that are found late are
+    only followed. Where one sends nothing, the first waits for it for up to
     3 s of its samples; those before are dropped, which is a gap too.
 
     Parameters
@@ -322,7 +331,7 @@ class Joiner:
     def _pass(self, piece: Piece) -> Joined:
         chunk, here = piece.to_chunk(self._spec), self._here
         here.segment, here.t_anchor, here.t_next = chunk.segment, chunk.t_anchor, chunk.t_end
-        return Joined(piece.stretch.gap, chunk)
+        return Joined(piece.stretch.gap, chunk, revision=piece.stretch.revision)
 
     def _take(self, segments: deque[_Segment], sfreq: float, piece: Piece) -> None:
         s = piece.stretch
@@ -334,7 +343,7 @@ class Joiner:
                 _Segment(
                     s.segment,
                     piece.row,
-                    "reconnect" if reason == "reconnect" else "lost",
+                    reason if reason in {"reconnect", "clock"} else "lost",
                     sfreq,
                     piece.row,
                     piece.data[:, :0],
@@ -400,6 +409,7 @@ class Joiner:
             self._specs,
         )
         numbers = (s.segment, *(head.number for head in heads))
+        revision = self._revised(s.revision)
         gap = None
         if numbers != here.segments or piece.row != here.row:
             gap = self._begin(numbers, piece, heads, t)
@@ -411,7 +421,16 @@ class Joiner:
         for head, position in zip(heads, join.positions, strict=True):
             at = position + n_times * head.sfreq / sfreq
             head.let_go(math.floor(at - _KEPT * head.sfreq))
-        return Joined(gap, chunk, join)
+        return Joined(gap, chunk, join, revision)
+
+    def _revised(self, revision: Revision | None) -> Revision | None:
+        """Return a late finding about the first signal as one about all."""
+        here = self._here
+        if revision is None or revision.segment != here.segments[0]:
+            return None
+        first = max(0, revision.first - here.start)
+        stop = max(first + 1, revision.stop - here.start)
+        return replace(revision, segment=here.segment, first=first, stop=stop)
 
     def _begin(
         self, numbers: tuple[int, ...], piece: Piece, heads: Sequence[_Segment], t: float
@@ -427,7 +446,11 @@ class Joiner:
             if piece.stretch.gap is not None:
                 reasons.add(piece.stretch.gap.reason)
             reason = "reconnect" if "reconnect" in {*reasons, *here.reasons} else "lost"
-            gap = Gap(here.t_next, max(0.0, t - here.t_next), reason)  # type: ignore[arg-type]
+            lost = max(0.0, t - here.t_next)
+            if reasons == {"clock"} and not here.reasons:
+                own = piece.stretch.gap
+                reason, lost = "clock", own.duration if own is not None else 0.0
+            gap = Gap(here.t_next, lost, reason)  # type: ignore[arg-type]
         here.segment, here.n, here.segments = here.segment + 1, 0, numbers
         here.start = piece.stretch.first
         here.reasons.clear()

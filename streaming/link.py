@@ -16,7 +16,7 @@ import numpy as np
 
 from streaming.errors import SourceError
 from streaming.ingest import Fed
-from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
+from streaming.signal import Chunk, Gap, Marker, Revision, SignalSpec, SourceState
 
 __all__ = [
     "CHUNK",
@@ -38,7 +38,7 @@ FRAME = struct.Struct("<IB")
 """Head of a frame: length of what follows, and its kind."""
 
 CHUNK, OTHER, CLOCK, END = range(4)
-"""Kinds: samples; a marker, gap or state; the answer to a ping; nothing more will come."""
+"""Kinds: samples; all else that a source says; the answer to a ping; nothing more will come."""
 
 PING = struct.Struct("<d")
 """When it was sent, by the clock of the decoder's side."""
@@ -48,7 +48,7 @@ PONG = struct.Struct("<dd")
 
 _CHUNK = struct.Struct("<qqddqqI?")
 
-_OTHERS = {kind.__name__: kind for kind in (Marker, Gap, SourceState)}
+_OTHERS = {kind.__name__: kind for kind in (Marker, Gap, Revision, SourceState)}
 
 
 @dataclass(frozen=True, slots=True)

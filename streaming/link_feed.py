@@ -11,7 +11,7 @@ from streaming.ingest import Fed
 from streaming.link import Hello
 from streaming.link_client import LinkClient
 from streaming.lsl_clock import lsl_clock
-from streaming.signal import Chunk, Marker, SignalSpec, SourceState
+from streaming.signal import Chunk, Marker, Revision, SignalSpec, SourceState
 
 __all__ = ["LinkFeed", "Position"]
 
@@ -108,7 +108,7 @@ class LinkFeed:
 
     def _placed(self, fed: Fed) -> Fed:
         item = fed.item
-        if not isinstance(item, Chunk | Marker):
+        if not isinstance(item, Chunk | Marker | Revision):
             return fed
         item = replace(item, segment=self._base + item.segment)
         self._newest = max(self._newest, item.segment)

@@ -39,6 +39,8 @@ class LslSignal:
         The LSL clock.
     say : callable
         Gets each change of state.
+    alone : bool
+        Whether it is the only signal; see `RowClock`.
     """
 
     def __init__(
@@ -48,12 +50,14 @@ class LslSignal:
         interpret: Callable[[Inlet], Described],
         clock: Clock,
         say: Callable[[SourceState], None],
+        *,
+        alone: bool = True,
     ) -> None:
         self.summary, self.described = inlet.summary, described
         self.xml, self.description = inlet.xml, inlet.description
         self.inlet: Inlet | None = inlet
         self.condition = Condition(self.summary.name, clock, say)
-        self.rows = RowClock(described.spec.sfreq, described.to_si)
+        self.rows = RowClock(described.spec.sfreq, described.to_si, alone=alone)
         self._interpret = interpret
         self._format, self._uid = inlet.channel_format, inlet.uid
         self._finder: Finder | None = None
@@ -79,7 +83,7 @@ class LslSignal:
         if self.condition.arrived():
             self._stop_looking()
         receive(rows, stamps)
-        return self.rows.feed(rows, stamps + self.inlet.shift)
+        return self.rows.feed(rows, stamps + self.inlet.shift, self.condition.t_sample)
 
     def watch(self) -> list[Piece]:
         """Notice if nothing comes; return the samples that are not to wait for more."""

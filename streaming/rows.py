@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.clock import StreamClock, Stretch
+from streaming.clock import MAX_FILL, StreamClock, Stretch
 from streaming.signal import Chunk, SignalSpec
 
 __all__ = ["Piece", "RowClock", "marker_label", "to_si"]
@@ -76,15 +76,23 @@ class RowClock:
         Nominal rate, in Hz.
     factors : sequence of float
         What to multiply each channel with to have SI units.
+    alone : bool
+        Whether it is the only signal: short losses in one of several end the segment, as the
+        samples of the others go on.
     """
 
-    def __init__(self, sfreq: float, factors: Sequence[float]) -> None:
-        self.clock = StreamClock(sfreq)
+    def __init__(self, sfreq: float, factors: Sequence[float], *, alone: bool = True) -> None:
+        self.clock = StreamClock(sfreq, MAX_FILL if alone else 0.0)
         self._factors = factors
         self._held: NDArray[np.generic] = np.empty((0, len(factors)))
         self._row = 0
 
-    def feed(self, rows: NDArray[np.generic], stamps: NDArray[np.float64]) -> list[Piece]:
+    def feed(
+        self,
+        rows: NDArray[np.generic],
+        stamps: NDArray[np.float64],
+        t_received: float | None = None,
+    ) -> list[Piece]:
         """Take rows and their timestamps, and return the samples that are given out.
 
         Parameters
@@ -93,10 +101,12 @@ class RowClock:
             As they were sent; may be written to afterwards.
         stamps : array of shape (n_times,)
             In seconds on the LSL clock.
+        t_received : float or None
+            When they arrived, if they are live; see `StreamClock.feed`.
         """
         if len(self._held):
             rows = np.concatenate([self._held, rows])
-        return self._cut(rows, self.clock.feed(stamps))
+        return self._cut(rows, self.clock.feed(stamps, t_received))
 
     def settle(self) -> list[Piece]:
         """Return the samples that are held back: no more are to be waited for."""

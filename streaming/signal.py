@@ -22,6 +22,7 @@ __all__ = [
     "Chunk",
     "Gap",
     "Marker",
+    "Revision",
     "SignalSpec",
     "SourceState",
     "Window",
@@ -120,15 +121,21 @@ class SignalSpec:
 
 
 class Bad(IntEnum):
-    """Why no window over a sample is decoded; of two reasons the larger counts."""
+    """What is wrong with a sample; of two reasons the larger counts.
 
-    SAMPLES = 1
+    No window over any but those that were filled in is decoded.
+    """
+
+    FILLED = 1
+    """It was lost, and lies on a line between its neighbours."""
+
+    SAMPLES = 2
     """A channel was not measured, and holds a made-up value."""
 
-    CHANNELS = 2
+    CHANNELS = 3
     """More channels are bad than can be interpolated."""
 
-    ARTIFACT = 3
+    ARTIFACT = 4
     """The signal is too large or too steep to come from a brain."""
 
 
@@ -151,7 +158,7 @@ class Chunk:
         the LSL clock. The source may move it from chunk to chunk as it learns how fast the
         amplifier's clock runs, so that `t0` stays right for hours.
     bad : array of uint8 of shape (n_times,) or None
-        For each sample 0, or why no window over it is decoded (`Bad`); None if all are good.
+        For each sample 0, or what is wrong with it (`Bad`); None if all are good.
     """
 
     data: NDArray[np.float32]
@@ -248,7 +255,10 @@ class Marker:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Samples that were lost; the next chunk begins another segment.
+    """Samples that were lost, so that the next chunk begins another segment.
+
+    Up to 20 ms of them may be filled in instead, if the segment goes on: then the next chunk
+    begins as much later in it.
 
     Parameters
     ----------
@@ -257,14 +267,46 @@ class Gap:
     duration : float
         How long the loss is, in seconds.
     reason : str
-        ``"lost"`` between the amplifier and us, ``"overrun"`` dropped by us because decoding
-        was too slow, ``"reconnect"`` the source was away, ``"restart"`` decoding was restarted,
-        ``"ingest"`` the taking in of samples was.
+        ``"lost"`` between the amplifier and us, ``"filled"`` lost, but so few that the segment
+        goes on, ``"overrun"`` dropped by us because decoding was too slow, ``"reconnect"`` the
+        source was away, ``"clock"`` the sender's clock was set, and what `duration` says is
+        missing, mostly nothing, ``"restart"`` decoding was restarted, ``"ingest"`` the taking
+        in of samples was.
     """
 
     t: float
     duration: float
-    reason: Literal["lost", "overrun", "reconnect", "restart", "ingest"]
+    reason: Literal["lost", "filled", "overrun", "reconnect", "clock", "restart", "ingest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """More samples were lost than was said, or fewer: seen only now.
+
+    Parameters
+    ----------
+    segment, first, stop : int
+        Before which sample they are missing: one from `first` up to, but not including, `stop`
+        of a segment. For another length of the gap before a segment that is its sample 0.
+    t : float
+        When sample `first` was taken, in seconds on the LSL clock.
+    n_times : int
+        How many samples are missing beyond what was said; below 0 if fewer are.
+    """
+
+    segment: int
+    first: int
+    stop: int
+    t: float
+    n_times: int
+
+    def __post_init__(self) -> None:
+        """Refuse a place that is none."""
+        if not 0 <= self.first < self.stop:
+            msg = (
+                f"a revision needs 0 <= first < stop, got first={self.first}, stop={self.stop}"
+            )
+            raise ValueError(msg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +346,7 @@ class Window:
     decode_id : str
         Kind of window and index of what triggered it: the same on every replay.
     quality : float
-        Share of the samples that were neither filled in nor rejected, from 0 to 1.
+        Share of the samples that were not filled in, from 0 to 1.
     marker : Marker or None
         What a locked window is locked to. Its label is for scoring only: no encoder reads it.
     """

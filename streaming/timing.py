@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from streaming.errors import ConfigError
 from streaming.pulses import QUIET
-from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
+from streaming.signal import Chunk, Gap, Marker, Revision, SignalSpec, SourceState
 from streaming.sources.source import Item, Source
 
 __all__ = [
@@ -214,7 +214,7 @@ class TimedSource:
                 self._ready.append(item)
             # after a gap or a state nothing more is sure to come
             self._ready += self._decided(everything=isinstance(item, Gap | SourceState))
-            if isinstance(item, Gap | SourceState):
+            if isinstance(item, Gap | Revision | SourceState):
                 self._ready.append(item)
             elif item is None:
                 break

@@ -304,8 +304,10 @@ class Windower:
             return self._withhold(trigger, "late")
         if start < self._segment_first + self._n_settling:
             return self._withhold(trigger, "settling")
-        if worst := int(self._bad.read(start, stop).max()):
+        bad = self._bad.read(start, stop)
+        if (worst := int(bad.max())) > Bad.FILLED:
             return self._withhold(trigger, _REASONS[worst])
+        quality = 1.0 - float(np.mean(bad == Bad.FILLED))
         data = self._samples.read(start, stop).copy()
         if isinstance(self.windowing, LockedWindows) and self.windowing.baseline is not None:
             from_, to = (
@@ -313,7 +315,8 @@ class Windower:
             )
             data -= data[:, from_:to].mean(axis=1, dtype=np.float64, keepdims=True)
         chunk = Chunk(data, self._spec, self._segment, start, self._t_anchor)
-        return Window(chunk, f"{self._kind}/{trigger.number}", marker=trigger.marker)
+        name = f"{self._kind}/{trigger.number}"
+        return Window(chunk, name, quality=quality, marker=trigger.marker)
 
     def _withhold(self, trigger: _Trigger, reason: Reason) -> Withheld:
         """Say why there is no window."""

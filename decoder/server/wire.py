@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from decoder.events import (
     Event,
     GapFound,
+    GapRevised,
     Latency,
     MarkerSeen,
     Overrun,
@@ -27,6 +28,7 @@ from decoder.events import (
     State,
     TextDecoded,
 )
+from streaming.signal import Gap
 
 __all__ = [
     "PROTOCOL",
@@ -179,7 +181,7 @@ def stream_of(event: Event) -> str:
             return "markers"
         case Quality():
             return "quality"
-        case GapFound() | Overrun() | State():
+        case GapFound() | GapRevised() | Overrun() | State():
             return "state"
         case Latency():
             return "latency"
@@ -204,7 +206,7 @@ def encode(event: Event, seq: int | None, t_emit: float) -> str:
     return _dumps({"jsonrpc": "2.0", "method": stream_of(event), "params": params})
 
 
-def _fields(event: Event) -> dict[str, Any]:
+def _fields(event: Event) -> dict[str, Any]:  # noqa: PLR0911 - one for each kind
     match event:
         case TextDecoded():
             return _plain(event) | {"revision": 0}
@@ -222,13 +224,10 @@ def _fields(event: Event) -> dict[str, Any]:
             del own["channels"]
             return own | _plain(channels)
         case GapFound(gap=gap):
-            return {
-                "what": "gap",
-                "state": "gap",
-                "t": gap.t,
-                "duration": gap.duration,
-                "detail": f"{gap.duration * 1000:.0f} ms of signal {_REASONS[gap.reason]}",
-            }
+            return _gap_fields(gap)
+        case GapRevised(revision=revision):
+            own = _plain(revision) | {"decode_ids": event.decode_ids}
+            return {"what": "gap", "state": "revised", "detail": _detail(event), **own}
         case Overrun():
             detail = (
                 f"{event.n_times} samples were recorded, but did not reach the decoder in time"
@@ -244,10 +243,30 @@ def _fields(event: Event) -> dict[str, Any]:
 _REASONS = {
     "lost": "lost on the way from the amplifier",
     "overrun": "not decoded because decoding was too slow",
+    "filled": "lost on the way from the amplifier, and filled in",
+    "clock": "missing where the sender's clock was set",
     "reconnect": "missed while the source was away",
     "ingest": "neither recorded nor decoded while taking in was restarted",
     "restart": "recorded, but not decoded while decoding was restarted",
 }
+
+
+def _gap_fields(gap: Gap) -> dict[str, Any]:
+    return {
+        "what": "gap",
+        "state": "filled" if gap.reason == "filled" else "gap",
+        "t": gap.t,
+        "duration": gap.duration,
+        "reason": gap.reason,
+        "detail": f"{gap.duration * 1000:.0f} ms of signal {_REASONS[gap.reason]}",
+    }
+
+
+def _detail(event: GapRevised) -> str:
+    n_times, n_decodes = event.revision.n_times, len(event.decode_ids)
+    more = "more" if n_times > 0 else "fewer"
+    found = f"{abs(n_times)} samples {more} were lost than was said"
+    return f"{found}; it concerns {n_decodes} decodes"
 
 
 def encode_signal(signal: Signal) -> bytes:

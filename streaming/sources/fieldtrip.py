@@ -56,7 +56,8 @@ _N_KNOWN = 16
 @dataclass(slots=True)
 class _Segment:
     number: int
-    start: int  # the buffer's count at its first sample
+    since: int  # the buffer's count from which on this holds
+    start: int  # what that would be at sample 0, with none lost after it
     t_anchor: float
 
 
@@ -349,11 +350,13 @@ class FieldTripSource:
     def _give(self, pieces: Sequence[Piece]) -> None:
         for piece in pieces:
             s = piece.stretch
-            if s.first == 0:
-                self._segments.append(_Segment(s.segment, self._given, s.t_anchor))
-            if s.gap is not None:
-                self._ready.append(s.gap if self._n_lost < 0 else self._counted(s.gap))
+            if s.gap is not None or not self._segments:
+                start = self._given - s.first
+                self._segments.append(_Segment(s.segment, self._given, start, s.t_anchor))
+            if s.gap is not None and self._n_lost >= 0:
+                s = replace(s, gap=self._counted(s.gap))
                 self._n_lost = -1
+            self._ready += s.news
             self._segments[-1].t_anchor = s.t_anchor
             self._ready.append(piece.to_chunk(self.spec))
             self._given += s.n_times
@@ -384,7 +387,7 @@ class FieldTripSource:
         t_now, waiting, self._waiting = self._clock(), self._waiting, []
         for sample, label, arrived in waiting:
             if now or sample < self._given or t_now - arrived > _MARKER_WAIT:
-                before = [s for s in self._segments if s.start <= sample]
+                before = [s for s in self._segments if s.since <= sample]
                 segment = before[-1] if before else self._segments[0]
                 index = sample - segment.start
                 t = segment.t_anchor + index / self.spec.sfreq

@@ -112,7 +112,10 @@ class LslSource:
         self._clock, self._tap = clock, tap
         self._ready: deque[Item] = deque()
         self._signals = [
-            LslSignal(inlet, interpret(inlet), interpret, clock, self._say) for inlet in inlets
+            LslSignal(
+                inlet, interpret(inlet), interpret, clock, self._say, alone=len(inlets) == 1
+            )
+            for inlet in inlets
         ]
         specs = [signal.described.spec for signal in self._signals]
         self._spec = join_specs([s.summary.name for s in self._signals], specs)
@@ -298,8 +301,7 @@ class LslSource:
 
     def _give(self, number: int, pieces: Sequence[Piece]) -> None:
         for joined in self._joiner.feed(number, pieces):
-            if joined.gap is not None:
-                self._ready.append(joined.gap)
+            self._ready += joined.news
             if joined.join is not None:
                 t = np.array([joined.chunk.t0])
                 self._send(RawSamples(self._join_id, t, join_row(joined.join)))

@@ -256,7 +256,8 @@ class XdfSource:
         self._items = None
 
     def _make_items(self) -> Iterator[Item]:
-        clocks = [RowClock(d.spec.sfreq, d.to_si) for d in self._described]
+        alone = len(self._described) == 1
+        clocks = [RowClock(d.spec.sfreq, d.to_si, alone=alone) for d in self._described]
         joiner = Joiner(self._specs, [rows.clock for rows in clocks], self._spec)
         waiting = deque(self._markers)
         for number, rows, t, last in self._blocks():
@@ -264,8 +265,7 @@ class XdfSource:
             if last:
                 pieces += clocks[number].settle()
             for joined in joiner.feed(number, pieces):
-                if joined.gap is not None:
-                    yield joined.gap
+                yield from joined.news
                 yield joined.chunk
             if joiner.started and not joiner.undecided:
                 while waiting and waiting[0][0] < joiner.t_next:

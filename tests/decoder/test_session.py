@@ -10,10 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decoder.control import MarkBad
-from decoder.events import Event, MarkerSeen, Overrun, Quality, Signal, State, TextDecoded
+from decoder.events import (
+    Event,
+    GapRevised,
+    MarkerSeen,
+    Overrun,
+    Quality,
+    Signal,
+    State,
+    TextDecoded,
+)
 from decoder.session import Session
 from streaming.errors import StreamMismatch
-from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
+from streaming.signal import Chunk, Gap, Marker, Revision, SignalSpec, SourceState
 from streaming.sources.source import Item
 from streaming.window import SlidingWindows
 from tests.decoder.tiny import SPEC, chunk, marker, signal, tiny_model
@@ -238,3 +247,42 @@ def test_an_amplifier_that_is_dead_as_a_whole_is_not_decoded(
         {"settling", ""} if since else {"settling", "bad channels"}
     )
     assert any(isinstance(event, Quality) and event.refused for event in events)
+
+
+def run_with_a_filled_loss(cut: int, size: int) -> list[TextDecoded]:
+    """Feed the signal without samples 1500 and 1501, cut at `cut` and every `size` samples."""
+    session = Session(tiny_model(SlidingWindows(0.5, 0.25)), SPEC, "S")
+    events: list[Event] = []
+    for start, stop in pairwise([*range(0, 1500, size), 1500]):
+        events += session.feed(chunk(DATA, start, stop), 130.0)
+    events += session.feed(Gap(115.0, 0.02, "filled"), 130.0)
+    for start, stop in pairwise([1502, 1502 + cut, 3000]):
+        events += session.feed(chunk(DATA, start, stop), 130.0)
+    assert not [e for e in events if isinstance(e, Overrun)]
+    return decodes(events)
+
+
+FILLED = run_with_a_filled_loss(1000, 1500)
+
+
+def test_what_was_filled_in_lowers_the_quality_of_the_decodes_over_it() -> None:
+    over = [d.first < 1502 and d.first + d.n_times > 1500 for d in FILLED]
+    assert [d.quality < 1 for d in FILLED] == over
+    assert {d.quality for d in FILLED} == {1.0, 0.96}  # 1 of 25 samples at 50 Hz
+
+
+@settings(max_examples=10, deadline=None)
+@given(cut=st.integers(1, 1200), size=st.integers(1, 300))
+def test_cutting_changes_nothing_where_samples_were_filled_in(cut: int, size: int) -> None:
+    assert run_with_a_filled_loss(cut, size) == FILLED
+
+
+def test_a_revision_names_the_decodes_since_then() -> None:
+    session = Session(tiny_model(SlidingWindows(0.5, 0.5)), SPEC, "S")
+    found = decodes(session.feed(chunk(DATA, 0, 2000), 120.0))
+    (event,) = session.feed(Revision(0, 1025, 1100, 110.25, 2), 120.0)
+    assert isinstance(event, GapRevised)
+    after = [d.decode_id for d in found if d.first + d.n_times > 1025 and not d.abstained]
+    assert list(event.decode_ids) == after
+    (event,) = session.feed(Revision(1, 0, 1, 120.0, -1), 120.0)
+    assert event == GapRevised(Revision(1, 0, 1, 120.0, -1), ())

@@ -131,3 +131,46 @@ def test_a_second_recording_follows_the_first_at_its_own_time() -> None:
     timeline = Timeline.of(place(entries, rows), 57 + 25, SFREQ)
     assert timeline.stretches == (Stretch(0, 0, 57, 0), Stretch(1, 57, 25, 200))
     assert timeline.missing[0] == Missing(57, 143, "BAD_ACQ_SKIP")
+
+
+def test_what_was_filled_in_is_lost_on_the_timeline() -> None:
+    filled = ["gap", 0.0, 0.05, 2 / SFREQ, "filled"]
+    entries = [chunk(0, 0, 5, 0), filled, chunk(0, 7, 5, 5), gap(3), chunk(1, 0, 4, 10)]
+    timeline = Timeline.of(entries, 14, SFREQ)
+    assert timeline.stretches == (
+        Stretch(0, 0, 5, 0),
+        Stretch(0, 5, 5, 7, 7),
+        Stretch(1, 10, 4, 15),
+    )
+    assert timeline.missing == (Missing(5, 2, "BAD_ACQ_SKIP"), Missing(12, 3, "BAD_ACQ_SKIP"))
+    assert [timeline.locate(0, sample) for sample in (0, 6, 7)] == [0, 6, 7]
+    assert timeline.locate(1, 0) == 15
+
+
+def test_a_loss_that_was_found_late_moves_what_came_after_it() -> None:
+    """Two samples were lost before one of 3 to 5; a marker came before that was told."""
+    entries = [
+        chunk(0, 0, 8, 0),
+        ["marker", 0.0, "by time", 0.07, 0, 7],
+        ["revision", 0.0, 0, 3, 6, 0.03, 2],
+        ["marker", 0.0, "counted", 0.1, 0, 8],
+        chunk(0, 8, 2, 8),
+    ]
+    timeline = Timeline.of(entries, 10, SFREQ)
+    assert timeline.stretches == (Stretch(0, 0, 3, 0), Stretch(0, 3, 7, 5, 3))
+    assert timeline.missing == (Missing(3, 2, "BAD_ACQ_SKIP"), Missing(5, 3, "BAD_unplaced"))
+    assert [timeline.locate(0, sample) for sample in (2, 3, 9)] == [2, 5, 11]
+    found, _ = timeline.markers(entries)
+    assert [(at, m.label) for at, m in found] == [(7, "by time"), (10, "counted")]
+
+
+def test_a_gap_whose_length_was_revised() -> None:
+    entries = [
+        chunk(0, 0, 5, 0),
+        gap(3),
+        chunk(1, 0, 5, 5),
+        ["revision", 0.0, 1, 0, 1, 0.08, -1],
+    ]
+    timeline = Timeline.of(entries, 10, SFREQ)
+    assert timeline.missing == (Missing(5, 2, "BAD_ACQ_SKIP"),)
+    assert timeline.locate(1, 0) == 7

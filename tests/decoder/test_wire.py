@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from decoder.events import (
     Event,
     GapFound,
+    GapRevised,
     Latency,
     MarkerSeen,
     Overrun,
@@ -22,7 +23,7 @@ from decoder.events import (
     Truth,
 )
 from decoder.server import wire
-from streaming.signal import Gap, Marker
+from streaming.signal import Gap, Marker, Revision
 
 TEXT = TextDecoded(
     decode_id="S/locked/0",
@@ -44,6 +45,7 @@ EVENTS: list[tuple[Event, str]] = [
     (TEXT, "text"),
     (MarkerSeen(Marker("cat", 1.0, 0, 5), "stimulus", "cat", "cat", "🐈"), "markers"),
     (GapFound(Gap(1.0, 0.5, "lost")), "state"),
+    (GapRevised(Revision(0, 50, 90, 1.5, 2), ("S/locked/0",)), "state"),
     (Overrun(100, 1.0), "state"),
     (State("source", "live", 1.0, "fine"), "state"),
     (Latency({"total": (1.0, 2.0, 3.0)}, 10, 0, 0), "latency"),
@@ -118,3 +120,13 @@ def test_deep_nesting_is_no_crash() -> None:
 def test_not_a_number_never_goes_out() -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         wire.encode(State("source", "live", float("nan"), ""), 1, 1.0)
+
+
+def test_a_revision_names_its_place_and_the_decodes() -> None:
+    event = GapRevised(Revision(3, 50, 90, 1.5, 2), ("S/sliding/4", "S/sliding/5"))
+    params = json.loads(wire.encode(event, 1, 2.0))["params"]
+    assert (params["what"], params["state"]) == ("gap", "revised")
+    place = [params[name] for name in ("segment", "first", "stop", "t", "n_times")]
+    assert place == [3, 50, 90, 1.5, 2]
+    assert params["decode_ids"] == ["S/sliding/4", "S/sliding/5"]
+    assert "2 samples more" in params["detail"]

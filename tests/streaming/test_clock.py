@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from streaming.clock import DECISION, THRESHOLD, StreamClock, Stretch
+from streaming.clock import DECISION, MAX_FILL, THRESHOLD, StreamClock, Stretch
 from streaming.errors import SourceError
 from streaming.signal import Gap
 from tests.recordings import recordings
@@ -157,20 +157,24 @@ def test_a_loss_just_longer_than_the_lateness_is_found_live(
 
 @settings(max_examples=15, deadline=None)
 @given(
-    lost=st.floats(0.01, 0.1),
+    n_lost=st.integers(3, 25),
     at=st.integers(3500, 4000),
     size=st.integers(1, 50),
     ppm=st.floats(-100, 100),
 )
 def test_a_short_loss_is_found_where_timestamps_are_exact(
-    lost: float, at: int, size: int, ppm: float
+    n_lost: int, at: int, size: int, ppm: float
 ) -> None:
-    truth = _truth(20, ppm)
-    truth[at:] += lost
+    truth = np.delete(_truth(21, ppm), slice(at, at + n_lost))
     run = _run(truth, [size])
     (gap,) = run.gaps
-    assert run.segment.count(0) == at
-    assert gap.duration == pytest.approx(lost, abs=1e-3)
+    assert gap.duration == pytest.approx(n_lost / SFREQ, abs=1e-3)
+    if n_lost <= MAX_FILL * SFREQ:  # so short that the segment goes on
+        assert (gap.reason, run.segment.count(0)) == ("filled", len(truth))
+        (after,) = [s for s in run.stretches if s.gap is not None]
+        assert after.first == at + n_lost
+    else:
+        assert (gap.reason, run.segment.count(0)) == ("lost", at)
 
 
 @settings(max_examples=15, deadline=None)
@@ -373,3 +377,151 @@ def test_a_rate_that_is_far_off_never_gives_instants_that_are(block: int, ppm: f
     assert error.max() < THRESHOLD + 1e-3 if block == 10 else 0.25
     if (ppm, block) == (24000, 10):  # learned
         assert error[truth > START + 30].max() < 0.002
+
+
+@dataclass
+class Live:
+    """A stream as it comes: when samples were taken, stamped, and received."""
+
+    truth: NDArray[np.float64]
+    stamps: NDArray[np.float64]
+    received: NDArray[np.float64]
+    block: int
+
+
+def _live(
+    seconds: float, block: int, late: float, ppm: float, seed: int, lost: slice | None = None
+) -> Live:
+    """Blocks arrive up to `late` seconds late, and are received within a millisecond."""
+    truth = _truth(seconds, ppm)
+    if lost is not None:
+        truth = np.delete(truth, lost)
+    stamps = _stamped(truth, block, late, seed)
+    network = np.random.default_rng(seed).exponential(0.2e-3, len(stamps))
+    return Live(truth, stamps, stamps + network, block)
+
+
+def _run_live(live: Live) -> Run:
+    clock, run = StreamClock(SFREQ), Run()
+    for start in range(0, len(live.stamps), live.block):
+        part = slice(start, start + live.block)
+        _add(run, clock.feed(live.stamps[part], live.received[part][-1]), SFREQ)
+    _add(run, clock.settle(), SFREQ)
+    return run
+
+
+def _error(run: Run, truth: NDArray[np.float64], n_settled: int) -> NDArray[np.float64]:
+    """Return errors without the constant delay, which nothing can observe."""
+    error = np.array(run.t) - truth
+    return np.abs(error - np.median(error[n_settled // 2 : n_settled]))
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    block=st.integers(1, 32),
+    late=st.floats(0, 0.02),
+    ppm=st.floats(-100, 100),
+    n_lost=st.integers(50, 4000),
+    seed=st.integers(0, 1000),
+)
+def test_instants_are_right_again_soon_after_a_loss(
+    block: int, late: float, ppm: float, n_lost: int, seed: int
+) -> None:
+    at = 60 * 250 // block * block
+    live = _live(90, block, late, ppm, seed, slice(at, at + n_lost))
+    run = _run_live(live)
+    (gap,) = run.gaps
+    assert gap.reason == "lost"
+    error = _error(run, live.truth, at)
+    if block <= 16:  # with fewer blocks a second, the number of lost samples is not sure yet
+        assert np.percentile(error[at + 250 : at + 5 * 250], 90) < 1e-3
+    assert error[at + 11 * 250 :].max() < 2e-3
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    block=st.integers(1, 32),
+    late=st.floats(0, 0.02),
+    step=st.one_of(st.floats(0.05, 3), st.floats(-3, -0.15)),
+    seed=st.integers(0, 1000),
+)
+def test_a_clock_that_is_set_is_no_loss_where_arrivals_tell(
+    block: int, late: float, step: float, seed: int
+) -> None:
+    at = 60 * 250 // block * block
+    live = _live(75, block, late, 50.0, seed)
+    live.stamps[at:] += step
+    run = _run_live(live)
+    (gap,) = run.gaps
+    assert (gap.reason, gap.duration) == ("clock", 0.0)
+    live.truth[at:] += step
+    error = _error(run, live.truth, at)
+    assert np.percentile(error[at + 250 : at + 5 * 250], 95) < 1.5e-3
+
+
+def test_a_clock_that_is_set_while_samples_are_lost() -> None:
+    live = _live(40, 10, 0.0, 0.0, 0, slice(5000, 5250))
+    live.stamps[5000:] += 0.5
+    (gap,) = _run_live(live).gaps
+    assert gap.reason == "clock"
+    assert gap.duration == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("step", [0.01, 0.018])
+def test_a_clock_that_is_set_by_little_is_followed(step: float) -> None:
+    live = _live(60, 10, 0.0, 0.0, 0)
+    live.stamps[10_000:] += step
+    run = _run_live(live)
+    assert not run.gaps
+    live.truth[10_000:] += step
+    assert _error(run, live.truth, 10_000)[10_000 + 375 :].max() < 1e-3
+
+
+def test_a_recording_that_is_sent_faster_loses_what_it_lost() -> None:
+    """Timestamps run ahead of arrivals, which then tell nothing of steps."""
+    live = _live(40, 10, 0.0, 0.0, 0, slice(5000, 5250))
+    live.received[:] = START + (live.stamps - START) / 4
+    (gap,) = _run_live(live).gaps
+    assert (gap.reason, round(gap.duration, 3)) == ("lost", 1.0)
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    block=st.integers(1, 20),
+    late=st.floats(0.008, 0.02),
+    n_lost=st.integers(2, 3),
+    ppm=st.floats(-100, 100),
+    seed=st.integers(0, 1000),
+)
+def test_a_loss_that_hides_among_late_blocks_is_found_within_30_s(
+    block: int, late: float, n_lost: int, ppm: float, seed: int
+) -> None:
+    at = 60 * 250 // block * block
+    live = _live(92, block, late, ppm, seed, slice(at, at + n_lost))
+    run = _run_live(live)
+    revised = [s.revision for s in run.stretches if s.revision is not None]
+    filled = [round(g.duration * SFREQ) for g in run.gaps]
+    assert sum(r.n_times for r in revised) + sum(filled) == n_lost
+    for revision in revised:
+        assert revision.first <= at + 250
+        assert revision.stop > at - 250
+    assert set(run.segment) == {0}
+    error = _error(run, live.truth, at)
+    assert error[-500:].max() < 2e-3
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    block=st.integers(1, 32),
+    mean=st.floats(0.001, 0.015),
+    ppm=st.floats(-100, 100),
+    seed=st.integers(0, 1000),
+)
+def test_late_blocks_are_never_found_to_be_a_loss_later(
+    block: int, mean: float, ppm: float, seed: int
+) -> None:
+    truth, rng = _truth(120, ppm), np.random.default_rng(seed)
+    delay = np.repeat(rng.exponential(mean, len(truth) // block + 1), block)
+    stamps = _stamped(truth, block, 0.0) + delay[: len(truth)]
+    run = _run(np.maximum.accumulate(stamps), [block])
+    assert not [s for s in run.stretches if s.revision is not None]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streaming.chain import standard_chain
 from streaming.errors import ConfigError
-from streaming.signal import Chunk, Marker, SignalSpec, Window
+from streaming.signal import Bad, Chunk, Marker, SignalSpec, Window
 from streaming.window import (
     LockedWindows,
     SlidingWindows,
@@ -27,8 +27,8 @@ N_TIMES = 300
 LOCKED = LockedWindows(-0.1, 0.4, baseline=(-0.1, 0.0))
 SLIDING = SlidingWindows(duration=0.5, hop=0.13)
 
-BAD = np.zeros(N_TIMES, bool)
-BAD[200] = True
+BAD = np.zeros(N_TIMES, np.uint8)
+BAD[200] = Bad.SAMPLES
 STREAM = [
     Chunk(noise(2, N_TIMES, seed=0), SPEC, 0, first=11, t_anchor=50.0, bad=BAD),
     Chunk(noise(2, N_TIMES, seed=1), SPEC, 1, first=0, t_anchor=60.0),
@@ -292,3 +292,12 @@ def test_windows_that_cannot_be_are_refused(values: dict[str, object], match: st
 def test_a_window_shorter_than_a_sample_is_refused() -> None:
     with pytest.raises(ConfigError, match="no sample at 100 Hz"):
         windower(SlidingWindows(duration=0.001, hop=0.1))
+
+
+def test_what_was_filled_in_lowers_the_quality_of_the_windows_over_it() -> None:
+    bad = np.zeros(N_TIMES, np.uint8)
+    bad[200:202] = Bad.FILLED
+    chunk = Chunk(noise(2, N_TIMES, seed=0), SPEC, 0, first=0, t_anchor=50.0, bad=bad)
+    windows = [w for w in windower(SLIDING).feed(chunk) if isinstance(w, Window)]
+    quality = {(w.chunk.first <= 200 and w.chunk.first + 50 > 201): w.quality for w in windows}
+    assert quality == {True: 1 - 2 / 50, False: 1.0}

@@ -52,7 +52,7 @@ export class Status {
     if (event.what === "source") this.#source = event;
     else if (event.what === "decoder") this.#decoder = event;
     else if (event.what === "recorder") this.#recorder = `Nothing is recorded: ${event.detail}.`;
-    else if (event.what === "gap") {
+    else if (event.state === "gap") {
       this.notice(now, `${event.detail}. Windows that touch it are not decoded.`);
     } else this.notice(now, event.detail);
   }
