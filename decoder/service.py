@@ -26,7 +26,7 @@ from decoder.server.app import build_app
 from decoder.server.auth import Access
 from decoder.server.connection import Backend
 from decoder.server.hub import Hub, Message
-from decoder.server.protocol import WebSocketProtocol
+from decoder.server.protocol import HttpProtocol, WebSocketProtocol
 from decoder.server.wire import PROTOCOL
 from decoder.session import Session
 from models.checkpoint import load_model
@@ -211,6 +211,7 @@ class Service:
             log_level="warning",
             access_log=False,
             lifespan="off",
+            http=HttpProtocol,
             ws=WebSocketProtocol,
             ws_max_size=65536,
             ws_per_message_deflate=False,

@@ -23,6 +23,12 @@ SEND_TIMEOUT = 10.0
 
 MAX_WRONG_TOKENS = 5
 
+PATIENCE = 10.0
+"""Seconds that a client gets to say who it is."""
+
+RATE, BURST = 50.0, 100
+"""Requests a second of one client, and how many at once; those beyond wait."""
+
 Answer = tuple[dict[str, Any], Callable[[], None] | None]
 """The result of a method, and what to do once it was sent."""
 
@@ -70,6 +76,7 @@ class Connection:
         self._client = Client(backend.clock)
         self._role: Role | None = None
         self._n_wrong = 0
+        self._due = 0.0  # when the next request may be answered
 
     async def run(self) -> None:
         """Serve the client until either side closes."""
@@ -78,6 +85,7 @@ class Connection:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._send_events)
+                tasks.start_soon(self._expect_authorize)
                 await self._answer_requests()
                 tasks.cancel_scope.cancel()
         except* WebSocketDisconnect:
@@ -89,6 +97,17 @@ class Connection:
         while (message := await self._client.next()) is not None:
             await self._send(message.body)
         await self._close(1013, "too slow: subscribe with policy latest, or read faster")
+
+    async def _expect_authorize(self) -> None:
+        await anyio.sleep(PATIENCE)
+        if self._role is None:
+            await self._close(1008, f"authorize within {PATIENCE:g} s")
+
+    async def _take_turns(self) -> None:
+        """Wait if the client asks too much: the event loop belongs to all of them."""
+        now = anyio.current_time()
+        self._due = turn(self._due, now)
+        await anyio.sleep(max(0.0, self._due - now))
 
     async def _send(self, body: str | bytes) -> None:
         """Send a frame.
@@ -120,6 +139,7 @@ class Connection:
             frame = await self._ws.receive()
             if frame["type"] == "websocket.disconnect":
                 return
+            await self._take_turns()
             try:
                 await self._answer(frame.get("text"))
             except wire.RpcError as error:
@@ -209,6 +229,11 @@ class Connection:
         if problem:
             raise wire.RpcError(wire.INVALID_PARAMS, problem, request.id)
         return {"ch_names": asked.ch_names, "bad": asked.bad}, None
+
+
+def turn(due: float, now: float) -> float:
+    """Return when a request may be answered that comes now, after one that was due at `due`."""
+    return max(due + 1 / RATE, now - BURST / RATE)
 
 
 _METHODS: dict[str, Callable[[Connection, wire.Request], Answer]] = {

@@ -15,7 +15,7 @@ from decoder.server.app import build_app
 from decoder.server.auth import Access
 from decoder.server.connection import Backend
 from decoder.server.hub import Hub, Message
-from decoder.server.protocol import WebSocketProtocol
+from decoder.server.protocol import HttpProtocol, WebSocketProtocol
 
 TOKEN = "token-of-the-test"
 
@@ -56,7 +56,11 @@ def serving(*, open_viewer: bool = False, not_ready: str = "") -> Iterator[Servi
     sock.bind(("127.0.0.1", 0))
     sock.listen()
     config = uvicorn.Config(
-        build_app(backend), log_level="warning", lifespan="off", ws=WebSocketProtocol
+        build_app(backend),
+        log_level="warning",
+        lifespan="off",
+        http=HttpProtocol,
+        ws=WebSocketProtocol,
     )
     server = uvicorn.Server(config)
     loop = asyncio.new_event_loop()
