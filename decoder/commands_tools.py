@@ -12,23 +12,22 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from decoder.config import SourceConfig
 from decoder.console import err, out
-from decoder.options import Kind, Markers, Name, Run, SourceId, Subject, Task, Unit
+from decoder.options import Run, Subject, Task, takes_source
 
 __all__ = ["doctor", "export", "timing", "verify"]
 
 
+@takes_source
 def doctor(
+    source: SourceConfig,
     model: Annotated[
         Path | None, typer.Option("--model", "-m", help="A model folder to check as well.")
     ] = None,
     record: Annotated[Path, typer.Option(help="Where sessions will be kept.")] = Path(
         "sessions"
     ),
-    name: Name = None,
-    kind: Kind = None,
-    source_id: SourceId = None,
-    unit: Unit = None,
     seconds: Annotated[
         float, typer.Option(help="How long to look at the streams [s].", min=1)
     ] = 6.0,
@@ -36,11 +35,9 @@ def doctor(
 ) -> None:
     """Check this machine before a participant sits down; exits with 1 if something is wrong."""
     from decoder.doctor import Plan, checks
-    from streaming.lsl_streams import StreamQuery
 
-    query = StreamQuery(name=name, type=kind, source_id=source_id)
     with err.status("looking ..."):
-        found = list(checks(Plan(model, record, query, unit, seconds)))
+        found = list(checks(Plan(model, record, source, seconds)))
     if as_json:
         typer.echo(json.dumps([asdict(check) for check in found], indent=2))
     else:
@@ -110,7 +107,9 @@ def export(
     typer.echo(done.path)
 
 
+@takes_source
 def timing(
+    source: SourceConfig,
     recording: Annotated[
         Path | None,
         typer.Argument(help="A session's folder or a recording; without, a live stream."),
@@ -122,9 +121,6 @@ def timing(
         list[str] | None,
         typer.Option(help="Markers that have a pulse, such as `--events face house`; all."),
     ] = None,
-    name: Name = None,
-    markers: Markers = None,
-    unit: Unit = None,
     seconds: Annotated[
         float, typer.Option(min=1, help="How long to look at a stream [s].")
     ] = 60.0,
@@ -143,9 +139,10 @@ def timing(
     Saves what `serve --timing` and `fit --timing` take. Exits with 1 if the offset varies by
     more than 5 ms (SD): then there is nothing to correct with.
     """
-    from decoder.timing import collect, live, measure, plot, recorded
+    from decoder.rehearsal import read_for
+    from decoder.sources import open_source
+    from decoder.timing import collect, measure, plot, recorded
     from streaming.lsl_clock import lsl_clock
-    from streaming.sources.lsl import LslSource
     from streaming.timing import Timing, write_timing
 
     if recording is not None:
@@ -153,9 +150,10 @@ def timing(
         held = collect(items, spec, channel, events or ())
     else:
         with err.status("looking for the stream ..."):
-            source = LslSource.open(name=name, markers=markers or None, unit=unit)
-        with closing(source), err.status(f"measuring for {seconds:g} s ..."):
-            held = collect(live(source, seconds, lsl_clock), source.spec, channel, events or ())
+            live = open_source(source, None)
+        with closing(live), err.status(f"measuring for {seconds:g} s ..."):
+            items = read_for(live, seconds, lsl_clock)
+            held = collect(items, live.spec, channel, events or ())
     measured = measure(held)
     plot(held, measured, output.with_suffix(".png"))
     found = measured.summary()

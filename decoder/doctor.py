@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from decoder.config import SourceConfig
+from decoder.rehearsal import Rehearsal, rehearse
 from streaming.errors import BraincastError
 from streaming.lsl_clock import lsl_clock
 from streaming.lsl_streams import StreamQuery
@@ -85,19 +87,22 @@ class Plan:
         A model folder that is to be served.
     record : Path
         Where sessions are to be kept.
-    query : StreamQuery
-        The streams that matter; all, if it asks for nothing.
-    unit : str or None
-        Of the signal, where it does not say.
+    source : SourceConfig
+        What is to be taken in; of LSL all streams are looked at, if it asks for nothing.
     seconds : float
-        How long to look at the streams.
+        How long to look at the streams, and at what is taken in.
     """
 
     model: Path | None = None
     record: Path = Path("sessions")
-    query: StreamQuery = field(default_factory=StreamQuery)
-    unit: str | None = None
+    source: SourceConfig = field(default_factory=SourceConfig)
     seconds: float = 6.0
+
+    @property
+    def asked(self) -> bool:
+        """Whether it is said what is to be taken in."""
+        s = self.source
+        return any((s.address, s.streams, s.name, s.type, s.source_id))
 
 
 def checks(plan: Plan) -> Iterator[Check]:
@@ -113,12 +118,21 @@ def checks(plan: Plan) -> Iterator[Check]:
     yield _checked("sentence encoder", _encoder)
     yield _checked("LSL within this machine", _loopback)
     yield _multicast()
-    probes = probe_streams(plan.query, plan.seconds, plan.unit, lsl_clock)
-    yield from _streams(probes, plan)
+    there = True
+    if plan.source.address is None:
+        s = plan.source
+        query = StreamQuery(name=s.name, type=s.type, source_id=s.source_id)
+        probes = probe_streams(query, plan.seconds, s.unit, lsl_clock)
+        yield from _streams(probes, plan)
+        there = bool(probes)
+    rehearsal: Rehearsal | None = None
+    if there or plan.asked:
+        check, rehearsal = _source(plan)
+        yield check
     yield _space(plan.record)
     yield _write_speed(plan.record)
     if plan.model is not None:
-        yield from _model(plan.model, probes)
+        yield from _model(plan.model, rehearsal)
 
 
 def _checked(what: str, look: Callable[[], Check]) -> Check:
@@ -193,13 +207,32 @@ def _multicast() -> Check:
 
 
 def _streams(probes: list[Probe], plan: Plan) -> Iterator[Check]:
-    asked = plan.query.to_xpath()
     if not probes:
         found = "none now; start the amplifier's LSL app, or braincast simulate"
-        yield Check("LSL streams", "no" if asked else "note", found)
+        yield Check("LSL streams", "no" if plan.asked else "note", found)
     for probe in probes:
         verdict, found = _judge(probe, plan.seconds)
         yield Check(f"stream {probe.summary.name}", verdict, found)
+
+
+def _source(plan: Plan) -> tuple[Check, Rehearsal | None]:
+    """Take in what `serve` would."""
+    what = "source"
+    try:
+        r = rehearse(plan.source, plan.seconds, lsl_clock)
+    except BraincastError as error:
+        return Check(what, "no" if plan.asked else "note", str(error)), None
+    start = f"{r.name}: {len(r.spec.ch_names)} channels, {r.n_markers} markers came"
+    if not r.sfreq:
+        found = f"{start}, no samples within {plan.seconds:g} s; is the amplifier running?"
+        return Check(what, "no", found), r
+    found = f"{start}, {r.sfreq:.2f} Hz measured, {r.spec.sfreq:g} nominal"
+    if r.n_gaps:
+        lost = f"{1000 * r.lost:.0f} ms in {r.n_gaps} gaps"
+        return Check(what, "no", f"{found}; {lost} were lost: mind cable, radio and load"), r
+    if abs(r.sfreq / r.spec.sfreq - 1) > RATE_TOLERANCE:
+        return Check(what, "no", f"{found}: the rate is declared wrongly"), r
+    return Check(what, "go", f"{found}; no gaps"), r
 
 
 def _judge(probe: Probe, seconds: float) -> tuple[Verdict, str]:
@@ -259,7 +292,7 @@ def _write_speed(record: Path) -> Check:
     return Check("disk speed", "go" if speed > SLOW_DISK else "no", found)
 
 
-def _model(folder: Path, probes: list[Probe]) -> Iterator[Check]:
+def _model(folder: Path, rehearsal: Rehearsal | None) -> Iterator[Check]:
     from models.checkpoint import load_model
 
     try:
@@ -270,28 +303,24 @@ def _model(folder: Path, probes: list[Probe]) -> Iterator[Check]:
     spec, n_candidates = model.spec, len(model.candidates)
     found = f"{len(spec.ch_names)} channels at {spec.sfreq:g} Hz, {n_candidates} candidates"
     yield Check("model", "go", found)
-    yield _match(model, probes)
+    yield _match(model, rehearsal)
     yield _pace(model)
 
 
-def _match(model: Model, probes: list[Probe]) -> Check:
+def _match(model: Model, rehearsal: Rehearsal | None) -> Check:
     """Say whether the session would take the stream."""
     from decoder.session import Session
 
     what = "model and stream"
-    signals = [p for p in probes if p.spec is not None]
-    if len(signals) != 1:
-        found = f"{len(signals)} signals are there: name the one to decode with --name"
-        return Check(what, "note", found)
-    (probe,) = signals
-    assert probe.spec is not None  # noqa: S101 - chosen for it
+    if rehearsal is None:
+        return Check(what, "note", "nothing was taken in: name what to decode")
     try:
-        Session(model, probe.spec, "doctor")
+        Session(model, rehearsal.spec, "doctor")
     except BraincastError as error:
         return Check(what, "no", str(error))
-    units = ", ".join(sorted({unit for unit in probe.spec.units if unit}))
+    units = ", ".join(sorted({unit for unit in rehearsal.spec.units if unit}))
     found = (
-        f"{probe.summary.name} has the rate and all {len(model.spec.ch_names)} channels, "
+        f"{rehearsal.name} has the rate and all {len(model.spec.ch_names)} channels, "
         f"in units that are known ({units})"
     )
     return Check(what, "go", found)

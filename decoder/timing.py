@@ -15,11 +15,10 @@ from decoder.journal import End
 from decoder.reading import read_inputs, signal_of
 from decoder.session import Start
 from streaming.errors import ConfigError, RecordingError, SessionError
-from streaming.lsl_clock import Clock
 from streaming.pulses import Level, find_level, find_pulses
 from streaming.signal import Chunk, Marker, SignalSpec
 from streaming.sources.opening import open_recording
-from streaming.sources.source import Item, Source
+from streaming.sources.source import Item
 from streaming.timing import Trigger
 
 __all__ = [
@@ -27,7 +26,6 @@ __all__ = [
     "Held",
     "Measured",
     "collect",
-    "live",
     "match",
     "measure",
     "plot",
@@ -200,15 +198,6 @@ def recorded(path: Path) -> tuple[SignalSpec, Iterator[Item]]:
     inputs = (item for item, _ in read_inputs(folder))
     others = (Start, End, MarkBad)
     return signal_of(manifest), (i for i in inputs if not isinstance(i, others))
-
-
-def live(source: Source, seconds: float, clock: Clock) -> Iterator[Item]:
-    """Yield what a source delivers within some seconds."""
-    end = clock() + seconds
-    while clock() < end:
-        item = source.read(0.1)
-        if item is not None:
-            yield item
 
 
 def measure(held: Held) -> Measured:

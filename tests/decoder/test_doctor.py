@@ -15,8 +15,10 @@ import pytest
 
 from decoder import doctor
 from decoder.cli import main
+from decoder.config import SourceConfig
 from decoder.doctor import Plan
 from decoder.pace import measure_pace
+from decoder.rehearsal import Rehearsal
 from models.checkpoint import save_model
 from streaming.lsl_clock import lsl_clock
 from streaming.lsl_streams import StreamQuery, StreamSummary
@@ -144,6 +146,7 @@ def test_the_command(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert said["model and stream"]["verdict"] == "go"
     assert said["time per decode"]["verdict"] == "go"
     assert said[f"stream {name}"]["verdict"] == "go"
+    assert said["source"]["verdict"] == "go"
     assert {"packages", "LSL multicast", "disk space", "disk speed", "model"} <= set(said)
     assert code == any(c["verdict"] == "no" for c in said.values())
 
@@ -151,19 +154,45 @@ def test_the_command(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_model_against_the_stream() -> None:
     model = tiny_model()
     other = SignalSpec(250.0, ("Cz", "Pz"))
-    for specs, verdict, said in (
-        ([SPEC], "go", "(V)"),
-        ([other], "no", "250 Hz"),
-        ([SignalSpec(100.0, ("Cz",))], "no", "Pz"),
-        ([SPEC, other], "note", "--name"),
-        ([], "note", "0 signals"),
+    for spec, verdict, said in (
+        (SPEC, "go", "(V)"),
+        (other, "no", "250 Hz"),
+        (SignalSpec(100.0, ("Cz",)), "no", "Pz"),
+        (None, "note", "nothing was taken in"),
     ):
-        check = doctor._match(model, [Probe(SUMMARY, spec) for spec in specs])
+        taken_in = None if spec is None else Rehearsal("amplifier", spec, 1.0, 1, 0, 0, 0.0)
+        check = doctor._match(model, taken_in)
         assert check.verdict == verdict
         assert said in check.found
 
 
 def test_a_stream_that_was_asked_for_and_is_not_there_is_no_go() -> None:
-    for query, verdict in ((StreamQuery(name="x"), "no"), (StreamQuery(), "note")):
-        (check,) = doctor._streams([], Plan(query=query))
+    for asked, verdict in ((SourceConfig(name="x"), "no"), (SourceConfig(), "note")):
+        (check,) = doctor._streams([], Plan(source=asked))
         assert check.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("came", "verdict", "said"),
+    [
+        (Rehearsal("it", SPEC, 100.2, 500, 3, 0, 0.0), "go", "3 markers came, 100.20 Hz"),
+        (Rehearsal("it", SPEC, 0.0, 0, 0, 0, 0.0), "no", "is the amplifier running"),
+        (Rehearsal("it", SPEC, 90.0, 500, 0, 0, 0.0), "no", "declared wrongly"),
+        (Rehearsal("it", SPEC, 100.0, 500, 0, 2, 0.3), "no", "300 ms in 2 gaps were lost"),
+    ],
+)
+def test_what_was_taken_in_is_judged(
+    monkeypatch: pytest.MonkeyPatch, came: Rehearsal, verdict: str, said: str
+) -> None:
+    monkeypatch.setattr(doctor, "rehearse", lambda *_: came)
+    check, rehearsal = doctor._source(Plan())
+    assert rehearsal is came
+    assert check.verdict == verdict
+    assert said in check.found
+
+
+def test_a_source_that_is_not_there_is_no_go_if_it_was_asked_for() -> None:
+    buffer = SourceConfig(address="fieldtrip://127.0.0.1:1", timeout=0.1)
+    check, rehearsal = doctor._source(Plan(source=buffer))
+    assert check.verdict == "no"
+    assert rehearsal is None

@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from decoder.cli import main
-from decoder.timing import Held, collect, live, match, measure
+from decoder.rehearsal import read_for
+from decoder.timing import Held, collect, match, measure
 from decoder.verify import verify_session
 from streaming.errors import ConfigError, RecordingError
 from streaming.lsl_clock import lsl_clock
@@ -200,7 +201,7 @@ def test_over_real_lsl() -> None:
     sender = threading.Thread(target=send)
     sender.start()
     try:
-        found = measure(collect(live(source, 5.0, lsl_clock), SPEC, "photo"))
+        found = measure(collect(read_for(source, 5.0, lsl_clock), SPEC, "photo"))
     finally:
         stop.set()
         sender.join()
