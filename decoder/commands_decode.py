@@ -12,7 +12,18 @@ import typer
 from rich.markup import escape
 
 from decoder.console import err, out, progress_bar
-from decoder.options import Onsets, Port, Subject, Task, TimingFile, Visit, read_band
+from decoder.options import (
+    Onsets,
+    Port,
+    Subject,
+    Task,
+    TimingFile,
+    TriggerChannelName,
+    TriggerMask,
+    Visit,
+    read_band,
+    read_trigger,
+)
 from decoder.recordings import listed
 from streaming.errors import ConfigError
 
@@ -69,6 +80,14 @@ def fit(
     unit: Annotated[
         str | None, typer.Option(help="Unit of the samples of XDF that does not say it.")
     ] = None,
+    streams: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--stream", help="Name or source_id of each signal of XDF; several are joined."
+        ),
+    ] = None,
+    trigger_channel: TriggerChannelName = None,
+    trigger_mask: TriggerMask = None,
     encoder: Annotated[
         str,
         typer.Option(
@@ -135,6 +154,8 @@ def fit(
         picks=picks,
         drop=tuple(drop or ()),
         unit=unit,
+        streams=tuple(streams or ()),
+        trigger=read_trigger(trigger_channel, trigger_mask),
         encoder=encoder,
         tmin=tmin,
         tmax=tmax,

@@ -192,6 +192,9 @@ class Quality:
         Channels that others stand in for.
     refused : bool
         More are bad than can be interpolated: windows are withheld.
+    impedance : tuple of float or None
+        Of each channel, as the amplifier said last, in ohms; None where it is not known, and
+        empty if nothing was ever said.
     """
 
     segment: int
@@ -201,6 +204,7 @@ class Quality:
     channels: ChannelQuality
     interpolated: tuple[str, ...]
     refused: bool
+    impedance: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from models.trials import flicker_rates
 from streaming.chain_file import read_chain
 from streaming.errors import ConfigError
 from streaming.timing import Timing
+from streaming.triggers import TriggerChannel
 from streaming.window import LockedWindows, SlidingWindows
 
 __all__ = ["FitSettings", "fit_recordings"]
@@ -76,6 +77,10 @@ class FitSettings:
         What is applied to the markers.
     unit : str or None
         Unit of the samples of XDF that does not say it.
+    streams : tuple of str
+        Which signals of XDF, by name or source_id.
+    trigger : TriggerChannel or None
+        A channel whose triggers are markers.
     track : TrackSettings or None
         A continuous track, instead of `events` or `stimuli`.
     """
@@ -94,10 +99,16 @@ class FitSettings:
     hop: float | None = None
     timing: Timing | None = None
     unit: str | None = None
+    streams: tuple[str, ...] = ()
+    trigger: TriggerChannel | None = None
     track: TrackSettings | None = None
 
     def __post_init__(self) -> None:
         """Refuse two accounts of what was shown, or none."""
+        if self.track is not None and (self.streams or self.trigger is not None):
+            msg = "--track is heard in one signal, without markers: leave out --stream and "
+            msg += "--trigger-channel"
+            raise ConfigError(msg)
         if sum(map(bool, (self.events, self.stimuli is not None, self.track))) != 1:
             msg = (
                 "name what was shown: either --events face house, or --stimuli stimuli.tsv, or "
@@ -231,6 +242,8 @@ def _read(
         drop=settings.drop,
         timing=settings.timing,
         unit=settings.unit,
+        streams=settings.streams,
+        trigger=settings.trigger,
         progress=progress,
     )
     return dataset, candidates, candidates

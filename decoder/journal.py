@@ -19,7 +19,7 @@ from decoder.control import Input, MarkBad
 from decoder.lines import LineFile
 from decoder.session import Start
 from streaming.errors import SessionError
-from streaming.signal import Chunk, Gap, Marker, Revision, SignalSpec, SourceState
+from streaming.signal import Chunk, Gap, Impedance, Marker, Revision, SignalSpec, SourceState
 
 __all__ = ["RECORDING", "End", "Journal", "place", "read_entries", "read_journal"]
 
@@ -97,6 +97,8 @@ class Journal:
             case Revision():
                 place = [item.segment, item.first, item.stop]
                 line = ["revision", t, *place, item.t, item.n_times]
+            case Impedance():
+                line = ["impedance", t, list(item.ch_names), list(item.ohms), item.t]
             case MarkBad():
                 line = ["control", t, "markBad", list(item.ch_names), item.bad]
             case SourceState():
@@ -223,6 +225,9 @@ def _item(
             return Chunk(samples, spec, segment, first, t_anchor)
         case "marker":
             return Marker(*rest)
+        case "impedance":
+            ch_names, ohms, t_measured = rest
+            return Impedance(tuple(ch_names), tuple(ohms), t_measured)
         case "control":
             _, ch_names, bad = rest
             return MarkBad(tuple(ch_names), bad)

@@ -12,6 +12,7 @@ import typer
 
 from decoder.config import SourceConfig
 from streaming.errors import ConfigError
+from streaming.triggers import TriggerChannel
 
 __all__ = [
     "Aux",
@@ -36,6 +37,7 @@ __all__ = [
     "Visit",
     "parse_mask",
     "read_band",
+    "read_trigger",
     "takes_source",
 ]
 
@@ -175,3 +177,19 @@ def read_band(text: str) -> tuple[float, float]:
     except ValueError:
         msg = f"--band {text} is no band; write its two frequencies in Hz, such as 5-45"
         raise ConfigError(msg) from None
+
+
+def read_trigger(channel: str | None, mask: str | None) -> TriggerChannel | None:
+    """Return the trigger channel that two options name, if they do.
+
+    Raises
+    ------
+    ConfigError
+        If there is a mask and no channel, or it is no number.
+    """
+    if channel is not None:
+        return TriggerChannel(channel, parse_mask(mask))
+    if mask is not None:
+        msg = "--trigger-mask is of a trigger channel: name it with --trigger-channel"
+        raise ConfigError(msg)
+    return None

@@ -28,7 +28,17 @@ from models.checkpoint import Model
 from streaming.chain import Chain, with_watch
 from streaming.errors import StreamMismatch
 from streaming.fill import Filler
-from streaming.signal import Chunk, Gap, Marker, Revision, SignalSpec, SourceState, Window
+from streaming.signal import (
+    Chunk,
+    Gap,
+    Impedance,
+    Marker,
+    Revision,
+    SignalSpec,
+    SourceState,
+    Window,
+)
+from streaming.spatial import normal_name
 from streaming.watch import Watch
 from streaming.window import SlidingWindows, Windower, Withheld
 
@@ -142,13 +152,14 @@ class Session:
         self._early: deque[Marker] = deque(maxlen=N_EARLY)
         self._next = 0
         self._settled = False
+        self._ohms: dict[str, float | None] = {}
 
     def feed(self, item: Input, t: float) -> list[Event]:
         """Take one input and return what follows from it.
 
         Parameters
         ----------
-        item : Chunk, Marker, Gap, Revision, SourceState or MarkBad
+        item : Chunk, Marker, Gap, Impedance, Revision, SourceState or MarkBad
             What the source delivered, or the operator said.
         t : float
             When it was fed, in seconds on the LSL clock.
@@ -165,6 +176,10 @@ class Session:
                 return [GapRevised(item, self._concerned(item))]
             case SourceState():
                 return [State(item.what, item.state, item.t, item.detail)]
+            case Impedance():
+                said = zip(item.ch_names, item.ohms, strict=True)
+                self._ohms |= {normal_name(name): ohms for name, ohms in said}
+                return []
             case MarkBad():
                 if self._watch is not None:
                     self._watch.mark(item.ch_names, bad=item.bad)
@@ -227,9 +242,15 @@ class Session:
                     channels=report.channels,
                     interpolated=report.interpolated,
                     refused=report.refused,
+                    impedance=self._impedance(self._watch.ch_names),
                 )
             )
         return events
+
+    def _impedance(self, ch_names: tuple[str, ...]) -> tuple[float | None, ...]:
+        if not self._ohms:
+            return ()
+        return tuple(self._ohms.get(normal_name(name)) for name in ch_names)
 
     def _renumber(self, chunk: Chunk, stretch: _Stretch) -> Chunk:
         """Count from the start of the stretch, at the rate of the model."""

@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,9 @@ def choose_channels(
     drop: Sequence[str],
     unit: str | None = None,
     tell: Callable[[float], None] = lambda _: None,
+    *,
+    streams: Sequence[str] = (),
+    trigger: str | None = None,
 ) -> Channels:
     """Choose the channels of a type that all recordings have and that carry something.
 
@@ -90,19 +94,24 @@ def choose_channels(
         Unit of the samples of XDF that does not say it, such as ``"uV"``.
     tell : callable
         Told the share that is done.
+    streams : sequence of str
+        Which signals of XDF, by name or source_id; the only one if not given.
+    trigger : str, optional
+        The channel of XDF that holds triggers, whatever it says of it.
 
     Raises
     ------
     RecordingError
         If the recordings differ in rate or channels, or none is left.
     """
-    specs = [_of_type(path, picks, drop, unit) for path in paths]
+    read = partial(open_recording, unit=unit, streams=streams, trigger=trigger)
+    specs = [_of_type(read(path), path, picks, drop) for path in paths]
     for path, spec in zip(paths[1:], specs[1:], strict=True):
         _check_alike(paths[0], specs[0], path, spec)
     left_out = dict.fromkeys(drop, "named by the user")
     seen: list[tuple[SignalSpec, mne.Info]] = []
     for n, path in enumerate(paths):
-        source = open_recording(path, unit=unit)
+        source = read(path)
         seen.append((source.spec, source.info))
         left_out.update(find_dead_channels(source, specs[n].ch_names))
         source.close()
@@ -155,9 +164,8 @@ def find_dead_channels(source: Source, ch_names: Sequence[str]) -> dict[str, str
     return dead
 
 
-def _of_type(path: Path, picks: str, drop: Sequence[str], unit: str | None) -> SignalSpec:
+def _of_type(source: Source, path: Path, picks: str, drop: Sequence[str]) -> SignalSpec:
     """Return the spec of a recording's channels of one type, without those to leave out."""
-    source = open_recording(path, unit=unit)
     spec = source.spec
     source.close()
     if picks not in _PICKS:

@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from streaming.signal import Chunk, Gap, Marker, SignalSpec, Window
 from streaming.sources.opening import open_recording
 from streaming.sources.source import Source
 from streaming.timing import TimedSource, Timing
+from streaming.triggers import TriggerChannel, with_triggers
 from streaming.window import LockedWindows, Windower, Withheld
 
 if TYPE_CHECKING:
@@ -114,6 +116,8 @@ def read_dataset(  # noqa: PLR0913 - what a fit asks for, each with a default
     drop: Sequence[str] = (),
     timing: Timing | None = None,
     unit: str | None = None,
+    streams: Sequence[str] = (),
+    trigger: TriggerChannel | None = None,
     wrap: Callable[[int, Source], Source] | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
@@ -139,6 +143,10 @@ def read_dataset(  # noqa: PLR0913 - what a fit asks for, each with a default
         What is applied to the markers.
     unit : str, optional
         Unit of the samples of XDF that does not say it, such as ``"uV"``.
+    streams : sequence of str
+        Which signals of XDF, by name or source_id; the only one if not given.
+    trigger : TriggerChannel, optional
+        A channel whose triggers are markers, beside those that there are.
     wrap : callable, optional
         Given the number of a recording and its source, returns what is read in its place: the
         same samples with other markers.
@@ -155,13 +163,24 @@ def read_dataset(  # noqa: PLR0913 - what a fit asks for, each with a default
         raise RecordingError(msg)
     tell = progress or (lambda _: None)
     paths = [Path(recording) for recording in recordings]
-    chosen = choose_channels(paths, picks, drop, unit, lambda share: tell(0.3 * share))
+    name = trigger.name if trigger is not None else None
+    read = partial(open_recording, unit=unit, streams=streams, trigger=name)
+    chosen = choose_channels(
+        paths,
+        picks,
+        drop,
+        unit,
+        lambda share: tell(0.3 * share),
+        streams=streams,
+        trigger=name,
+    )
     chain = make_chain(chosen.spec, chosen.info)
     spec = chosen.needed_by(chain)
     parts = []
     for n, path in enumerate(paths):
-        source = open_recording(path, unit=unit)
-        timed: Source = TimedSource(source, timing) if timing else source
+        source = read(path)
+        marked = with_triggers(source, trigger)
+        timed = TimedSource(marked, timing) if timing else marked
         parts.append(_collect(path, wrap(n, timed) if wrap else timed, chain, windowing, table))
         source.close()
         tell(0.3 + 0.7 * (n + 1) / len(paths))

@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 from streaming.errors import SourceError
 from streaming.ingest import Fed
-from streaming.signal import Chunk, Gap, Marker, Revision, SignalSpec, SourceState
+from streaming.signal import Chunk, Gap, Impedance, Marker, Revision, SignalSpec, SourceState
 
 __all__ = [
     "CHUNK",
@@ -48,7 +49,7 @@ PONG = struct.Struct("<dd")
 
 _CHUNK = struct.Struct("<qqddqqI?")
 
-_OTHERS = {kind.__name__: kind for kind in (Marker, Gap, Revision, SourceState)}
+_OTHERS = {kind.__name__: kind for kind in (Marker, Revision, Gap, Impedance, SourceState)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,4 +150,7 @@ def decode_chunk(body: bytes, spec: SignalSpec) -> tuple[Fed, int]:
 def decode_other(body: bytes) -> Fed:
     """Return the item of a frame of kind `OTHER`."""
     name, row, t_received, values = json.loads(body)
-    return Fed(_OTHERS[name](**values), row, t_received)
+    said: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+    }
+    return Fed(_OTHERS[name](**said), row, t_received)

@@ -12,13 +12,16 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
+from streaming.description import parse_unit
 from streaming.errors import SourceError
 from streaming.lsl_inlet import Finder, Inlet, LostError
 from streaming.lsl_streams import is_marker_stream, marker_predicate, named
 from streaming.rows import marker_label
+from streaming.signal import Impedance
 from streaming.sources.source import ClockOffset, RawSamples, StreamHeader, Tap
+from streaming.spatial import normal_name
 
-__all__ = ["IMPEDANCE", "Role", "SideStreams", "Taken", "open_side"]
+__all__ = ["IMPEDANCE", "Role", "SideStreams", "Taken", "impedance_of", "open_side"]
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +64,39 @@ class Taken:
             else:
                 logger.warning("marker %r has the timestamp %s: passed over", label, t)
         return found
+
+
+def impedance_of(taken: Taken, ch_names: Sequence[str]) -> Impedance | None:
+    """Return the newest impedances of a signal's channels, matched by name.
+
+    A unit that is not said is kOhm, as XDF's convention has it; a value that is negative or no
+    number says that it is not known.
+
+    Parameters
+    ----------
+    taken : Taken
+        From a stream of type ``Impedance``.
+    ch_names : sequence of str
+        The signal's channels.
+
+    Returns
+    -------
+    Impedance or None
+        None if the stream is of other electrodes.
+    """
+    if isinstance(taken.rows, list):
+        return None
+    wanted = {normal_name(name): name for name in ch_names}
+    said = taken.inlet.description.channels()
+    names, ohms = [], []
+    for (label, _, unit), value in zip(said, taken.rows[-1].tolist(), strict=True):
+        name = wanted.get(normal_name(label))
+        found = parse_unit(unit) or ("ohm", 1000.0)
+        if name is not None and found[0] == "ohm":
+            names.append(name)
+            ohms.append(value * found[1] if math.isfinite(value) and value >= 0 else None)
+    t = float(taken.t[-1])
+    return Impedance(tuple(names), tuple(ohms), t) if names and math.isfinite(t) else None
 
 
 class SideStreams:

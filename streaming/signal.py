@@ -21,6 +21,7 @@ __all__ = [
     "ChannelQuality",
     "Chunk",
     "Gap",
+    "Impedance",
     "Marker",
     "Revision",
     "SignalSpec",
@@ -251,6 +252,25 @@ class Marker:
     t: float
     segment: int
     sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class Impedance:
+    """How well electrodes touch the skin, as the amplifier measured it.
+
+    Parameters
+    ----------
+    ch_names : tuple of str
+        Electrodes.
+    ohms : tuple of float or None
+        Impedance of each, in ohms; None where it is not known.
+    t : float
+        When it was measured, in seconds on the LSL clock.
+    """
+
+    ch_names: tuple[str, ...]
+    ohms: tuple[float | None, ...]
+    t: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,7 +222,9 @@ def _fields(event: Event) -> dict[str, Any]:  # noqa: PLR0911 - one for each kin
         case Quality(channels=channels):
             own = _plain(event)
             del own["channels"]
-            return own | _plain(channels)
+            ohms = own.pop("impedance")
+            kohm = {"impedance_kohm": [z if z is None else z / 1000 for z in ohms]}
+            return own | _plain(channels) | (kohm if ohms else {})
         case GapFound(gap=gap):
             return _gap_fields(gap)
         case GapRevised(revision=revision):

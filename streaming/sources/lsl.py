@@ -16,7 +16,7 @@ from streaming.join import Joiner, join_specs
 from streaming.joined import join_header, join_row
 from streaming.lsl_clock import Clock, lsl_clock
 from streaming.lsl_inlet import Inlet, LostError
-from streaming.lsl_side import Role, SideStreams, open_side
+from streaming.lsl_side import Role, SideStreams, impedance_of, open_side
 from streaming.lsl_signal import LslSignal
 from streaming.lsl_streams import (
     StreamQuery,
@@ -251,6 +251,9 @@ class LslSource:
                 if taken.role == "markers":
                     now = self._clock()
                     self._waiting += [(t, label, now) for t, label in taken.markers()]
+                elif taken.role == "impedance":
+                    said = impedance_of(taken, self._spec.ch_names)
+                    self._ready += [said] if said is not None else []
             if self._waiting:
                 self._place_markers()
             self._supervise()

@@ -9,11 +9,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.signal import Chunk, Gap, Marker, Revision, SignalSpec, SourceState
+from streaming.signal import Chunk, Gap, Impedance, Marker, Revision, SignalSpec, SourceState
 
 __all__ = ["ClockOffset", "Item", "RawSamples", "Source", "StreamHeader", "Tap"]
 
-Item = Chunk | Gap | Revision | Marker | SourceState
+Item = Chunk | Gap | Impedance | Revision | Marker | SourceState
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 from decoder.journal import End, Journal, read_journal
 from decoder.session import Start
 from streaming.errors import SessionError
-from streaming.signal import Chunk, Gap, Marker, Revision, SourceState
+from streaming.signal import Chunk, Gap, Impedance, Marker, Revision, SourceState
 from streaming.sources.source import Item
 from tests.decoder.tiny import SPEC, chunk, signal
 
@@ -18,6 +18,7 @@ ITEMS: list[Item] = [
     chunk(DATA, 0, 100),
     Marker("häuschen", 100.1 + 0.2, 0, 30),
     chunk(DATA, 100, 101),
+    Impedance(("Cz", "Pz"), (4e3 / 3, None), 101.0),
     Gap(101.01, 1 / 3, "lost"),
     Revision(0, 3, 90, 100.03, 2),
     chunk(DATA, 101, 300, segment=1),

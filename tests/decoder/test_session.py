@@ -20,9 +20,10 @@ from decoder.events import (
     State,
     TextDecoded,
 )
+from decoder.server.wire import encode
 from decoder.session import Session
 from streaming.errors import StreamMismatch
-from streaming.signal import Chunk, Gap, Marker, Revision, SignalSpec, SourceState
+from streaming.signal import Chunk, Gap, Impedance, Marker, Revision, SignalSpec, SourceState
 from streaming.sources.source import Item
 from streaming.window import SlidingWindows
 from tests.decoder.tiny import SPEC, chunk, marker, signal, tiny_model
@@ -205,6 +206,22 @@ def test_quality_is_told_once_a_second_by_raw_sample() -> None:
     assert said[1].t == pytest.approx(105.5)
     assert said[0].ch_names == ("Cz", "Pz")
     assert said[0].channels.verdicts == ("good", "good")
+
+
+def test_impedances_come_with_the_quality_of_each_channel() -> None:
+    session = Session(MODEL, SPEC, "S")
+    before = session.feed(chunk(DATA, 0, 120), 0.0)
+    assert session.feed(Impedance(("PZ", "Oz"), (5e3, 1e3), 101.0), 0.0) == []
+    after = session.feed(chunk(DATA, 120, 250), 0.0)
+    (first,), (second,) = (
+        [e for e in events if isinstance(e, Quality)] for events in (before, after)
+    )
+    assert first.impedance == ()
+    assert second.impedance == (None, 5e3)
+    assert "impedance_kohm" not in encode(first, 1, 0.0)
+    assert '"impedance_kohm":[null,5.0]' in encode(second, 2, 0.0).replace(": ", ":").replace(
+        ", ", ","
+    )
 
 
 def test_what_the_operator_marks_withholds_windows_where_nothing_can_stand_in() -> None:

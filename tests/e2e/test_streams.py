@@ -32,6 +32,7 @@ class Laboratory(threading.Thread):
         self.stop = threading.Event()
         self.a = self._outlet("a", "EEG", ["Cz", "TRIGGER"], ["uV", ""])
         self.b = self._outlet("b", "EEG", ["Pz", "VEOG"], ["uV", "mV"])
+        self.z = self._outlet("z", "Impedance", ["Cz", "Pz"], ["kOhm"] * 2, 0.0)
         info = pylsl.StreamInfo(f"{self.name_of}-m", "Markers", 1, 0, "string", "")
         self.markers = pylsl.StreamOutlet(info)
 
@@ -64,6 +65,7 @@ class Laboratory(threading.Thread):
                     np.stack([20 * rng.standard_normal(len(a)), trigger], 1).astype("f4"),
                     list(start + a / SFREQ),
                 )
+                self.z.push_sample([4.0, 12.5])
                 for n in a[a % EVERY == 0].tolist():
                     label = "face" if n // EVERY % 2 else "house"
                     self.markers.push_sample([label], start + n / SFREQ)
@@ -119,7 +121,11 @@ def test_two_amplifiers_are_decoded_recorded_and_verify(
     config = (session / "config.yaml").read_text()
     assert "trigger_mask: 255" in config
     recorded, _ = pyxdf.load_xdf(session / "raw.xdf", dejitter_timestamps=False)
-    assert {s["info"]["name"][0] for s in recorded} >= {f"{name}-{key}" for key in "abm"}
+    assert {s["info"]["name"][0] for s in recorded} >= {f"{name}-{key}" for key in "abmz"}
+    events = [json.loads(line) for line in (session / "events.jsonl").read_text().splitlines()]
+    quality = [m["params"] for m in events if m["method"] == "quality"]
+    assert quality[-1]["ch_names"] == ["Cz", "Pz"]
+    assert quality[-1]["impedance_kohm"] == [4.0, 12.5]
     verdict = verify_session(session)
     assert verdict.difference == ""
     assert verdict.n_equal > 6

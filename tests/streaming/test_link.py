@@ -19,7 +19,7 @@ from streaming.link import Hello, parse_address
 from streaming.link_client import LinkClient
 from streaming.link_server import LinkServer
 from streaming.lsl_clock import lsl_clock
-from streaming.signal import Chunk, Gap, Marker, Revision, SignalSpec, SourceState
+from streaming.signal import Chunk, Gap, Impedance, Marker, Revision, SignalSpec, SourceState
 from streaming.sources.source import Item
 
 SPEC = SignalSpec(100.0, ("Cz", "MEG 0111"), ("eeg", "mag"))
@@ -96,6 +96,7 @@ def test_everything_arrives_in_order() -> None:
         chunk(0, 7),
         Gap(1.0, 0.1, "lost"),
         Revision(0, 3, 90, 1 / 3, -2),
+        Impedance(("Cz", "Pz"), (5e3 / 3, None), 1.5),
         SourceState("stalled", 2.0, "no sample"),
         chunk(7, 0),
         chunk(7, 1000),

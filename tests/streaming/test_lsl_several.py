@@ -15,7 +15,7 @@ from streaming.errors import SourceError
 from streaming.joined import TYPE, join_recorded
 from streaming.record import XdfWriter
 from streaming.rows import to_si
-from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
+from streaming.signal import Chunk, Gap, Impedance, Marker, SignalSpec, SourceState
 from streaming.sources.lsl import LslSource
 from streaming.sources.source import Item, RawSamples, Tap
 
@@ -33,16 +33,26 @@ class _Rig:
         self.source: LslSource | None = None
         self.items: list[Item] = []
 
-    def add(self, key: str, labels: str, sfreq: float = SFREQ, kind: str = "EEG") -> None:
+    def add(
+        self,
+        key: str,
+        labels: str,
+        sfreq: float = SFREQ,
+        kind: str = "EEG",
+        unit: str = "uV",
+        lag: str = "",
+    ) -> None:
         names = labels.split()
         info = pylsl.StreamInfo(
             f"{self.name}-{key}", kind, len(names), sfreq, "float32", f"id-{self.name}-{key}"
         )
+        if lag:
+            info.desc().append_child("synchronization").append_child_value("offset_mean", lag)
         channels = info.desc().append_child("channels")
         for label in names:
             channel = channels.append_child("channel")
             channel.append_child_value("label", label)
-            channel.append_child_value("unit", "uV")
+            channel.append_child_value("unit", unit)
             channel.append_child_value("type", kind)
         self.outlets[key] = pylsl.StreamOutlet(info)
         self.n[key] = 0
@@ -228,3 +238,38 @@ def test_what_has_no_rate_is_recorded_and_not_decoded(rig: _Rig) -> None:
 
 def _is_eye(item: object) -> bool:
     return isinstance(item, RawSamples) and np.array_equal(item.data, [[1.0, 2.0]])
+
+
+def test_what_a_sender_says_it_is_late_is_taken_off(rig: _Rig) -> None:
+    rig.add("a", "Cz Pz", lag="0.25")
+    rig.add("m", "code", 0.0, "Markers", lag="0.1")
+    seen: list[object] = []
+    rig.open("a", tap=seen.append)
+    rig.outlets["m"].push_sample([3.0], rig.t + 0.1)
+    rig.send("a", 250)
+    rig.read(lambda: any(isinstance(item, Marker) for item in rig.items))
+    assert rig.chunks[0].t0 == pytest.approx(rig.t - 0.25, abs=1e-3)
+    (marker,) = (item for item in rig.items if isinstance(item, Marker))
+    assert marker.t == pytest.approx(rig.t, abs=1e-3)
+    assert abs(marker.sample - 0.25 * SFREQ) <= 1
+    assert "250 ms are taken off its timestamps (offset_mean)" in rig.states[0].detail
+    # what is recorded is what was sent
+    rows = [item for item in seen if isinstance(item, RawSamples) and item.stream_id == 1]
+    assert rows[0].timestamps[0] == rig.t
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("kOhm", 1e3), ("ohms", 1.0), ("", 1e3)])
+def test_impedances_come_with_the_names_of_the_signal(
+    rig: _Rig, unit: str, factor: float
+) -> None:
+    rig.add("a", "Cz Pz")
+    rig.add("z", "CZ pz GND", 0.0, "Impedance", unit)
+    rig.add("other", "E1 E2", 0.0, "Impedance", unit)
+    rig.open("a")
+    rig.read(lambda: all(rig.outlets[key].have_consumers() for key in ("z", "other")))
+    rig.outlets["other"].push_sample([1.0, 2.0])
+    rig.outlets["z"].push_sample([5.0, -1.0, 2.0])
+    rig.read(lambda: any(isinstance(item, Impedance) for item in rig.items))
+    (found,) = (item for item in rig.items if isinstance(item, Impedance))
+    assert found.ch_names == ("Cz", "Pz")
+    assert found.ohms == (5.0 * factor, None)

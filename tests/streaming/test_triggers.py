@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import pairwise
+from pathlib import Path
 
 import mne
 import numpy as np
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 
 from streaming.errors import ConfigError
 from streaming.signal import Chunk, Gap, Marker, SignalSpec
-from streaming.sources.source import Item
-from streaming.triggers import TriggerChannel, TriggerSource, find_onsets
+from streaming.sources.opening import open_recording
+from streaming.sources.source import Item, Source
+from streaming.triggers import TriggerChannel, TriggerSource, find_onsets, with_triggers
 
 SPEC = SignalSpec(1000.0, ("MEG0111", "STI 014"), ("mag", "stim"))
 
@@ -41,7 +43,7 @@ def _chunks(
     return [Chunk(data[:, a:b], SPEC, segment, a, t) for a, b in pairwise(edges)]
 
 
-def _all(source: TriggerSource) -> list[Item]:
+def _all(source: Source) -> list[Item]:
     items = []
     while (item := source.read(0.0)) is not None:
         items.append(item)
@@ -105,3 +107,20 @@ def test_a_channel_that_is_none_is_refused() -> None:
         TriggerSource(_Source([]), TriggerChannel("MEG0111"))
     with pytest.raises(ConfigError, match="--trigger-mask must be a positive number"):
         TriggerChannel("STI 014", 0)
+
+
+def test_recordings_have_them_too(tmp_path: Path) -> None:
+    x = np.zeros((2, 5000))
+    x[1, [1000, 1001, 2500, 4000]] = [1, 1, 258, 2]
+    info = mne.create_info(["Cz", "STI 014"], 1000.0, ["eeg", "stim"])
+    path = tmp_path / "one_raw.fif"
+    mne.io.RawArray(x, info, verbose="error").save(path, verbose="error")
+    source = with_triggers(open_recording(path), TriggerChannel("STI014", 0xFF))
+    found = [(m.label, m.sample) for m in _markers(_all(source))]
+    assert found == [("1", 1000), ("2", 2500), ("2", 4000)]
+    plain = open_recording(path)
+    assert with_triggers(plain, None) is plain
+    plain.close()
+    source.close()
+    with pytest.raises(ConfigError, match="holds one signal: leave out --stream"):
+        open_recording(path, streams=["A"])

@@ -215,3 +215,36 @@ def test_the_first_channels_of_a_description() -> None:
     d = describe_signal(SPEC, "some").first_channels(1)
     assert d.channels() == [("Cz", "EEG", "V")]
     assert d.n_channels == 1
+
+
+def test_several_signals_are_joined_and_chosen_by_name(tmp_path: Path) -> None:
+    path, n = tmp_path / "two.xdf", np.arange(2000)
+    writer = XdfWriter(path)
+    for number, (name, label, start) in enumerate(
+        [("left", "Cz", 0.0), ("right", "Pz", 0.0015), ("third", "Oz", 0.0)], 1
+    ):
+        spec = SignalSpec(250.0, (label,))
+        writer(StreamHeader(number, signal_xml(spec, name)))
+        t = 10 + start + n / 250.0
+        wave = np.sin(2 * np.pi * 5 * t)[:, None].astype(np.float32)
+        writer(RawSamples(number, t, wave))
+    writer(StreamHeader(4, marker_xml("m")))
+    writer(RawSamples(4, np.array([14.0]), ["here"]))
+    writer.close()
+    with pytest.raises(RecordingError, match=r"has 3 signals, .* said with --stream"):
+        XdfSource(path)
+    with pytest.raises(RecordingError, match="0 signals called 'x'"):
+        XdfSource(path, streams=["left", "x"])
+    source = XdfSource(path, streams=["right", "left"])
+    assert source.spec.ch_names == ("Pz", "Cz")
+    assert source.info["ch_names"] == ["Pz", "Cz"]
+    items = []
+    while (item := source.read()) is not None:
+        items.append(item)
+    chunks = [item for item in items if isinstance(item, Chunk)]
+    data = np.concatenate([chunk.data for chunk in chunks], axis=1)
+    assert data.shape[1] > 1990
+    np.testing.assert_allclose(data[0, 300:], data[1, 300:], atol=2e-3)
+    (marker,) = (item for item in items if isinstance(item, Marker))
+    assert abs(marker.sample + round((chunks[0].t0 - 10) * 250) - 1000) <= 1
+    assert [i.state for i in items if isinstance(i, SourceState)] == ["ended"]

@@ -26,11 +26,15 @@ export class Marking {
   }
 
   /** Say how each channel is. */
-  judge({ ch_names: names, verdicts }) {
+  judge({ ch_names: names, verdicts, impedance_kohm: impedances = [] }) {
     const known = [...this.#verdicts.keys()];
     this.#verdicts = new Map(names.map((name, c) => [name, verdicts[c]]));
     if (names.length !== known.length || names.some((name, c) => name !== known[c])) {
       this.#choice.replaceChildren(...names.map((name) => new Option(name, name)));
+    }
+    for (const [c, option] of [...this.#choice.options].entries()) {
+      const z = impedances[c] ?? null;
+      say(option, z === null ? names[c] : `${names[c]}, ${z.toFixed(z < 10 ? 1 : 0)} k\u03a9`);
     }
     this.#show();
   }
