@@ -154,7 +154,7 @@ class Session:
         self._settled = False
         self._ohms: dict[str, float | None] = {}
 
-    def feed(self, item: Input, t: float) -> list[Event]:
+    def feed(self, item: Input, t: float) -> list[Event]:  # noqa: PLR0911 - one for each kind
         """Take one input and return what follows from it.
 
         Parameters
