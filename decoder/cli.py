@@ -14,6 +14,7 @@ from rich.logging import RichHandler
 from rich.markup import escape
 
 from decoder import (
+    commands_convert,
     commands_decode,
     commands_map,
     commands_serve,
@@ -52,6 +53,7 @@ for command in (
 ):
     app.command()(command)
 app.command("map")(commands_map.map_layers_of)
+app.command()(commands_convert.convert)
 app.command(hidden=True)(commands_serve.decode)
 
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]

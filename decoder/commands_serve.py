@@ -86,7 +86,7 @@ def serve(
         server=ServerConfig(host=host, port=port),
     )
     token = os.environ.get("BRAINCAST_TOKEN") or secrets.token_urlsafe(24)
-    load_model(model)  # what is wrong with it is said before anything is started
+    load_model(model).check_live()  # what is wrong with it is said before anything is started
     stop = stopped_by_signals()
     with closing(listen(host, port)) as sock, _session(config, model) as folder:
 

@@ -13,9 +13,10 @@ from decoder.design import confounds_of, order_of
 from decoder.evaluation import Evaluation, evaluate
 from decoder.tracks import TrackSettings, read_track
 from models.candidates import Candidates, embed_candidates, read_candidates
-from models.checkpoint import Model, save_model
+from models.checkpoint import NON_CAUSAL, Model, save_model
 from models.dataset import Dataset, MakeChain, read_dataset
 from models.encoder import ENCODERS
+from models.epochs import are_epochs, read_epochs
 from models.fit import (
     EVOKED_BAND,
     EVOKED_WINDOWS,
@@ -203,6 +204,8 @@ def fit_recordings(
             logger.warning("%s", warning)
     evaluation = evaluate(fitted.held_out, order)
     model = replace(fitted.model, scores={**fitted.model.scores, **evaluation.to_json()})
+    if not model.transforms:
+        model = replace(model, training={**model.training, "input": NON_CAUSAL})
     if settings.hop is not None:
         duration = dataset.windowing.tmax - dataset.windowing.tmin
         model = replace(model, windowing=SlidingWindows(duration, settings.hop))
@@ -233,6 +236,9 @@ def _read(
     table = settings.table()
     candidates = settings.pool(table)
     windowing = settings.windows(table)
+    if are_epochs(recordings):
+        logger.warning("%s: epochs that others filtered, of which no model is live", NON_CAUSAL)
+        return read_epochs(recordings, windowing, table), candidates, candidates
     dataset = read_dataset(
         recordings,
         windowing,

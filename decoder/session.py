@@ -117,6 +117,7 @@ class Session:
         freshness: float = FRESHNESS,
         start: Start = FRESH_START,
     ) -> None:
+        model.check_live()
         if abs(spec.sfreq / model.spec.sfreq - 1) > RATE_TOLERANCE:
             msg = (
                 f"the stream has {spec.sfreq:g} Hz but the model was made for "

@@ -27,9 +27,13 @@ from streaming.errors import BraincastError, ModelError
 from streaming.signal import SignalSpec, Window
 from streaming.window import Windowing, windowing_from_json
 
-__all__ = ["FORMAT_VERSION", "Model", "load_model", "save_model"]
+__all__ = ["FORMAT_VERSION", "NON_CAUSAL", "Model", "load_model", "save_model"]
 
 FORMAT_VERSION = 1
+
+NON_CAUSAL = "non-causal input"
+"""Stamp of what was not filtered by our chain, in `Model.training` as ``input``."""
+
 _FORMAT = "braincast-model"
 _JSON, _WEIGHTS = "model.json", "weights.safetensors"
 
@@ -96,6 +100,21 @@ class Model:
     def space(self) -> str:
         """Name of the embedding space."""
         return self.candidates.space
+
+    def check_live(self) -> None:
+        """Refuse a model of windows that our chain did not make.
+
+        Raises
+        ------
+        ModelError
+            If it was fitted to epochs that others had filtered.
+        """
+        if self.training.get("input") == NON_CAUSAL:
+            msg = (
+                f"the model has {NON_CAUSAL}: it was fitted to epochs that others had "
+                "filtered, and nothing live is like them; fit one to raw recordings"
+            )
+            raise ModelError(msg)
 
     def chain(self) -> Chain:
         """Return a fresh chain, the one that the training data went through."""

@@ -90,12 +90,15 @@ def make_split(
     protocol : str or None
         ``"closed_set"`` or ``"zero_shot"``; None for a closed set if enough recurs from run to
         run, else zero-shot. The two answer different questions and are never compared.
+        Zero-shot among those that the table of stimuli keeps for a test, if any (`split`).
 
     Raises
     ------
     RecordingError
         If the recordings do not allow the protocol; with the reason.
     """
+    if any(row.split == "test" for row in dataset.table.rows):
+        return _declared(dataset, candidates, truth, protocol)
     if protocol != "zero_shot":
         split = _closed_set(dataset, candidates, truth)
         n_scored = sum(int(fold.test.sum()) for fold in split.folds)
@@ -216,6 +219,40 @@ def _zero_shot(dataset: Dataset, candidates: Candidates, truth: NDArray[np.intp]
             f"it needs {MIN_SCORED}: record more, or score closed_set"
         )
         raise RecordingError(msg)
+    return Split("zero_shot", tuple(folds), n_purged)
+
+
+def _declared(
+    dataset: Dataset,
+    candidates: Candidates,
+    truth: NDArray[np.intp],
+    protocol: Protocol | None,
+) -> Split:
+    """Predict what was kept for a test, by models of other concepts in other runs."""
+    if protocol == "closed_set":
+        msg = "the table of stimuli keeps candidates for a zero-shot test; score zero_shot"
+        raise RecordingError(msg)
+    kept = {row.candidate_id for row in dataset.table.rows if row.split == "test"}
+    concepts = concepts_of(dataset, candidates)
+    pool = np.isin(candidates.ids, list(kept))
+    tested, apart = pool[truth], ~np.isin(concepts, concepts[pool])[truth]
+    n_scored, n_pool = int(tested.sum()), int(pool.sum())
+    if n_scored < MIN_SCORED or n_pool < 2:
+        msg = (
+            f"{n_scored} trials show one of the {n_pool} candidates kept for the test; it "
+            f"needs {MIN_SCORED}, and two candidates: check the column split"
+        )
+        raise RecordingError(msg)
+    runs = np.unique(dataset.groups[tested])
+    mixed = bool((apart & np.isin(dataset.groups, runs)).any())
+    folds, n_purged = [], 0
+    for part in np.array_split(runs, min(_MAX_PARTS, len(runs)) if mixed else 1):
+        run = np.isin(dataset.groups, part)
+        others = apart & ~run
+        train = others & ~too_close(dataset, run & tested)
+        n_purged += int((others & ~train).sum())
+        _check_enough(dataset, train)
+        folds.append(Fold(train, run & tested, pool))
     return Split("zero_shot", tuple(folds), n_purged)
 
 

@@ -95,21 +95,22 @@ def hold_out(
     """
     check_split(dataset, candidates, truth, split)
     targets = candidates.vectors[truth]
-    similarity = np.zeros((len(dataset), len(candidates)), np.float32)
     fold_of = np.full(len(dataset), -1)
+    for number, fold in enumerate(split.folds):
+        fold_of[fold.test] = number
+    kept = np.flatnonzero(fold_of >= 0)  # a test set may be small among thousands to train on
+    similarity = np.zeros((len(kept), len(candidates)), np.float32)
     for number, fold in enumerate(split.folds):
         encoder = fit(dataset, targets, fold.train)
         centre = targets[fold.train].mean(axis=0, dtype=np.float64).astype(np.float32)
         toward = directions(candidates.vectors, centre)
-        for index in np.flatnonzero(fold.test):
-            vector = encoder.encode(dataset.window(int(index)))
-            similarity[index] = similarities(toward, centre, vector)
-        fold_of[fold.test] = number
+        for row in np.flatnonzero(fold.test[kept]):
+            vector = encoder.encode(dataset.window(int(kept[row])))
+            similarity[row] = similarities(toward, centre, vector)
         progress((number + 1) / len(split.folds))
-    kept = np.flatnonzero(fold_of >= 0)
     return HeldOut(
         protocol=split.protocol,
-        similarity=similarity[kept],
+        similarity=similarity,
         truth=truth[kept],
         groups=dataset.groups[kept],
         t=dataset.t[kept],

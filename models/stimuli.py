@@ -15,6 +15,7 @@ __all__ = ["Role", "Stimulus", "StimulusTable"]
 
 Role = Literal["stimulus", "run_start", "run_end", "pause", "resume", "response", "ignore"]
 _ROLES: tuple[str, ...] = get_args(Role)
+_SPLITS = ("", "train", "test")
 _INTEGER = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0+)?")
 
 
@@ -51,6 +52,9 @@ class Stimulus:
         The file that was shown or played, where known; relative to the table.
     prob : float or None
         Declared probability of being shown, from above 0 to 1.
+    split : str
+        ``"test"`` if the candidate is kept for a zero-shot test: nothing of its concept is
+        trained on. ``"train"``, or empty, for all others.
     """
 
     marker: str
@@ -60,6 +64,7 @@ class Stimulus:
     text: str = ""
     stim_file: str = ""
     prob: float | None = None
+    split: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be looked up or decoded."""
@@ -76,6 +81,9 @@ class Stimulus:
             raise StimuliError(msg)
         if self.prob is not None and not 0 < self.prob <= 1:
             msg = f"prob must be above 0 and at most 1, got {self.prob}"
+            raise StimuliError(msg)
+        if self.split not in _SPLITS:
+            msg = f"split {self.split!r} is unknown; use train, test or nothing"
             raise StimuliError(msg)
         if self.role == "stimulus":
             object.__setattr__(self, "candidate_id", self.candidate_id or self.text)
@@ -260,7 +268,7 @@ def _parse(where: str, header: list[str], line: list[str]) -> Stimulus:
         return Stimulus(**values, prob=number)  # type: ignore[arg-type]
     except StimuliError as error:
         column = next(
-            (n for n in ("prob", "marker") if str(error).startswith(n)), "candidate_id"
+            (n for n in ("prob", "marker", "split") if str(error).startswith(n)), "candidate_id"
         )
         msg = f"{where}, column {column}: {error}"
         raise StimuliError(msg) from error
