@@ -137,10 +137,11 @@ class Reference:
         """Subtract the reference at each sample."""
         if chunk.n_times == 0:
             return chunk
-        # Accumulating adds channel after channel. np.sum adds in pairs when there is one
-        # sample and in sequence when there are more, so cutting would change the last bits.
-        of = chunk.data[self._rows]
-        mean = np.add.accumulate(of, axis=0, dtype=np.float64)[-1] / len(of)
+        # Of each sample the channels lie together and are added in an order that depends on how
+        # many they are alone. np.sum over the first axis adds in pairs when there is one sample
+        # and in sequence when there are more, so cutting would change the last bits.
+        of = chunk.data[self._rows].T.astype(np.float64, order="C")
+        mean = np.add.reduce(of, axis=1) / of.shape[1]
         return chunk.holding((chunk.data - mean).astype(np.float32))
 
 
