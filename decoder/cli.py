@@ -65,10 +65,6 @@ MANY = ("--events", "--drop", "--markers", "--stream", "--aux", "--track", "--la
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        # Two threads ran up to ten times slower on a shared machine, and sums that depend on
-        # the number of threads would not verify elsewhere.
-        os.environ[variable] = "1"
     quiet_liblsl()
     logging.basicConfig(
         level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=err)]
