@@ -7,6 +7,7 @@ within a run, so that drift from run to run counts neither for nor against.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -29,7 +30,15 @@ from models.folds import Protocol
 from models.heldout import HeldOut
 from streaming.errors import EvaluationError
 
-__all__ = ["Evaluation", "Protocol", "StimulusFiles", "Verdict", "evaluate", "one_line"]
+__all__ = [
+    "Evaluation",
+    "Protocol",
+    "StimulusFiles",
+    "Verdict",
+    "evaluate",
+    "one_line",
+    "p_values",
+]
 
 StimulusFiles = Literal["unknown", "shared", "disjoint"]
 Verdict = Literal["above chance", "not above chance", "cannot be told"]
@@ -114,7 +123,7 @@ class Evaluation:
         return asdict(self)
 
 
-def evaluate(held_out: HeldOut, order: Order = _RANDOM) -> Evaluation:
+def evaluate(held_out: HeldOut, order: Order = _RANDOM, *, with_p: bool = True) -> Evaluation:
     """Score predictions against what was shown.
 
     Parameters
@@ -124,6 +133,8 @@ def evaluate(held_out: HeldOut, order: Order = _RANDOM) -> Evaluation:
         difference.
     order : Order
         In which order things were shown; decides how truths are permuted.
+    with_p : bool
+        Whether to permute; a point of a curve needs no p.
 
     Raises
     ------
@@ -135,31 +146,21 @@ def evaluate(held_out: HeldOut, order: Order = _RANDOM) -> Evaluation:
     n, n_candidates = held_out.similarity.shape
     pools = held_out.pools[held_out.fold]
     size = pools.sum(axis=1)
-    rank = ranks(held_out.similarity, pools)
-    true_rank = rank[np.arange(n), truth]
-    cells = np.unique(np.stack([held_out.fold, groups]), axis=1, return_inverse=True)[1]
-    cells = cells.reshape(-1)
-    resamples = bootstrap(truth, groups, held_out.stim_files)
+    true_rank = ranks(held_out.similarity, pools)[np.arange(n), truth]
+    resamples = bootstrap(
+        truth, groups, held_out.stim_files, cross_validated=len(held_out.pools) > 1
+    )
     pairwise = mean_score(beaten(true_rank, size), 0.5, resamples)
     auc = None
-    columns = beaten(rank, size[:, None])
-    if n_candidates == 2 and (size == 2).all():
+    if _is_binary(held_out):
         decision = held_out.similarity[:, 1] - held_out.similarity[:, 0]
-        auc = auc_score(decision, truth == 1, cells, resamples)
-        if auc is not None:
-            columns = np.stack([np.zeros(n), ranks_within(decision, cells)], axis=1)
+        auc = auc_score(decision, truth == 1, _cells(held_out), resamples)
     main = pairwise if auc is None else auc
     p_value, permutation = None, f"none: the order was {order.kind}"
-    if order.kind in ("random", "alternating"):
+    if with_p and order.kind in ("random", "alternating"):
         how = "shuffles" if order.kind == "random" else "circular shifts"
         permutation = f"{how} of what was shown within runs; nothing was refitted"
-        p_value = permutation_p(
-            columns,
-            truth,
-            cells,
-            cross_validated=len(held_out.pools) > 1,
-            order="random" if order.kind == "random" else "alternating",
-        )
+        (p_value,) = p_values([held_out], order)
     winners = np.bincount(
         np.where(pools, held_out.similarity, -np.inf).argmax(axis=1), minlength=n_candidates
     )
@@ -171,7 +172,9 @@ def evaluate(held_out: HeldOut, order: Order = _RANDOM) -> Evaluation:
         top1=top_score(true_rank, 1, size, resamples),
         top5=top_score(true_rank, 5, size, resamples),
         top10=top_score(true_rank, 10, size, resamples),
-        median_rank=median_score(true_rank, float((np.median(size) + 1) / 2), resamples),
+        median_rank=median_score(
+            true_rank, float((np.median(size) + 1) / 2), resamples, float(size.max())
+        ),
         pairwise=pairwise,
         auc=auc,
         statistic="pairwise" if auc is None else "auc",
@@ -186,6 +189,36 @@ def evaluate(held_out: HeldOut, order: Order = _RANDOM) -> Evaluation:
     )
 
 
+def p_values(predictions: Sequence[HeldOut], order: Order) -> list[float]:
+    """Return the p of the main score of each of several predictions of the same trials.
+
+    Parameters
+    ----------
+    predictions : sequence of HeldOut
+        They differ in `similarity` alone.
+    order : Order
+        Random or alternating.
+    """
+    first = predictions[0]
+    columns = []
+    for held_out in predictions:
+        if _is_binary(held_out):
+            decision = held_out.similarity[:, 1] - held_out.similarity[:, 0]
+            places = ranks_within(decision, _cells(held_out))
+            columns.append(np.stack([np.zeros(len(places)), places], axis=1))
+        else:
+            pools = held_out.pools[held_out.fold]
+            rank = ranks(held_out.similarity, pools)
+            columns.append(beaten(rank, pools.sum(axis=1, keepdims=True)))
+    return permutation_p(
+        columns,
+        first.truth,
+        _cells(first),
+        cross_validated=len(first.pools) > 1,
+        order="random" if order.kind == "random" else "alternating",
+    )
+
+
 def one_line(evaluation: Evaluation) -> str:
     """Return what matters most, for a log or a terminal."""
     e = evaluation
@@ -196,6 +229,17 @@ def one_line(evaluation: Evaluation) -> str:
         f"{e.protocol}, {e.n} trials: {name}{of} {score.value:.3f} "
         f"[{score.low:.3f}, {score.high:.3f}], chance {score.chance:.3f}, {p}"
     )
+
+
+def _is_binary(held_out: HeldOut) -> bool:
+    """Say whether all trials chose between the same two."""
+    return held_out.similarity.shape[1] == 2 and bool(held_out.pools.all())
+
+
+def _cells(held_out: HeldOut) -> NDArray[np.intp]:
+    """Return within what trials are compared: the run, and the model that predicted."""
+    keys = np.stack([held_out.fold, held_out.groups])
+    return np.unique(keys, axis=1, return_inverse=True)[1].reshape(-1)
 
 
 def _verdict(main: Score, p_value: float | None) -> Verdict:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from decoder.design import confounds_of, order_of
 from decoder.evaluation import Evaluation, evaluate
+from decoder.guards import check_recording
 from decoder.tracks import TrackSettings, read_track
 from models.candidates import Candidates, embed_candidates, read_candidates
 from models.checkpoint import NON_CAUSAL, Model, save_model
@@ -26,17 +28,21 @@ from models.fit import (
     fit_model,
     truth_of,
 )
+from models.folds import Protocol
 from models.spaces import PACKAGED_SPACE, open_space
 from models.stimuli import StimulusTable
 from models.stretches import track_chain
 from models.trials import flicker_rates
 from streaming.chain_file import read_chain
 from streaming.errors import ConfigError
+from streaming.sources.opening import open_recording
+from streaming.sources.recording import RecordingSource
+from streaming.sources.xdf import XdfSource
 from streaming.timing import Timing
 from streaming.triggers import TriggerChannel
 from streaming.window import LockedWindows, SlidingWindows
 
-__all__ = ["FitSettings", "fit_recordings"]
+__all__ = ["FitSettings", "fit_recordings", "read_trials", "read_windows"]
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +69,8 @@ class FitSettings:
         Channels to leave out.
     encoder : str
         One of `models.encoder.ENCODERS`, or ``"auto"``.
+    protocol : str or None
+        Of the scores, ``"closed_set"`` or ``"zero_shot"``; see `models.folds.make_split`.
     tmin, tmax : float or None
         The window after a marker, in seconds. If None, where the response to what the labels
         name is: 0.5 to 3.5 s for flicker rates ("13 Hz"), else 0 to 0.8 s.
@@ -93,6 +101,7 @@ class FitSettings:
     picks: str = "eeg"
     drop: tuple[str, ...] = ()
     encoder: str = "auto"
+    protocol: Protocol | None = None
     tmin: float | None = None
     tmax: float | None = None
     band: tuple[float, float] | None = None
@@ -124,11 +133,19 @@ class FitSettings:
             msg = f"--band is for the standard chain; write the band into {self.chain} instead"
             raise ConfigError(msg)
 
+        if self.protocol not in (None, "closed_set", "zero_shot"):
+            msg = f"protocol {self.protocol!r} is unknown; use closed_set or zero_shot"
+            raise ConfigError(msg)
+
     def table(self) -> StimulusTable:
         """Return what the markers mean."""
         if self.stimuli is not None:
             return StimulusTable.read(self.stimuli)
         return StimulusTable.from_labels(self.events)
+
+    def open(self, recording: Path) -> RecordingSource | XdfSource:
+        """Open a recording."""
+        return open_recording(recording, unit=self.unit, streams=self.streams)
 
     def windows(self, table: StimulusTable) -> LockedWindows:
         """Return where the windows lie around each stimulus."""
@@ -188,12 +205,15 @@ def fit_recordings(
     Evaluation
         Scores by leaving out one run after the other; also in the model folder.
     """
-    dataset, candidates, live = _read(recordings, settings, lambda share: progress(0.5 * share))
+    dataset, candidates, live = read_trials(
+        recordings, settings, lambda share: progress(0.5 * share)
+    )
     keep = output.with_name(f"{output.name}.unfinished")
     fitted = fit_model(
         dataset,
         candidates,
         encoder="track" if settings.track else settings.encoder,
+        protocol=settings.protocol,
         keep=keep,
         progress=lambda share: progress(0.5 + 0.4 * share),
     )
@@ -217,12 +237,18 @@ def fit_recordings(
     return model, evaluation
 
 
-def _read(
+def read_trials(
     recordings: Sequence[Path], settings: FitSettings, progress: Callable[[float], None]
 ) -> tuple[Dataset, Candidates, Candidates]:
-    """Return windows, what they choose from, and what is chosen from when live."""
+    """Return windows, what they choose from, and what is chosen from when live.
+
+    Raises
+    ------
+    EvaluationError
+        If the chain is not causal.
+    """
     if settings.track:
-        return read_track(
+        found = read_track(
             recordings,
             settings.track,
             settings.make_chain(track_chain),
@@ -233,13 +259,29 @@ def _read(
             unit=settings.unit,
             progress=progress,
         )
+        dataset, candidates, live = found
+    else:
+        table = settings.table()
+        candidates = live = settings.pool(table)
+        dataset = read_windows(recordings, settings, settings.windows(table), progress)
+    if dataset.transforms:
+        with closing(settings.open(recordings[0])) as source:
+            check_recording(source, dataset)
+    return dataset, candidates, live
+
+
+def read_windows(
+    recordings: Sequence[Path],
+    settings: FitSettings,
+    windowing: LockedWindows,
+    progress: Callable[[float], None],
+) -> Dataset:
+    """Return the windows of recordings; `progress` is told the share that is done."""
     table = settings.table()
-    candidates = settings.pool(table)
-    windowing = settings.windows(table)
     if are_epochs(recordings):
         logger.warning("%s: epochs that others filtered, of which no model is live", NON_CAUSAL)
-        return read_epochs(recordings, windowing, table), candidates, candidates
-    dataset = read_dataset(
+        return read_epochs(recordings, windowing, table)
+    return read_dataset(
         recordings,
         windowing,
         table,
@@ -252,4 +294,3 @@ def _read(
         trigger=settings.trigger,
         progress=progress,
     )
-    return dataset, candidates, candidates

@@ -64,13 +64,16 @@ def mean_score(
     return Score(float(np.mean(values)), chance, *resamples.interval(means))
 
 
-def median_score(values: NDArray[np.float64], chance: float, resamples: Resamples) -> Score:
-    """Score a median over trials."""
+def median_score(
+    values: NDArray[np.float64], chance: float, resamples: Resamples, largest: float
+) -> Score:
+    """Score a median over trials of places from 1 to `largest`."""
     order = np.argsort(values)
     cumulative = np.cumsum(resamples.weights[:, order], axis=1)
     middle = (cumulative >= cumulative[:, -1:] / 2).argmax(axis=1)
     medians = np.where(cumulative[:, -1] > 0, values[order][middle], np.nan)
-    return Score(float(np.median(values)), chance, *resamples.interval(medians))
+    interval = resamples.interval(medians, (1.0, largest))
+    return Score(float(np.median(values)), chance, *interval)
 
 
 def auc_score(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -15,19 +16,21 @@ _SEED = 0  # the same trials give the same p
 
 
 def permutation_p(
-    columns: NDArray[np.float64],
+    columns: Sequence[NDArray[np.float64]],
     truth: NDArray[np.intp],
     cells: NDArray[np.intp],
     *,
     cross_validated: bool,
     order: Literal["random", "alternating"] = "random",
-) -> float:
+) -> list[float]:
     """Return how often other truths do as well: ``(1 + hits) / (1 + N_PERMUTATIONS)``.
+
+    Scores of the same trials, such as one at each time, share their permutations.
 
     Parameters
     ----------
-    columns : array of shape (n, n_candidates)
-        What a trial adds to the statistic if that candidate is the truth.
+    columns : sequence of array of shape (n, n_candidates)
+        For each score, what a trial adds to the statistic if that candidate is the truth.
     truth : array of shape (n,)
         What was shown, in the order of time within each cell.
     cells : array of shape (n,)
@@ -43,25 +46,29 @@ def permutation_p(
         in a circle, by another step in each cell, which keeps their order.
     """
     rng = np.random.default_rng(_SEED)
-    observed = columns[np.arange(len(truth)), truth].sum()
-    permuted = np.zeros(N_PERMUTATIONS)
+    permuted = np.zeros((len(columns), N_PERMUTATIONS))
     for cell in np.unique(cells):
         here = np.flatnonzero(cells == cell)
-        if order == "random":
-            for start in range(0, N_PERMUTATIONS, 1000):  # at a time: 8 MB for 1000 trials
-                stop = min(start + 1000, N_PERMUTATIONS)
-                truths = rng.permuted(np.tile(truth[here], (stop - start, 1)), axis=1)
-                permuted[start:stop] += columns[here, truths].sum(axis=1)
-        else:
-            shifted = np.array([np.roll(truth[here], step) for step in range(len(here))])
-            sums = columns[here, shifted].sum(axis=1)
-            permuted += sums[rng.integers(0, len(here), N_PERMUTATIONS)]
+        steps = rng.integers(0, len(here), N_PERMUTATIONS)
+        for start in range(0, N_PERMUTATIONS, 1000):  # at a time: 8 MB for 1000 trials
+            part = slice(start, min(start + 1000, N_PERMUTATIONS))
+            truths = np.tile(truth[here], (len(steps[part]), 1))
+            if order == "random":
+                truths = rng.permuted(truths, axis=1)
+            else:
+                truths = truth[here][(np.arange(len(here)) - steps[part, None]) % len(here)]
+            for sums, values in zip(permuted, columns, strict=True):
+                sums[part] += values[here, truths].sum(axis=1)
     if cross_validated:
-        mean = permuted.mean()
+        mean = permuted.mean(axis=1, keepdims=True)
         permuted = mean + np.sqrt(2) * (permuted - mean)
-    # Sums of the same numbers in another order differ in their last bits, and are ties.
-    hits = int((permuted >= observed - 1e-9 * abs(observed)).sum())
-    return (1 + hits) / (1 + N_PERMUTATIONS)
+    found = []
+    for sums, values in zip(permuted, columns, strict=True):
+        observed = values[np.arange(len(truth)), truth].sum()
+        # Sums of the same numbers in another order differ in their last bits, and are ties.
+        hits = int((sums >= observed - 1e-9 * abs(observed)).sum())
+        found.append((1 + hits) / (1 + N_PERMUTATIONS))
+    return found
 
 
 def fdr(p_values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -52,28 +52,47 @@ class Resamples:
         ``"trial"`` with neither, which is too narrow if trials resemble their neighbours.
     n_clusters : int
         How many there are, of the kind with the fewest.
+    widening : float
+        By how much the interval is wider than resampling says.
     """
 
     weights: NDArray[np.float64]
     clusters: str
     n_clusters: int
+    widening: float
 
-    def interval(self, values: NDArray[np.float64]) -> tuple[float, float]:
+    def interval(
+        self, values: NDArray[np.float64], bounds: tuple[float, float] = (0.0, 1.0)
+    ) -> tuple[float, float]:
         """Return the 95 % interval of a score that was computed for each resample.
 
         The percentiles are moved outward as Student's t is wider than a normal (Hesterberg
         2015, the expanded percentile interval): of six runs, the plain ones cover the truth
         in 87 % of cases, these in 94 %.
+
+        Parameters
+        ----------
+        values : array of shape (N_BOOTSTRAP,)
+            The score of each; not finite where a resample has none.
+        bounds : tuple of float
+            Between which the score lies.
         """
         n = self.n_clusters
         tail = float(norm.cdf(-np.sqrt(n / (n - 1)) * t.ppf(0.975, n - 1))) if n > 1 else 0.0
         drawn = values[np.isfinite(values)]
-        low, high = np.percentile(drawn, [100 * tail, 100 * (1 - tail)])
-        return float(low), float(high)
+        if len(drawn) == 0:
+            return bounds
+        low, middle, high = np.percentile(drawn, [100 * tail, 50, 100 * (1 - tail)])
+        low, high = (middle + self.widening * (edge - middle) for edge in (low, high))
+        return max(float(low), bounds[0]), min(float(high), bounds[1])
 
 
 def bootstrap(
-    truth: NDArray[np.intp], groups: NDArray[np.intp], stim_files: Sequence[str]
+    truth: NDArray[np.intp],
+    groups: NDArray[np.intp],
+    stim_files: Sequence[str],
+    *,
+    cross_validated: bool,
 ) -> Resamples:
     """Draw runs, and stimuli where there are enough of them.
 
@@ -83,7 +102,14 @@ def bootstrap(
         What was shown, and the run.
     stim_files : sequence of str
         The file shown in each trial; empty where unknown.
+    cross_validated : bool
+        Whether runs were predicted from each other. Resampling then takes scores for
+        independent that share most of their training; the variance is about twice as large
+        (Nadeau and Bengio 2003, Machine Learning 52, 239-281: ``1 + n_folds * n_test /
+        n_train``). Over 100 shuffles of six real runs, 88 % of the intervals that were not
+        widened included chance.
     """
+    widening = float(np.sqrt(2)) if cross_validated else 1.0
     rng = np.random.default_rng(_SEED)
     known = len(stim_files) > 0 and all(stim_files)
     stimuli = np.unique(stim_files, return_inverse=True)[1] if known else truth
@@ -91,12 +117,12 @@ def bootstrap(
     by_stimulus = n_stimuli >= _MIN_STIMULI
     if n_runs > 1 and by_stimulus:
         weights = _draw(groups, rng) * _draw(stimuli, rng)
-        return Resamples(weights, "run and stimulus", min(n_runs, n_stimuli))
+        return Resamples(weights, "run and stimulus", min(n_runs, n_stimuli), widening)
     if n_runs > 1:
-        return Resamples(_draw(groups, rng), "run", n_runs)
+        return Resamples(_draw(groups, rng), "run", n_runs, widening)
     if by_stimulus:
-        return Resamples(_draw(stimuli, rng), "stimulus", n_stimuli)
-    return Resamples(_draw(np.arange(len(truth)), rng), "trial", len(truth))
+        return Resamples(_draw(stimuli, rng), "stimulus", n_stimuli, widening)
+    return Resamples(_draw(np.arange(len(truth)), rng), "trial", len(truth), widening)
 
 
 def _draw(clusters: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.float64]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.table import Table
 
+from decoder.controls import Control
 from decoder.evaluation import Evaluation
 from decoder.resampling import Score
 
-__all__ = ["as_table", "rows_of"]
+__all__ = ["as_table", "controls_table", "rows_of"]
 
 
 def rows_of(evaluation: Evaluation) -> dict[str, Score]:
@@ -55,3 +58,22 @@ def _caption(e: Evaluation) -> str:
         f"{e.verdict}: {p}; interval over {e.clusters}; most frequent answer "
         f"{e.modal_share:.0%}; {files}"
     )
+
+
+def controls_table(controls: Sequence[Control]) -> Table:
+    """Return the controls as a table for a terminal."""
+    table = Table(title="controls: what cannot know must be at chance")
+    for column in ("control", "value", "95 % interval", "p", "top-1", ""):
+        table.add_column(
+            column, justify="right" if column in ("value", "p", "top-1") else "left"
+        )
+    for c in controls:
+        table.add_row(
+            c.name,
+            f"{c.main.value:.3f}",
+            f"{c.main.low:.3f} to {c.main.high:.3f}",
+            "" if c.p_value is None else f"{c.p_value:.4f}",
+            f"{c.top1.value:.3f}",
+            "at chance" if c.at_chance else "[red]not at chance[/]",
+        )
+    return table

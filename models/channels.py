@@ -26,7 +26,7 @@ __all__ = ["Channels", "choose_channels", "find_dead_channels"]
 
 logger = logging.getLogger(__name__)
 
-_PICKS = {"eeg": ("eeg",), "meg": ("mag", "grad")}
+_PICKS = {"eeg": ("eeg",), "meg": ("mag", "grad"), "eyes": ("eog", "emg")}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +87,7 @@ def choose_channels(
     paths : sequence of Path
         Recordings of the same participant and cap.
     picks : str
-        ``"eeg"`` or ``"meg"``.
+        ``"eeg"``, ``"meg"``, or ``"eyes"`` for EOG and EMG.
     drop : sequence of str
         Channels to leave out, besides those that are flat or copies of another.
     unit : str, optional
@@ -169,7 +169,7 @@ def _of_type(source: Source, path: Path, picks: str, drop: Sequence[str]) -> Sig
     spec = source.spec
     source.close()
     if picks not in _PICKS:
-        msg = f"picks={picks!r} is unknown; use eeg or meg"
+        msg = f"picks={picks!r} is unknown; use eeg or meg, or eyes for what is not the brain"
         raise RecordingError(msg)
     for name in drop:
         if name not in spec.ch_names:

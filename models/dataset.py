@@ -136,7 +136,7 @@ def read_dataset(  # noqa: PLR0913 - what a fit asks for, each with a default
         Given the spec of the channels that are kept and the first recording's measurement
         info, returns the chain for them.
     picks : str
-        ``"eeg"`` or ``"meg"``.
+        ``"eeg"``, ``"meg"``, or ``"eyes"`` for EOG and EMG.
     drop : sequence of str
         Channels to leave out, besides those that are flat or copies of another.
     timing : Timing, optional

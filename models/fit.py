@@ -17,7 +17,11 @@ from models.dataset import Dataset
 from models.encoder import LOADERS, Encoder
 from models.folds import Protocol, make_split
 from models.heldout import HeldOut, hold_out
-from models.retrieval import calibration_error, fit_temperature, probabilities
+from models.retrieval import (
+    calibration_error,
+    cross_fitted_probabilities,
+    fit_temperature,
+)
 from models.trials import MAX_FOLDS, Course, Trials, flicker_rates
 from streaming.chain import Chain, standard_chain
 from streaming.errors import ConfigError, RecordingError
@@ -188,7 +192,14 @@ def fit_model(
             "withheld": dataset.withheld,
             "encoders_tried": inner,
         },
-        scores={"calibration_error": _cross_fitted_calibration_error(held_out)},
+        scores={
+            "calibration_error": calibration_error(
+                cross_fitted_probabilities(
+                    held_out.similarity, held_out.truth, held_out.groups
+                ),
+                held_out.truth,
+            )
+        },
     )
     tell(1.0)
     return Fitted(model, held_out)
@@ -276,13 +287,3 @@ def _centre(targets: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the mean of the targets."""
     mean = targets.mean(axis=0, dtype=np.float64)
     return np.asarray(mean, dtype=np.float32)
-
-
-def _cross_fitted_calibration_error(held_out: HeldOut) -> float:
-    """Return the calibration error of probabilities whose temperature other runs gave."""
-    p = np.zeros(held_out.similarity.shape)
-    for group in np.unique(held_out.groups):
-        here = held_out.groups == group
-        temperature = fit_temperature(held_out.similarity[~here], held_out.truth[~here])
-        p[here] = probabilities(held_out.similarity[here], temperature)
-    return calibration_error(p, held_out.truth)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,9 @@ from models.encoder import Encoder
 from models.folds import Protocol, Split, check_split, concepts_of
 from models.retrieval import directions, similarities
 from streaming.errors import EvaluationError
+from streaming.signal import Marker, Window
 
-__all__ = ["FitEncoder", "HeldOut", "hold_out", "predict"]
+__all__ = ["FitEncoder", "HeldOut", "check_blind", "hold_out", "predict"]
 
 FitEncoder = Callable[[Dataset, NDArray[np.float32], NDArray[np.bool_]], Encoder]
 """What fits an encoder: to a dataset, targets (n, n_dims), and which of the trials to use."""
@@ -49,6 +50,8 @@ class HeldOut:
         What the trials of each fold chose from.
     index : array of shape (n,)
         Which trial of the dataset each is.
+    encoders : tuple of str
+        What kind of encoder predicted each fold.
     """
 
     protocol: Protocol
@@ -61,6 +64,7 @@ class HeldOut:
     fold: NDArray[np.intp]
     pools: NDArray[np.bool_]
     index: NDArray[np.intp]
+    encoders: tuple[str, ...]
 
 
 def hold_out(
@@ -91,19 +95,22 @@ def hold_out(
     Raises
     ------
     EvaluationError
-        If the split leaks.
+        If the split leaks, or an encoder reads markers.
     """
     check_split(dataset, candidates, truth, split)
     targets = candidates.vectors[truth]
     fold_of = np.full(len(dataset), -1)
+    encoders = []
     for number, fold in enumerate(split.folds):
         fold_of[fold.test] = number
     kept = np.flatnonzero(fold_of >= 0)  # a test set may be small among thousands to train on
     similarity = np.zeros((len(kept), len(candidates)), np.float32)
     for number, fold in enumerate(split.folds):
         encoder = fit(dataset, targets, fold.train)
+        encoders.append(encoder.kind)
         centre = targets[fold.train].mean(axis=0, dtype=np.float64).astype(np.float32)
         toward = directions(candidates.vectors, centre)
+        check_blind(encoder, dataset.window(int(np.flatnonzero(fold.test)[0])))
         for row in np.flatnonzero(fold.test[kept]):
             vector = encoder.encode(dataset.window(int(kept[row])))
             similarity[row] = similarities(toward, centre, vector)
@@ -119,7 +126,31 @@ def hold_out(
         fold=fold_of[kept],
         pools=np.stack([fold.pool for fold in split.folds]),
         index=kept,
+        encoders=tuple(encoders),
     )
+
+
+def check_blind(encoder: Encoder, window: Window) -> None:
+    """Refuse an encoder whose answer depends on anything but the samples of the window.
+
+    Raises
+    ------
+    EvaluationError
+        If the marker, or what was encoded before, changes any bit.
+    """
+    expected = encoder.encode(window)
+    for label in ("", "one", "another"):
+        marker = Marker(label, window.chunk.t0, window.chunk.segment, window.chunk.first)
+        found = encoder.encode(replace(window, marker=marker if label else None))
+        if not np.array_equal(found, expected):
+            msg = (
+                f"the encoder {encoder.kind!r} gives the same samples another vector when "
+                "their marker says something else: it would read what was shown, not the brain"
+                if label
+                else f"the encoder {encoder.kind!r} gives the same window two vectors: it must "
+                "keep nothing between windows"
+            )
+            raise EvaluationError(msg)
 
 
 def predict(model: Model, dataset: Dataset, protocol: Protocol) -> HeldOut:
@@ -181,4 +212,5 @@ def predict(model: Model, dataset: Dataset, protocol: Protocol) -> HeldOut:
         fold=np.zeros(len(kept), np.intp),
         pools=pool[None],
         index=np.array(kept),
+        encoders=(model.encoder.kind,),
     )

@@ -17,6 +17,7 @@ from streaming.errors import ConfigError
 
 __all__ = [
     "calibration_error",
+    "cross_fitted_probabilities",
     "directions",
     "fit_temperature",
     "probabilities",
@@ -90,12 +91,13 @@ def fit_temperature(similarity: NDArray[np.float32], truth: NDArray[np.intp]) ->
     Parameters
     ----------
     similarity : array of shape (n_trials, n_candidates)
-        Of trials that the encoder was not fitted to.
+        Of trials that the encoder was not fitted to; minus infinity for what a trial did not
+        choose from.
     truth : array of shape (n_trials,)
         Index of what was shown in each.
     """
     rows = np.arange(len(truth))
-    spread = float(similarity.std()) or 1.0
+    spread = float(similarity[np.isfinite(similarity)].std()) or 1.0
     scaled = similarity.astype(np.float64) / spread
 
     def surprise(log_temperature: float) -> float:
@@ -105,6 +107,28 @@ def fit_temperature(similarity: NDArray[np.float32], truth: NDArray[np.intp]) ->
     # From one winner takes all to flat: at chance the best temperature is infinite.
     best = minimize_scalar(surprise, bounds=(-5.0, 10.0), method="bounded")
     return float(np.exp(best.x) * spread)
+
+
+def cross_fitted_probabilities(
+    similarity: NDArray[np.float32], truth: NDArray[np.intp], groups: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return the probabilities of each run under the temperature that the others give.
+
+    Parameters
+    ----------
+    similarity : array of shape (n_trials, n_candidates)
+        Of held-out trials.
+    truth, groups : array of shape (n_trials,)
+        Index of what was shown in each, and its run; one run alone gives its own temperature.
+    """
+    p = np.zeros(similarity.shape)
+    for group in np.unique(groups):
+        here = groups == group
+        others = here if here.all() else ~here
+        p[here] = probabilities(
+            similarity[here], fit_temperature(similarity[others], truth[others])
+        )
+    return p
 
 
 def calibration_error(

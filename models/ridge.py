@@ -76,7 +76,8 @@ def leave_group_out_error(
 
     With an intercept that is not penalised, the residual of a group left out is
     ``(I - H_gg)^-1 (y_g - H_g y)``, where ``H`` is the hat matrix of the fit to all: one
-    decomposition serves every group and every penalty.
+    decomposition serves every group and every penalty. ``H_gg`` is of low rank if there are
+    fewer features than trials in a group, and then a system of that size is solved (Woodbury).
 
     Parameters
     ----------
@@ -97,16 +98,25 @@ def leave_group_out_error(
     left, squares = _decompose(features)
     n = len(features)
     projected = left.T @ targets  # (r, n_targets)
-    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    members = [
+        (rows, np.column_stack([left[rows], np.ones(len(rows))]))
+        for rows in (np.flatnonzero(groups == group) for group in np.unique(groups))
+    ]
     errors = np.zeros((len(alphas), targets.shape[1]))
     for index, alpha in enumerate(alphas):
         shrink = squares / (squares + alpha)
         residual = targets - left @ (shrink[:, None] * projected)
-        for group in members:
-            part = left[group]
-            hat = (part * shrink) @ part.T + 1 / n
-            held_out = solve(np.eye(len(group)) - hat, residual[group], assume_a="pos")
-            errors[index] += (held_out**2).sum(axis=0) / n
+        weights = np.sqrt(np.append(shrink, 1 / n))
+        for group, part in members:
+            scaled = part * weights  # scaled @ scaled.T is the hat matrix
+            missing = residual[group]
+            if len(weights) < len(group):
+                inner = np.eye(len(weights)) - scaled.T @ scaled
+                missing = missing + scaled @ solve(inner, scaled.T @ missing, assume_a="pos")
+            else:
+                inner = np.eye(len(group)) - scaled @ scaled.T
+                missing = solve(inner, missing, assume_a="pos")
+            errors[index] += (missing**2).sum(axis=0) / n
     return errors
 
 

@@ -1,0 +1,253 @@
+"""How a score grows: with repeats that are averaged, with calibration, and over time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoder.evaluation import evaluate, p_values
+from decoder.permutation import fdr
+from decoder.problem import Problem
+from decoder.resampling import Score
+from models.folds import Fold
+from models.heldout import HeldOut
+
+__all__ = [
+    "AveragePoint",
+    "LearningPoint",
+    "TimePoint",
+    "averaging_curve",
+    "learning_curve",
+    "time_course",
+]
+
+REPEATS = (1, 2, 4, 10)
+"""How many repeats are averaged."""
+
+_SEED = 0
+_MAX_AVERAGES = 5_000  # beyond, more draws of the same trials add nothing
+_MAX_DRAWS = 10
+_MIN_TRIALS = 20
+_MAX_PAUSE = 10.0  # seconds between trials that still count as calibration
+_BIN = 0.04
+_SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class AveragePoint:
+    """The score when several trials of the same thing are averaged.
+
+    Parameters
+    ----------
+    n_averaged : int
+        Trials in each average, of the same run; their similarities are averaged.
+    n : int
+        Averages that share no trial.
+    top1, main : Score
+        Of the averages; `main` is AUC or two-way accuracy.
+    """
+
+    n_averaged: int
+    n: int
+    top1: Score
+    main: Score
+
+
+@dataclass(frozen=True, slots=True)
+class LearningPoint:
+    """The score after so much calibration.
+
+    Parameters
+    ----------
+    minutes : float
+        Of recording that the models were fitted to: the mean over folds.
+    n_trials : int
+        Trials in it: the mean over folds.
+    top1, main : Score
+        Of the same test trials throughout.
+    """
+
+    minutes: float
+    n_trials: int
+    top1: Score
+    main: Score
+
+
+@dataclass(frozen=True, slots=True)
+class TimePoint:
+    """The score of a ridge that sees 40 ms.
+
+    Parameters
+    ----------
+    t : float
+        Middle of the samples after the stimulus, less the chain's group delay at 10 Hz, in
+        seconds.
+    main : Score
+        AUC or two-way accuracy.
+    p_value : float or None
+        Of this time alone.
+    q_value : float or None
+        Adjusted for the rate of false discoveries over all times.
+    """
+
+    t: float
+    main: Score
+    p_value: float | None
+    q_value: float | None
+
+
+def averaging_curve(
+    held_out: HeldOut, repeats: tuple[int, ...] = REPEATS
+) -> list[AveragePoint]:
+    """Score averages of trials of the same run that show the same.
+
+    Parameters
+    ----------
+    held_out : HeldOut
+        Of single trials.
+    repeats : tuple of int
+        How many to average; those that no run has enough trials for are left out.
+    """
+    points = []
+    for n_averaged in repeats:
+        averaged = _average(held_out, n_averaged)
+        if averaged is None:
+            continue
+        draws, held_out_draws = averaged
+        e = evaluate(held_out_draws, with_p=False)
+        points.append(AveragePoint(n_averaged, e.n // draws, e.top1, e.main))
+    return points
+
+
+def learning_curve(
+    problem: Problem, progress: Callable[[float], None] = lambda _: None
+) -> list[LearningPoint]:
+    """Score models that were fitted to the first minutes only.
+
+    Each fold takes the recordings from where its test ends, in their order and in a circle, so
+    that no stretch of them decides alone.
+
+    Parameters
+    ----------
+    problem : Problem
+        What is decoded.
+    progress : callable
+        Told the share that is done.
+    """
+    points = []
+    for number, share in enumerate(_SHARES):
+        parts = [_first_minutes(problem, fold, share) for fold in problem.split.folds]
+        shown = [len(np.unique(problem.truth[train])) for train, _ in parts]
+        n_trials = [int(train.sum()) for train, _ in parts]
+        if min(n_trials) < _MIN_TRIALS or min(shown) < 2:
+            continue
+        folds = tuple(
+            replace(fold, train=train)
+            for fold, (train, _) in zip(problem.split.folds, parts, strict=True)
+        )
+        part = replace(problem, split=replace(problem.split, folds=folds))
+        e = evaluate(part.hold_out(), with_p=False)
+        minutes = float(np.mean([seconds for _, seconds in parts]) / 60)
+        points.append(LearningPoint(minutes, round(np.mean(n_trials)), e.top1, e.main))
+        progress((number + 1) / len(_SHARES))
+    return points
+
+
+def time_course(
+    problems: list[Problem], progress: Callable[[float], None] = lambda _: None
+) -> list[TimePoint]:
+    """Score each 40 ms of the windows by themselves.
+
+    Parameters
+    ----------
+    problems : list of Problem
+        Windows that follow each other, such as before and after the stimulus.
+    progress : callable
+        Told the share that is done.
+    """
+    n_bins = sum(len(list(_bins(problem))) for problem in problems)
+    times: list[float] = []
+    scores: list[Score] = []
+    found: list[float] = []
+    for problem in problems:
+        predictions = []
+        for windows, t in _bins(problem):
+            held_out = problem.seen_as(windows, encoder="ridge").hold_out()
+            predictions.append(held_out)
+            scores.append(evaluate(held_out, with_p=False).main)
+            times.append(t)
+            progress(len(times) / n_bins)
+        if problem.order.kind in ("random", "alternating"):
+            found += p_values(predictions, problem.order)
+    if not found:
+        return [TimePoint(t, s, None, None) for t, s in zip(times, scores, strict=True)]
+    adjusted = fdr(np.array(found)).tolist()
+    rows = zip(times, scores, found, adjusted, strict=True)
+    return [TimePoint(t, score, p, q) for t, score, p, q in rows]
+
+
+def _average(held_out: HeldOut, n_averaged: int) -> tuple[int, HeldOut] | None:
+    """Return averages of trials that a model predicted in one run; several draws of them."""
+    rng = np.random.default_rng(_SEED)
+    keys = np.stack([held_out.fold, held_out.groups, held_out.truth])
+    _, cell = np.unique(keys, axis=1, return_inverse=True)
+    cells = [np.flatnonzero(cell.reshape(-1) == c) for c in range(int(cell.max()) + 1)]
+    cells = [rows for rows in cells if len(rows) >= n_averaged]
+    n_pools = len(held_out.pools)
+    most = sum(len(rows) // n_averaged for rows in cells)
+    if most < 2:
+        return None
+    draws = 1 if n_averaged == 1 else max(1, min(_MAX_DRAWS, _MAX_AVERAGES // most))
+    sets, draw = [], []
+    for n in range(draws):
+        for rows in cells:
+            kept = rng.permutation(rows)[: len(rows) // n_averaged * n_averaged]
+            sets.append(kept.reshape(-1, n_averaged))
+            draw.append(np.full(len(sets[-1]), n))
+    members = np.concatenate(sets)
+    first = members[:, 0]
+    averaged = replace(
+        held_out,
+        similarity=held_out.similarity[members].mean(axis=1),
+        truth=held_out.truth[first],
+        groups=held_out.groups[first],
+        t=held_out.t[first],
+        stim_files=(),
+        # Pairs are counted within a draw, so that no trial is compared with itself.
+        fold=np.concatenate(draw) * n_pools + held_out.fold[first],
+        pools=np.tile(held_out.pools, (draws, 1)),
+        index=held_out.index[first],
+    )
+    return draws, averaged
+
+
+def _first_minutes(
+    problem: Problem, fold: Fold, share: float
+) -> tuple[NDArray[np.bool_], float]:
+    """Return the first part of a fold's training trials, and how long it took, in seconds."""
+    dataset = problem.dataset
+    rows = np.lexsort([dataset.t, dataset.files])
+    last = int(np.flatnonzero(fold.test[rows])[-1])
+    rows = np.roll(rows, -(last + 1))
+    rows = rows[fold.train[rows]]
+    step = np.diff(dataset.t[rows], append=np.nan)
+    step[(np.diff(dataset.files[rows], append=-1) != 0) | (step < 0)] = np.nan
+    step = np.where(np.isnan(step), np.nanmedian(step), np.minimum(step, _MAX_PAUSE))
+    kept = rows[: round(share * len(rows))]
+    train = np.zeros(len(dataset), bool)
+    train[kept] = True
+    return train, float(step[: len(kept)].sum())
+
+
+def _bins(problem: Problem) -> Iterator[tuple[NDArray[np.float32], float]]:
+    """Yield the samples of each bin, and the time in the brain that they tell of."""
+    dataset = problem.dataset
+    sfreq, n_times = dataset.spec_out.sfreq, dataset.windows.shape[-1]
+    edges = np.round(np.arange(0, n_times + 1e-9, max(_BIN * sfreq, 1))).astype(int)
+    for start, stop in pairwise(edges):
+        t = dataset.windowing.tmin + (start + stop - 1) / 2 / sfreq - dataset.delay
+        yield dataset.windows[:, :, start:stop], round(float(t), 4)

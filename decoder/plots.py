@@ -1,0 +1,184 @@
+"""The figures of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from decoder.assessment import Assessment
+from decoder.patterns import Pattern
+from decoder.resampling import Score
+
+__all__ = [
+    "plot_averaging",
+    "plot_calibration",
+    "plot_channels",
+    "plot_controls",
+    "plot_learning",
+    "plot_maps",
+    "plot_time_course",
+]
+
+BLUE, GREY, RED, BAND = "#1f5fa8", "#6b7280", "#b42318", "#c9daef"
+_N_MAPS = 6
+
+
+def statistic_of(assessment: Assessment) -> str:
+    """Return what the main statistic is called."""
+    return "AUC" if assessment.scores.statistic == "auc" else "two-way accuracy"
+
+
+def plot_controls(assessment: Assessment) -> Figure:
+    """Draw the score beside what must be at chance."""
+    rows = [("the brain", assessment.scores.main, BLUE)]
+    rows += [(c.name, c.main, GREY if c.at_chance else RED) for c in assessment.controls]
+    fig, axes = _axes(height=0.42 * len(rows) + 1.1)
+    for n, (_, score, colour) in enumerate(rows):
+        axes.plot([score.low, score.high], [n, n], color=colour, lw=3, solid_capstyle="round")
+        axes.plot(score.value, n, "o", color=colour, ms=8)
+        axes.annotate(
+            f"{score.value:.3f}",
+            (score.high, n),
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+        )
+    axes.axvline(assessment.scores.main.chance, color="black", lw=1, ls="--")
+    axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.6)
+    axes.margins(x=0.15)
+    axes.set_xlabel(f"{statistic_of(assessment)} with 95 % interval; dashed: chance")
+    return fig
+
+
+def plot_averaging(assessment: Assessment) -> Figure:
+    """Draw scores by how many repeats are averaged."""
+    points = assessment.averaging
+    fig, axes = _axes()
+    x = np.array([point.n_averaged for point in points])
+    axes.set_xscale("log")
+    _curve(axes, x, [p.main for p in points], BLUE, statistic_of(assessment))
+    axes.set_xticks(x, [str(n) for n in x])
+    axes.minorticks_off()
+    axes.set_xlabel("trials averaged (of the same thing, in the same run)")
+    return fig
+
+
+def plot_learning(assessment: Assessment) -> Figure:
+    """Draw scores by minutes of calibration."""
+    points = assessment.learning
+    fig, axes = _axes()
+    x = np.array([point.minutes for point in points])
+    _curve(axes, x, [p.main for p in points], BLUE, statistic_of(assessment))
+    axes.set_xlim(0, None)
+    axes.set_xlabel("calibration [min]")
+    return fig
+
+
+def plot_time_course(assessment: Assessment, level: float = 0.05) -> Figure:
+    """Draw scores of 40 ms each; dots where they are above chance after FDR."""
+    points = assessment.time_course
+    fig, axes = _axes(height=3.4)
+    t = 1000 * np.array([point.t for point in points])
+    _curve(axes, t, [p.main for p in points], BLUE, statistic_of(assessment), marker="")
+    found = [n for n, p in enumerate(points) if p.q_value is not None and p.q_value < level]
+    axes.plot(t[found], [points[n].main.value for n in found], "o", color=RED, ms=6)
+    axes.axvline(0, color="black", lw=1)
+    axes.set_xlabel(
+        "time after the stimulus, less the chain's delay of "
+        f"{1000 * assessment.setup.delay:.0f} ms [ms]"
+    )
+    return fig
+
+
+def plot_calibration(assessment: Assessment) -> Figure:
+    """Draw how often the best guess was right by the probability it was given."""
+    bins = assessment.calibration.bins
+    fig, axes = _axes(width=4.2, height=4.0)
+    edge = [min(b.confidence for b in bins), max(b.confidence for b in bins)]
+    axes.plot(edge, edge, color="black", lw=1, ls="--")
+    right = np.array([b.right for b in bins])
+    error = np.sqrt(right * (1 - right) / np.array([b.n for b in bins]))
+    confidence = [b.confidence for b in bins]
+    axes.errorbar(confidence, right, error, fmt="o", color=BLUE, ecolor=BAND, elinewidth=3)
+    axes.set_xlabel("probability of the best guess")
+    axes.set_ylabel("share that was right")
+    return fig
+
+
+def plot_channels(pattern: Pattern) -> Figure:
+    """Draw the pattern of each channel over time."""
+    fig, axes = _axes(height=3.4)
+    t, values = 1000 * np.array(pattern.times), np.array(pattern.values)
+    colours = mpl.colormaps["viridis"](np.linspace(0, 0.85, len(values)))
+    for name, row, colour in zip(pattern.ch_names, values, colours, strict=True):
+        axes.plot(t, row, color=colour, lw=1.5 if len(values) <= 16 else 0.7, label=name)
+    axes.axhline(0, color="black", lw=0.8)
+    if len(values) <= 8:
+        axes.legend(frameon=False, ncols=4, fontsize="small")
+    axes.set_xlabel("time after the stimulus, less the chain's delay [ms]")
+    axes.set_ylabel("pattern [spread of the signal]")
+    return fig
+
+
+def plot_maps(pattern: Pattern) -> Figure | None:
+    """Draw the pattern on the scalp at a few times; None where places are unknown."""
+    import mne
+
+    kinds = set(pattern.ch_types)
+    if not pattern.positions or kinds != {"eeg"} or len(pattern.positions) < 3:
+        return None
+    places = dict(zip(pattern.ch_names, np.array(pattern.positions), strict=True))
+    info = mne.create_info(list(pattern.ch_names), 1.0, "eeg")
+    montage = mne.channels.make_dig_montage(places, coord_frame="head")
+    info.set_montage(montage, verbose="ERROR")
+    values, t = np.array(pattern.values), 1000 * np.array(pattern.times)
+    limit = float(abs(values).max()) or 1.0
+    n_maps = min(_N_MAPS, values.shape[1])
+    edges = np.linspace(0, values.shape[1], n_maps + 1).astype(int)
+    fig = Figure(figsize=(9.5, 2.2), layout="constrained")
+    grid = fig.subplots(1, n_maps, squeeze=False)[0]
+    for axes, start, stop in zip(grid, edges[:-1], edges[1:], strict=True):
+        mne.viz.plot_topomap(
+            values[:, start:stop].mean(axis=1),
+            info,
+            axes=axes,
+            show=False,
+            vlim=(-limit, limit),
+            cmap="RdBu_r",
+            contours=0,
+        )
+        axes.set_title(f"{t[start]:.0f} to {t[stop - 1]:.0f} ms", fontsize="small")
+    colours = mpl.cm.ScalarMappable(mpl.colors.Normalize(-limit, limit), "RdBu_r")
+    fig.colorbar(colours, ax=grid, shrink=0.7, label="pattern")
+    return fig
+
+
+def _axes(width: float = 7.2, height: float = 3.2) -> tuple[Figure, Axes]:
+    """Return an empty figure without a box around it."""
+    fig = Figure(figsize=(width, height), layout="constrained")
+    axes = fig.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    return fig, axes
+
+
+def _curve(
+    axes: Axes,
+    x: np.ndarray[tuple[int], np.dtype[np.float64]],
+    scores: Sequence[Score],
+    colour: str,
+    label: str,
+    marker: str = "o",
+) -> None:
+    """Draw scores with their intervals and chance."""
+    value = [score.value for score in scores]
+    low, high = [score.low for score in scores], [score.high for score in scores]
+    axes.fill_between(x, low, high, color=BAND, lw=0, label="95 % interval")
+    axes.plot(x, value, color=colour, marker=marker, lw=2)
+    axes.axhline(scores[0].chance, color="black", lw=1, ls="--")
+    axes.set_ylabel(label)

@@ -1,0 +1,238 @@
+"""The page that an experimenter can send to a colleague."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from decoder import plots
+from decoder.assessment import Assessment
+from decoder.tables import rows_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["write_report"]
+
+_COLOURS = {
+    "above chance": ("#e7f5ec", "#17633a"),
+    "not above chance": ("#eef0f3", "#374151"),
+    "cannot be told": ("#fdf1e3", "#8a4b08"),
+}
+
+_PROTOCOLS = {
+    "closed_set": "closed set: what is decoded was seen in calibration, in other runs. Not to "
+    "be compared with zero-shot scores.",
+    "zero_shot": "zero-shot: no concept that is decoded was seen in calibration, and it is "
+    "found among others that were not. Not to be compared with closed-set scores.",
+}
+
+_STYLE = """<style>
+.bc {font-size: 1rem; line-height: 1.5; max-width: 54rem}
+.bc .verdict {border-radius: .5rem; padding: 1rem 1.25rem; margin-bottom: 1rem}
+.bc .verdict b {font-size: 1.5rem; display: block}
+.bc .cards {display: flex; flex-wrap: wrap; gap: .75rem; margin-bottom: 1rem}
+.bc .card {border: 1px solid #d5d9e0; border-radius: .5rem; padding: .6rem 1rem;
+  min-width: 9rem}
+.bc .card b {display: block; font-size: 1.4rem}
+.bc .card span {color: #5b6472; font-size: .85rem}
+.bc .warn {border-left: 4px solid #d97706; background: #fdf6ec; padding: .5rem .9rem;
+  margin-bottom: .5rem}
+.bc table {border-collapse: collapse; margin-bottom: 1rem}
+.bc th, .bc td {padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #e3e6eb;
+  text-align: left; vertical-align: top}
+.bc td.n {text-align: right; font-variant-numeric: tabular-nums}
+</style>"""
+
+
+def write_report(assessment: Assessment, path: Path) -> None:
+    """Write a report as one HTML file that needs no other.
+
+    Parameters
+    ----------
+    assessment : Assessment
+        What was found.
+    path : Path
+        The file; replaced if it is there.
+    """
+    import mne
+
+    report = mne.Report(title="How well can it be decoded?", verbose="ERROR")
+    report.add_html(_glance(assessment), "At a glance", tags=("scores",))
+    for title, figure, caption in _figures(assessment):
+        report.add_figure(figure, title, caption=caption, image_format="svg", tags=("figures",))
+    report.add_html(_methods(assessment), "How this was made", tags=("methods",))
+    report.save(path, open_browser=False, overwrite=True, verbose="ERROR")
+
+
+def _glance(a: Assessment) -> str:
+    """Return what matters most."""
+    e = a.scores
+    back, front = _COLOURS[a.verdict]
+    name = plots.statistic_of(a)
+    says = {
+        "above chance": "What was shown can be read from these recordings.",
+        "not above chance": "These recordings do not show that anything can be decoded.",
+        "cannot be told": "The score below may have another cause than the brain's response.",
+    }[a.verdict]
+    p = "none" if e.p_value is None else f"{e.p_value:.4f}"
+    cards = [
+        (f"{e.main.value:.3f}", f"{name}, chance {e.main.chance:.3f}"),
+        (f"{e.main.low:.3f} to {e.main.high:.3f}", "95 % interval"),
+        (p, "p (permutations)"),
+        (f"{e.n}", f"single trials in {e.n_groups} runs"),
+        (f"{e.pool}", "candidates to choose from"),
+    ]
+    warnings = "".join(f'<div class="warn">{_sentence(text)}</div>' for text in a.warnings)
+    boxes = "".join(f'<div class="card"><b>{v}</b><span>{k}</span></div>' for v, k in cards)
+    return (
+        f'{_STYLE}<div class="bc"><div class="verdict" style="background:{back};color:{front}">'
+        f"<b>{_sentence(a.verdict)}</b>{says}</div>"
+        f'<div class="cards">{boxes}</div>{warnings}'
+        f"<p>{_sentence(_PROTOCOLS[e.protocol])}</p>{_score_table(a)}</div>"
+    )
+
+
+def _score_table(a: Assessment) -> str:
+    """Return all scores."""
+    rows = []
+    for name, score in rows_of(a.scores).items():
+        digits = 1 if name == "median rank" else 3
+        cells = (score.value, score.low, score.high, score.chance)
+        value, low, high, chance = (f"{cell:.{digits}f}" for cell in cells)
+        rows.append((name, value, f"{low} to {high}", chance))
+    return _table(("single trials", "value", "95 % interval", "chance"), rows)
+
+
+def _figures(a: Assessment) -> Iterator[tuple[str, Figure, str]]:
+    """Yield titles, figures, and what each says."""
+    yield (
+        "Beside what cannot know",
+        plots.plot_controls(a),
+        "What each control saw is under How this was made. One in red is not at chance: then "
+        "the score proves nothing about the brain.",
+    )
+    if len(a.time_course) > 1:
+        yield (
+            "When it can be read",
+            plots.plot_time_course(a),
+            "A ridge on 40 ms at a time. Red: above chance, false discovery rate 5 % over all "
+            "times. The shade is the 95 % interval of each.",
+        )
+    if len(a.averaging) > 1:
+        yield (
+            "Averages of repeats",
+            plots.plot_averaging(a),
+            "What several trials of the same thing would give together. A live decode is a "
+            "single trial.",
+        )
+    if len(a.learning) > 1:
+        yield (
+            "Minutes of calibration",
+            plots.plot_learning(a),
+            "Models fitted to the first minutes only, tested on the same trials.",
+        )
+    maps = plots.plot_maps(a.pattern)
+    caption = (
+        f"{_sentence(a.pattern.contrast)}: by how much the signal rises with the decoder's "
+        "output (Haufe et al. 2014), which shows where information lies; a decoder's weights "
+        "do not."
+    )
+    if maps is not None:
+        few = len(a.pattern.ch_names) < 16
+        more = (
+            " With so few electrodes, read the colours only where the dots are." if few else ""
+        )
+        yield "Patterns on the scalp", maps, caption + more
+    yield "Patterns of channels", plots.plot_channels(a.pattern), caption
+    yield (
+        "Whether probabilities hold",
+        plots.plot_calibration(a),
+        f"Expected calibration error {a.calibration.error:.3f}. Bars: one standard error. "
+        "Temperatures come from the other runs. Probabilities belong to this model and these "
+        "candidates.",
+    )
+
+
+def _methods(a: Assessment) -> str:
+    """Return all that another lab needs to know."""
+    s, e = a.setup, a.scores
+    rows = [
+        ("recordings", ", ".join(s.recordings)),
+        ("candidates", ", ".join(s.candidates[:20]) + (" ..." if e.pool > 20 else "")),
+        ("embedding space", s.space),
+        ("encoder", _encoder(a)),
+        ("channels", f"{len(s.ch_names)}: " + ", ".join(s.ch_names[:32])),
+        ("left out", ", ".join(f"{k} ({v})" for k, v in s.dropped.items()) or "none"),
+        ("window", f"{s.tmin:g} to {s.tmax:g} s after the stimulus, at {s.sfreq:g} Hz"),
+        ("chain (causal; checked on these samples)", _chain(a)),
+        ("delay, settling", f"{1000 * s.delay:.0f} ms at 10 Hz, {s.settling:.1f} s"),
+        ("split", f"leave one run out; {s.n_purged} neighbouring trials purged"),
+        *((f"control: {c.name}", c.what) for c in a.controls),
+        ("order of stimuli", f"{a.order.kind} (p = {a.order.p_value:.4f} for another)"),
+        (
+            "p",
+            f"{e.n_permutations} {e.permutation}" if e.p_value is not None else e.permutation,
+        ),
+        ("interval", f"bootstrap over {e.clusters}, widened for shared training"),
+        ("stimulus files", e.stimulus_files),
+        ("most frequent answer", f"{s.candidates[e.modal_answer]}: {e.modal_share:.0%}"),
+        ("noise ceiling", _ceiling(a)),
+        ("withheld windows", ", ".join(f"{n} {k}" for k, n in s.withheld.items()) or "none"),
+        ("braincast", a.software),
+    ]
+    return (
+        f'{_STYLE}<div class="bc">{_table(("what", "how"), rows)}'
+        "<p>All numbers of this page are in evaluation.json beside it.</p></div>"
+    )
+
+
+def _encoder(a: Assessment) -> str:
+    """Return what predicted, and in how many folds."""
+    counts = Counter(a.setup.chosen)
+    if a.setup.encoder != "auto":
+        return a.setup.encoder
+    chosen = ", ".join(f"{name} in {n}" for name, n in counts.most_common())
+    return f"chosen within the training runs of each fold: {chosen}"
+
+
+def _chain(a: Assessment) -> str:
+    """Return the steps with what matters of their settings."""
+    steps = []
+    for step in a.setup.transforms:
+        values = [
+            f"{k} {v:g}"
+            for k, v in step.items()
+            if isinstance(v, int | float) and not isinstance(v, bool)
+        ]
+        steps.append(step["transform"] + (f" ({', '.join(values)})" if values else ""))
+    return " → ".join(steps)
+
+
+def _ceiling(a: Assessment) -> str:
+    """Return what of the response comes back."""
+    c = a.ceiling
+    if c is None:
+        return "too little recurs to tell"
+    return (
+        f"split-half r = {c.split_half:.2f} over halves of the {c.halves}, reliability of all "
+        f"{c.n_trials} trials {c.reliability:.2f} (Spearman-Brown), ceiling of a correlation "
+        f"with the average response {c.ceiling:.2f}"
+    )
+
+
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """Return a table; numbers to the right."""
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _sentence(text: str) -> str:
+    """Return text with a capital letter, safe in HTML."""
+    return escape(text[:1].upper() + text[1:])
