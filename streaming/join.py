@@ -7,6 +7,9 @@ around (Lagrange), and triggers are taken from the nearest. That passes a sine a
 rate to 0.4 %, and at a fifth to 5 %, at worst (half way between two samples). It costs no delay
 in time, as each value is for its instant, but waiting: a sample is given out when two more have
 come of each other stream.
+
+Joining takes 3 % of a core for two amplifiers of 32 or of 153 channels at 1 kHz that send
+blocks of 10, beside 2 % for their clocks; 22 % for three that send each sample alone.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +31,6 @@ from streaming.sources.fieldtrip_client import (
     signed,
 )
 from streaming.sources.source import Item, RawSamples, StreamHeader, Tap
-
-if TYPE_CHECKING:
-    import mne
 
 __all__ = ["FieldTripSource"]
 
@@ -197,11 +193,6 @@ class FieldTripSource:
     def spec(self) -> SignalSpec:
         """Rate and channels of the signal."""
         return self._announced.described.spec
-
-    @property
-    def info(self) -> mne.Info:
-        """What is known of the channels: names, types and rate."""
-        return self.spec.to_info()
 
     @property
     def to_si(self) -> tuple[float, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +28,6 @@ from streaming.rows import Piece
 from streaming.signal import Marker, SignalSpec, SourceState
 from streaming.sources.condition import outline, worst
 from streaming.sources.source import ClockOffset, Item, RawSamples, StreamHeader, Tap
-
-if TYPE_CHECKING:
-    import mne
 
 __all__ = ["LslSource"]
 
@@ -230,11 +226,6 @@ class LslSource:
     def spec(self) -> SignalSpec:
         """Rate and channels of the signal."""
         return self._spec
-
-    @property
-    def info(self) -> mne.Info:
-        """What is known of the channels: names, types, rate and places."""
-        return self._spec.to_info()
 
     @property
     def to_si(self) -> tuple[float, ...]:

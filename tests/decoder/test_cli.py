@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,10 @@ import pytest
 import typer
 
 from decoder.cli import app, main, spread
+from decoder.config import SourceConfig
+from decoder.sources import open_source
 from models.checkpoint import save_model
+from streaming.errors import ConfigError
 from streaming.outlet import SignalOutlet
 from streaming.signal import SignalSpec
 from tests.decoder.tiny import tiny_model
@@ -231,3 +235,47 @@ def test_options_with_several_values() -> None:
         *("fit", "a.fif", "--events", "a", "--events", "b"),
         *("--drop", "c", "-o", "m"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("demo --seconds -1", "invalid value for '--seconds': .* 0"),
+        ("timing --seconds 0", "invalid value for '--seconds': .* 1"),
+        ("streams --timeout -3", "invalid value for '--timeout'"),
+        ("serve -m model --port 99999", "invalid value for '--port'"),
+        ("serve -m model --timeout -1", "invalid value for '--timeout'"),
+        ("replay x.xdf --start -2", "invalid value for '--start'"),
+        ("simulate --channels 0", "invalid value for '--channels'"),
+        ("listen http://x -n -1", "invalid value for '-n'"),
+        ("serve --nope", "no such option: --nope"),
+        ("replay", "missing argument 'recordings'"),
+        ("nonsense", "no such command 'nonsense'"),
+        ("serve -m model --trigger-mask zz", "--trigger-mask must be a positive number"),
+        ("fit x.fif --events a b -o m --trigger-mask 1", "name it with --trigger-channel"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_line(
+    arguments: str, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert re.search(said, complaint(capfd, *arguments.split()))
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (SourceConfig(address="fieldtrip://x:1", streams=("a",)), "--stream is for LSL"),
+        (SourceConfig(streams=("a",), name="b"), "--stream names the signals: leave out"),
+        (SourceConfig(trigger_mask=1), "name it with --trigger-channel"),
+    ],
+)
+def test_sources_that_contradict_themselves_are_refused(
+    source: SourceConfig, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        open_source(source, None)
+
+
+def test_help_is_what_no_command_means(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert "serve" in capfd.readouterr().out

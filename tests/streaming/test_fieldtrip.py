@@ -14,6 +14,7 @@ from streaming.fieldtrip_server import FieldTripServer
 from streaming.fif_header import write_fif_header
 from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
 from streaming.sources.source import ClockOffset, Item, RawSamples, StreamHeader
+from streaming.triggers import TriggerChannel, TriggerSource
 from tests.streaming.buffers import Header, announced, open_source
 
 SPEC = SignalSpec(500.0, ("MEG0111", "MEG0112", "STI101"), ("mag", "grad", "stim"))
@@ -241,3 +242,22 @@ def test_headers_that_contradict_themselves_are_refused() -> None:
         announced(header, None)
     with pytest.raises(SourceError, match="none of FieldTrip's"):
         announced(_header(77, "Cz"), None)
+
+
+def test_a_channel_of_triggers_gives_markers_at_their_samples() -> None:
+    spec = SignalSpec(250.0, ("Cz", "Input 8"))
+    data = np.zeros((2, 200), np.float32)
+    data[1, 100:110] = 0x0105
+    server = FieldTripServer(Described(spec, (1.0, 1.0)), FREE)
+    try:
+        server.push(data[:, :10], pylsl.local_clock() + np.arange(10) / 250)
+        source = open_source(server.address, unit="V", trigger="input8")
+        assert source.spec.ch_types == ("eeg", "stim")
+        triggers = TriggerSource(source, TriggerChannel("input8", 0xFF))
+        server.push(data[:, 10:], pylsl.local_clock() + np.arange(190) / 250)
+        items = _read_until(triggers, lambda items: _n_times(items) == 190)
+        (marker,) = (item for item in items if isinstance(item, Marker))
+        assert (marker.label, marker.sample) == ("5", 90)
+        triggers.close()
+    finally:
+        server.close()
