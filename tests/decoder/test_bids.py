@@ -154,6 +154,31 @@ def test_a_session_cut_short_exports_what_is_there(
     np.testing.assert_allclose(raw.get_data(), rows, rtol=3e-7)
 
 
+def test_recordings_of_one_session_become_one_signal_with_the_loss_between_them(
+    tmp_path: Path,
+) -> None:
+    spec = SignalSpec(100.0, ("Cz",))
+    rows = np.arange(1, 51, dtype=np.float32)[None] * 1e-6
+    empty = np.zeros((1, 50), np.float32)
+    folder = lay_out(tmp_path / "S", spec, rows, [(Chunk(empty, spec, 0, 0, 10.0), 0)])
+    lines = folder.inputs.read_text().splitlines(keepends=True)
+    second = lay_out(tmp_path / "T", spec, -rows, [(Chunk(empty, spec, 1, 0, 11.0), 0)])
+    shutil.copyfile(second.raw, folder.path / "raw-2.xdf")
+    added = ['["recording", 1.0, "raw-2.xdf"]\n', '["gap", 1.0, 10.5, 0.5, "ingest"]\n']
+    chunk = second.inputs.read_text().splitlines(keepends=True)[1]
+    folder.inputs.write_text("".join([*lines[:2], *added, chunk, *lines[2:]]))
+    done = export_bids(folder.path, tmp_path / "bids", {})
+    assert (done.n_times, done.n_gaps) == (150, 1)
+    raw = mne_bids.read_raw_bids(read(tmp_path / "bids", subject="01"), verbose="error")
+    expected = np.concatenate([rows, np.zeros((1, 50)), -rows], axis=1)
+    np.testing.assert_allclose(raw.get_data(), expected, rtol=3e-7)
+    source = tmp_path / "bids/sourcedata/sub-01/eeg"
+    assert sorted(path.name for path in source.iterdir()) == [
+        "sub-01_task-decoding_eeg-2.xdf",
+        "sub-01_task-decoding_eeg.xdf",
+    ]
+
+
 def test_anonymised_nothing_names_a_machine_a_person_or_a_day(
     session: SessionFolder, tmp_path: Path
 ) -> None:

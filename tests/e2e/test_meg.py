@@ -6,6 +6,7 @@ import importlib.util
 import json
 import socket
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -51,6 +52,10 @@ def test_meg_is_decoded_from_a_buffer_and_the_session_verifies(tmp_path: Path) -
         braincast("serve", *serve, "--timeout", "60", cwd=tmp_path) as serving,
     ):
         url = serving.line()
+        page, token = url.split("/#token=")
+        asking = Request(f"{page}/v1/session", headers={"Authorization": f"Bearer {token}"})
+        with urlopen(asking, timeout=60) as answer:
+            assert set(json.load(answer)["signal"]["units"]) == {"T", "T/m"}
         with braincast("listen", url, "--json", "-n", "8") as listening:
             live = [json.loads(listening.line()) for _ in range(8)]
             assert listening.wait() == 0
