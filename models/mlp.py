@@ -51,7 +51,8 @@ class Mlp(nn.Module):
     spatial: Tensor
     bins: Tensor
 
-    training_settings = Training(lr=1e-4, weight_decay=1e-4)
+    # Of 1e-4 and 1e-3, on the last two runs of P300: AUC .602 and .651, in a third of the time
+    training_settings = Training(lr=1e-3)
 
     def __init__(self, config: MlpConfig) -> None:
         super().__init__()

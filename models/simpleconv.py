@@ -63,7 +63,7 @@ class SimpleConvConfig:
 class SimpleConv(nn.Module):
     """See the module."""
 
-    training_settings = Training(lr=3e-4, share=0.75)
+    training_settings = Training(lr=1e-3, share=0.75)
 
     def __init__(self, config: SimpleConvConfig) -> None:
         super().__init__()

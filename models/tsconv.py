@@ -53,7 +53,8 @@ class TsConvConfig:
 class TsConv(nn.Module):
     """See the module."""
 
-    training_settings = Training(lr=2e-4, betas=(0.5, 0.999))
+    # Of 2e-4 and 1e-3, on the last two runs of P300: AUC .617 and .632, 4 times faster
+    training_settings = Training(lr=1e-3, betas=(0.5, 0.999))
 
     def __init__(self, config: TsConvConfig) -> None:
         super().__init__()
