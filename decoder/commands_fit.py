@@ -176,6 +176,13 @@ def fit(
     chain_file: ChainFile = None,
     timing: TimingFile = None,
     onsets: Onsets = "markers",
+    people: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Who each recording is of, in their order; by default what BIDS paths say. "
+            "`simpleconv` learns a matrix for each; the model decodes the last one."
+        ),
+    ] = None,
     hop: Annotated[
         float | None,
         typer.Option(
@@ -207,6 +214,7 @@ def fit(
         band=read_band(band) if band else None,
         chain=chain_file,
         hop=hop,
+        subjects=tuple(people or ()),
         track=track_settings(track, track_rate, track_onset, stretch),
         timing=choose_timing(timing, onsets),
     )

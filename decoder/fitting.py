@@ -32,6 +32,7 @@ from models.folds import Protocol
 from models.spaces import PACKAGED_SPACE, open_space
 from models.stimuli import StimulusTable
 from models.stretches import track_chain
+from models.subjects import subjects_of
 from models.trials import flicker_rates
 from streaming.chain_file import read_chain
 from streaming.errors import ConfigError
@@ -82,6 +83,8 @@ class FitSettings:
     hop : float or None
         If given, the model decodes the newest `tmax` - `tmin` seconds every `hop` seconds, and
         waits for no marker: for states that last, such as watching a flicker.
+    subjects : tuple of str
+        Who each recording is of; if empty, what BIDS paths say, else one person.
     timing : Timing or None
         What is applied to the markers.
     unit : str or None
@@ -107,6 +110,7 @@ class FitSettings:
     band: tuple[float, float] | None = None
     chain: Path | None = None
     hop: float | None = None
+    subjects: tuple[str, ...] = ()
     timing: Timing | None = None
     unit: str | None = None
     streams: tuple[str, ...] = ()
@@ -189,7 +193,7 @@ def fit_recordings(
     Parameters
     ----------
     recordings : sequence of Path
-        Runs of one person.
+        Runs of one person, or of several with the same channels; the model is of the last.
     output : Path
         The new model folder. Beside it, ``NAME.unfinished`` holds what networks have learnt
         until the model is saved: the same call goes on from there if it was interrupted.
@@ -265,6 +269,8 @@ def read_trials(
         candidates = live = settings.pool(table)
         dataset = read_windows(recordings, settings, settings.windows(table), progress)
     if dataset.transforms:
+        people = subjects_of(recordings, settings.subjects)
+        dataset = replace(dataset, subjects=people)
         with closing(settings.open(recordings[0])) as source:
             check_recording(source, dataset)
     return dataset, candidates, live

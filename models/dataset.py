@@ -78,6 +78,8 @@ class Dataset:
         How many windows could not be made, by reason.
     hashes : tuple of str
         SHA-256 of the windows of each recording.
+    subjects : tuple of str
+        Who each recording is of; if empty, all are of one person.
     """
 
     windows: NDArray[np.float32]
@@ -96,10 +98,17 @@ class Dataset:
     dropped: dict[str, str]
     withheld: dict[str, int]
     hashes: tuple[str, ...]
+    subjects: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of windows."""
         return len(self.windows)
+
+    @property
+    def people(self) -> NDArray[np.intp]:
+        """Whose each window is, of shape (n,): counted from 0 in the order of names."""
+        names = np.array(self.subjects or ("",) * (int(self.files.max()) + 1))
+        return np.unique(names, return_inverse=True)[1].astype(np.intp)[self.files]
 
     def window(self, index: int) -> Window:
         """Return one as an encoder takes it; without its marker, which no encoder reads."""
@@ -126,7 +135,7 @@ def read_dataset(  # noqa: PLR0913 - what a fit asks for, each with a default
     Parameters
     ----------
     recordings : sequence of path
-        Files of the same participant and cap, in the order in which they were made. Each is
+        Files of the same cap, in the order in which they were made. Each is
         a run of its own; ``run_start`` markers divide it further.
     windowing : LockedWindows
         Where the windows lie around each stimulus.

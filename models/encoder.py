@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.network import MlpEncoder, SimpleConvEncoder, TsConvEncoder
+from models.network import (
+    MlpEncoder,
+    NetworkEncoder,
+    SimpleConvEncoder,
+    TsConvEncoder,
+)
 from models.ridge import RidgeEncoder
 from models.riemann import RiemannEncoder
 from models.track_encoder import TrackEncoder
 from models.trials import Course, Trials
 from streaming.signal import Window
 
-__all__ = ["ENCODERS", "LOADERS", "Encoder"]
+__all__ = ["ENCODERS", "LOADERS", "Encoder", "for_subject"]
 
 
 class Encoder(Protocol):
@@ -49,3 +55,18 @@ ENCODERS: dict[str, type[Encoder]] = {
 
 LOADERS: dict[str, type[Encoder]] = {**ENCODERS, "track": TrackEncoder}
 """All that a model folder may hold: `TrackEncoder` takes stretches of a track alone."""
+
+
+def for_subject(encoder: Encoder, subject: int) -> Encoder:
+    """Return an encoder as it decodes one of the people that it was fitted to.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Linear maps are the same for all people, and are returned as they are.
+    subject : int
+        As in `models.trials.Trials`.
+    """
+    if isinstance(encoder, NetworkEncoder):
+        return replace(encoder, subject=subject)
+    return encoder

@@ -14,7 +14,7 @@ from models.candidates import Candidates
 from models.checkpoint import Model
 from models.choose import choose_encoder
 from models.dataset import Dataset
-from models.encoder import LOADERS, Encoder
+from models.encoder import LOADERS, Encoder, for_subject
 from models.folds import Protocol, make_split
 from models.heldout import HeldOut, hold_out
 from models.retrieval import (
@@ -147,6 +147,7 @@ def fit_model(
     Returns
     -------
     Fitted
+        The model is of the person of the last recording, where encoders tell people apart.
         `model.scores` holds the calibration; the scores of `held_out` are for
         `decoder.evaluation` to give.
     """
@@ -170,11 +171,12 @@ def fit_model(
     if encoder == "auto":
         chosen, inner = choose_encoder(everything)
     course = Course(lambda part: tell(1 - share + 0.99 * share * part), keep)
+    fitted = LOADERS[chosen].fit(everything, course)
     model = Model(
         spec=dataset.spec,
         transforms=dataset.transforms,
         windowing=dataset.windowing,
-        encoder=LOADERS[chosen].fit(everything, course),
+        encoder=for_subject(fitted, int(dataset.people[-1])),
         candidates=replace(
             candidates, trained=tuple(np.isin(range(len(candidates)), truth).tolist())
         ),
@@ -191,6 +193,7 @@ def fit_model(
             "dropped": dataset.dropped,
             "withheld": dataset.withheld,
             "encoders_tried": inner,
+            "subjects": list(dataset.subjects),
         },
         scores={
             "calibration_error": calibration_error(
@@ -280,6 +283,7 @@ def _trials(dataset: Dataset, targets: NDArray[np.float32], train: NDArray[np.bo
         sfreq=spec.sfreq,
         rates=flicker_rates(texts),
         positions=np.reshape(places, (-1, 3)) if places else None,
+        subjects=dataset.people[train],
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.candidates import Candidates
 from models.checkpoint import Model
 from models.dataset import Dataset
-from models.encoder import Encoder
+from models.encoder import Encoder, for_subject
 from models.folds import Protocol, Split, check_split, concepts_of
 from models.retrieval import directions, similarities
 from streaming.errors import EvaluationError
@@ -105,6 +105,7 @@ def hold_out(
         fold_of[fold.test] = number
     kept = np.flatnonzero(fold_of >= 0)  # a test set may be small among thousands to train on
     similarity = np.zeros((len(kept), len(candidates)), np.float32)
+    people = dataset.people
     for number, fold in enumerate(split.folds):
         encoder = fit(dataset, targets, fold.train)
         encoders.append(encoder.kind)
@@ -112,7 +113,8 @@ def hold_out(
         toward = directions(candidates.vectors, centre)
         check_blind(encoder, dataset.window(int(np.flatnonzero(fold.test)[0])))
         for row in np.flatnonzero(fold.test[kept]):
-            vector = encoder.encode(dataset.window(int(kept[row])))
+            personal = for_subject(encoder, int(people[kept[row]]))
+            vector = personal.encode(dataset.window(int(kept[row])))
             similarity[row] = similarities(toward, centre, vector)
         progress((number + 1) / len(split.folds))
     return HeldOut(

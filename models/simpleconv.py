@@ -94,9 +94,13 @@ class SimpleConv(nn.Module):
         return network, config
 
     def forward(self, windows: Tensor, subjects: Tensor) -> Tensor:
-        """Map windows (n, n_channels, n_times) of subjects (n,) to latents (n, n_dims)."""
+        """Map windows (n, n_channels, n_times) of subjects (n,) to latents (n, n_dims).
+
+        A subject beyond those that were trained on gets the mean of their matrices.
+        """
+        matrices = torch.cat([self.personal, self.personal.mean(dim=0, keepdim=True)])
         x = self.mix(self.merge(windows))  # (n, n_maps, n_times)
-        x = self.personal[subjects] @ x
+        x = matrices[subjects.clamp(max=len(self.personal))] @ x
         x = self.pool(self.blocks(x))  # (n, n_maps, n_bins)
         latents: Tensor = self.leave(x.flatten(1))
         return latents

@@ -91,10 +91,13 @@ class Trials:
         )
 
     def folds(self) -> list[NDArray[np.bool_]]:
-        """Return which trials each fold leaves out: whole groups, in `MAX_FOLDS` at most."""
+        """Return which trials each fold leaves out: whole groups, in `MAX_FOLDS` at most.
+
+        Every fifth goes together, so that a person's are not all in the same fold.
+        """
         names = np.unique(self.groups)
-        parts = np.array_split(names, min(len(names), MAX_FOLDS))
-        return [np.isin(self.groups, part) for part in parts]
+        n_folds = min(len(names), MAX_FOLDS)
+        return [np.isin(self.groups, names[n::n_folds]) for n in range(n_folds)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,14 @@ import pylsl
 import pytest
 
 from benchmarks import __main__ as runner
-from benchmarks import latency
+from benchmarks import encoders, latency, recovered
 from benchmarks._accounts import lost_in_truth
 from benchmarks._assembly import Decoder
 from benchmarks._counting import CountingSource, counting_spec
 from benchmarks._rig import CHUNK, SFREQ, noise_model, send_noise, spec_of, write_arrays
 from decoder.readout import RetrievalReadout
+from models.encoder import ENCODERS
+from models.trials import Trials
 from streaming.signal import Chunk, SignalSpec, Window
 
 
@@ -93,3 +95,25 @@ def test_the_sender_knows_when_it_sent_a_sample() -> None:
     # The newest sample of a chunk was taken just before it was sent.
     assert -1e-4 <= newest - stamps[-1] < CHUNK / SFREQ
     assert newest < arrived
+
+
+def test_who_knows_all_decodes_best() -> None:
+    world = recovered.World.draw(12, 6, snr=0.05)
+    shown = np.random.default_rng(0).integers(12, size=240)
+    windows = world.windows(shown, seed=1)
+    scores = recovered.attainable(world, windows, np.arange(12))
+    best = (scores.argmax(axis=1) == shown).mean()
+    trials = Trials(windows[:180], world.vectors[shown[:180]], np.arange(180) // 45, 100.0)
+    ridge = ENCODERS["ridge"].fit(trials)
+    found = recovered.recovered(ridge, trials, windows[180:], world.vectors)
+    assert 0.3 < (found.argmax(axis=1) == shown[180:]).mean() <= best
+    nothing = recovered.World.draw(12, 6, snr=0.0)
+    assert not np.ptp(recovered.attainable(nothing, windows, np.arange(12)), axis=1).any()
+
+
+def test_decodes_are_timed_without_the_pause() -> None:
+    trials = encoders.simulated_trials(40, 4, 4, 8)
+    ridge = ENCODERS["ridge"].fit(trials)
+    times = encoders.decode_times(ridge, trials, 0.001, 5)
+    assert times.shape == (5,)
+    assert (times > 0).all()

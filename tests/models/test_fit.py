@@ -7,14 +7,18 @@ import pytest
 
 from models.candidates import Candidates, embed_candidates
 from models.dataset import Dataset
-from models.fit import EVOKED_WINDOWS, evoked_chain, fit_model
-from models.folds import too_close
+from models.encoder import for_subject
+from models.fit import EVOKED_WINDOWS, evoked_chain, fit_encoder, fit_model, truth_of
+from models.folds import make_split, too_close
+from models.heldout import hold_out
 from models.retrieval import directions, similarities
 from models.spaces import LabelSpace
 from models.stimuli import StimulusTable
+from models.trials import Course
 from streaming.errors import ConfigError, RecordingError
 from streaming.signal import SignalSpec
 from streaming.window import LockedWindows
+from tests.models.networks import quick_networks
 
 SPEC = SignalSpec(100.0, ("Fz", "Cz", "Pz"))
 
@@ -175,3 +179,32 @@ def test_a_label_that_never_recurs_is_refused() -> None:
     ids = tuple(f"c{group}" for group in data.groups)
     with pytest.raises(RecordingError, match="show each in at least two runs"):
         fit_model(replace(data, ids=ids), labels(4))
+
+
+def test_each_trial_is_predicted_as_its_own_person_s() -> None:
+    people = replace(dataset(n=80, files=4), subjects=("a", "a", "b", "b"))
+    np.testing.assert_array_equal(people.people, people.files >= 2)
+    truth = truth_of(people, labels())
+    targets = labels().vectors[truth]
+    with quick_networks(max_epochs=1):
+        encoder = fit_encoder(
+            people, targets, np.ones(80, bool), encoder="simpleconv", course=Course()
+        )
+    split = make_split(people, labels(), truth)
+    held_out = hold_out(people, labels(), truth, split, lambda *_: encoder)
+    fold = split.folds[0]  # run 0, of person a
+    centre = targets[fold.train].mean(axis=0)
+    toward = directions(labels().vectors, centre)
+    vectors = [for_subject(encoder, k).encode(people.window(0)) for k in (0, 1)]
+    assert (vectors[0] != vectors[1]).any()
+    expected = similarities(toward, centre, vectors[0])
+    np.testing.assert_allclose(held_out.similarity[0], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_model_is_of_the_last_recording_s_person() -> None:
+    people = replace(dataset(n=80, files=2), subjects=("b", "a"))
+    with quick_networks(max_epochs=1):
+        fitted = fit_model(people, labels(), encoder="simpleconv")
+    assert fitted.model.training["subjects"] == ["b", "a"]
+    assert fitted.model.encoder.arrays()["subject"] == 0
+    assert fitted.model.encoder.arrays()["network.personal"].shape[0] == 2

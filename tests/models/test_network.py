@@ -69,6 +69,8 @@ def test_each_person_has_a_matrix_of_their_own() -> None:
         return float((np.argmax(vectors, axis=1) == shown[trials]).mean())
 
     assert min(right(0, 0), right(1, 1)) > 0.8
+    vector = replace(encoder, subject=7).encode(window(both.windows[0], 100.0))
+    assert np.isfinite(vector).all()  # of someone new
     assert max(right(0, 1), right(1, 0)) < 0.2
 
 
