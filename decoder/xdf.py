@@ -7,6 +7,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 
+from streaming.outlet import number
+
 __all__ = ["copy_anonymised"]
 
 _FILE_HEADER, _STREAM_HEADER = 1, 2
@@ -57,7 +59,11 @@ def _anonymous(header: bytes, stream_id: int) -> bytes:
     ET.SubElement(new, "name").text = f"stream {stream_id}"
     for name in _KEPT:
         ET.SubElement(new, name).text = old.findtext(name, "")
-    channels = ET.SubElement(ET.SubElement(new, "desc"), "channels")
+    desc = ET.SubElement(new, "desc")
+    late = number(old.findtext("desc/synchronization/offset_mean", ""))
+    if late is not None:  # without it the timestamps would mean something else
+        ET.SubElement(ET.SubElement(desc, "synchronization"), "offset_mean").text = repr(late)
+    channels = ET.SubElement(desc, "channels")
     for channel in old.iterfind("desc/channels/channel"):
         kept = ET.SubElement(channels, "channel")
         for name in _KEPT_OF_CHANNELS:
