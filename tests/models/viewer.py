@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import mne
@@ -28,7 +29,13 @@ def layers_of(n_concepts: int, seed: int = 0) -> dict[str, NDArray[np.float32]]:
 
 
 def save_viewer(
-    folder: Path, n_concepts: int = 80, n_repeats: int = 3, *, snr: float = 0.7, seed: int = 0
+    folder: Path,
+    n_concepts: int = 80,
+    n_repeats: int = 3,
+    *,
+    snr: float = 0.7,
+    seed: int = 0,
+    layers: Sequence[NDArray[np.float32]] = (),
 ) -> tuple[Path, StimulusTable]:
     """Save a recording of somebody who looks at all concepts in random order, again and again.
 
@@ -36,6 +43,8 @@ def save_viewer(
     ----------
     snr : float
         Amplitude of each source in multiples of the noise; 0 for somebody who sees nothing.
+    layers : sequence of array of shape (n_concepts, width)
+        What drives each source; `layers_of` if not given.
     """
     rng = np.random.default_rng([seed, 3])
     sfreq, soa, n_channels = 200.0, 0.6, 8
@@ -45,7 +54,7 @@ def save_viewer(
     data = rng.standard_normal((n_channels, n_times))
     times = np.arange(round(0.6 * sfreq)) / sfreq
     topographies = np.linalg.qr(rng.standard_normal((n_channels, n_channels)))[0]
-    for n, features in enumerate(layers_of(n_concepts, seed).values()):
+    for n, features in enumerate(layers or layers_of(n_concepts, seed).values()):
         drive = features @ rng.standard_normal(features.shape[1])
         drive /= drive.std()
         wave = np.exp(-0.5 * ((times - LATENCIES[n]) / _WIDTH) ** 2)
