@@ -21,8 +21,9 @@ _SEND_BUFFER = 65536
 which knows what it drops."""
 
 _POLL = 0.1
-_PATIENCE = 5.0
-"""Seconds that a decoder gets to say who it is."""
+PATIENCE = 5.0
+"""Seconds that a decoder gets to say who it is, and to take what is sent to it: one whose
+machine lost its power does not hang up, and must not keep out the next."""
 
 
 class LinkServer:
@@ -80,7 +81,7 @@ class LinkServer:
                     logger.info("the decoder is gone (%s)", error)
 
     def _is_welcome(self, connection: socket.socket) -> bool:
-        connection.settimeout(_PATIENCE)
+        connection.settimeout(PATIENCE)
         line = b""
         while not line.endswith(b"\n") and len(line) < 256:
             part = connection.recv(256 - len(line))
@@ -92,7 +93,7 @@ class LinkServer:
     def _serve(self, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-        connection.settimeout(None)
+        connection.settimeout(PATIENCE)
         self._queue.skip()
         connection.sendall(self._hello.to_json().encode() + b"\n")
         for state in self._states.values():  # who begins now must know how things stand
@@ -115,12 +116,24 @@ class LinkServer:
 
     def _answer(self, connection: socket.socket) -> None:
         """Answer pings until the decoder hangs up."""
-        try:
-            while len(ping := connection.recv(PING.size, socket.MSG_WAITALL)) == PING.size:
-                pong = PONG.pack(*PING.unpack(ping), self._clock())
-                self._send(connection, frame(CLOCK, pong))
-        except OSError:
-            pass  # the other thread says so
+        received = b""
+        while True:
+            try:
+                part = connection.recv(PING.size - len(received))
+            except TimeoutError:
+                continue  # busy with what it has
+            except OSError:
+                return  # the other thread says so
+            if not part:
+                return
+            received += part
+            if len(received) == PING.size:
+                pong = PONG.pack(*PING.unpack(received), self._clock())
+                received = b""
+                try:
+                    self._send(connection, frame(CLOCK, pong))
+                except OSError:
+                    return
 
 
 def _is_there(connection: socket.socket) -> bool:

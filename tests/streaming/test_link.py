@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming import link
+from streaming import link, link_server
 from streaming.errors import SourceError
 from streaming.ingest import Fed, FeedQueue
 from streaming.link import Hello, parse_address
@@ -144,6 +144,20 @@ def test_a_decoder_that_hangs_holds_up_nothing() -> None:
         for n in range(20_000):  # 16 MB, which no kernel buffer takes
             queue.put(Fed(chunk(100 * n, 100), 100 * n, 0.0))
         assert queue.n_dropped > 1_000_000
+
+
+def test_one_that_takes_nothing_any_more_does_not_keep_out_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link_server, "PATIENCE", 0.5)
+    queue = FeedQueue(max_times=1000)
+    with serving(queue) as address, connected(address):
+        for n in range(20_000):
+            queue.put(Fed(chunk(100 * n, 100), 100 * n, 0.0))
+        with connected(address) as second:  # waits until the first is given up
+            queue.put(Fed(Marker("a", 1.0, 0, 1), 0, 0.0))
+            while not isinstance(receive(second).item, Marker):
+                pass
 
 
 def test_strangers_are_not_let_in() -> None:
