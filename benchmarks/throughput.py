@@ -4,14 +4,16 @@ Two chains: *same steps* are those that MNE-LSL has too, notch, band-pass, avera
 windows, at the full rate; *standard* is what `braincast fit` takes, which besides watches the
 channels, repairs, decimates, scales and clamps. Beside each, in turn and on the same chunks,
 MNE-LSL's own notch, band-pass and average reference, with windows and without them, and
-`scipy.signal.sosfilt` over the whole recording at once with the sections that ours has. Ratios
-are medians over the rounds. Run with ``python -m benchmarks.throughput``.
+`scipy.signal.sosfilt` over the whole recording at once with the sections that ours has. Times
+are CPU time of the thread, so that other work on the machine does less harm; ratios are medians
+over the rounds. Run with ``python -m benchmarks.throughput``.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +27,7 @@ from streaming.window import SlidingWindows, Windower
 __all__ = ["main"]
 
 _SFREQ = 1000.0
-_N_ROUNDS = 7
+_N_ROUNDS = 5
 _WINDOWS = SlidingWindows(duration=0.8, hop=0.05)
 
 _NOTCH = np.concatenate(iirnotch(50.0, 25.0, fs=_SFREQ))[None, :]
@@ -62,21 +64,44 @@ def _seconds_in_chunks(
     spec = SignalSpec(_SFREQ, tuple(f"E{n}" for n in range(len(data))))
     chain = make_chain(spec)
     windower = Windower(_WINDOWS, spec, chain.prepare(spec), chain.settling)
-    start = time.perf_counter()
+    start = time.thread_time()
     for first in range(0, data.shape[1], n_times):
         windower.feed(chain(Chunk(data[:, first : first + n_times], spec, first=first)))
-    return time.perf_counter() - start
+    return time.thread_time() - start
 
 
 def _seconds_of_scipy(sos: NDArray[np.float64], data: NDArray[np.float32]) -> float:
     """Return how long the filters of a chain take over the whole recording."""
-    start = time.perf_counter()
+    start = time.thread_time()
     sosfilt(sos, data)
-    return time.perf_counter() - start
+    return time.thread_time() - start
+
+
+def _print_steps(data: NDArray[np.float32], n_times: int) -> None:
+    """Print what each step of the standard chain takes for a chunk, beside `sosfilt`."""
+    spec = SignalSpec(_SFREQ, tuple(f"E{n}" for n in range(len(data))))
+    rounds = []
+    for _ in range(_N_ROUNDS):
+        chain = _standard(spec)
+        windower = Windower(_WINDOWS, spec, chain.prepare(spec), chain.settling)
+        calls = [*chain._calls, windower.feed]  # noqa: SLF001 - filters in a row are one
+        seconds = np.zeros(len(calls) + 1)
+        for first in range(0, data.shape[1], n_times):
+            item: Any = Chunk(data[:, first : first + n_times], spec, first=first)
+            for n, call in enumerate(calls):
+                start = time.thread_time()
+                item = call(item)
+                seconds[n] += time.thread_time() - start
+        seconds[-1] = _seconds_of_scipy(_CHAINS["standard"][1], data)
+        rounds.append(seconds)
+    each = np.median(rounds, axis=0) * n_times / data.shape[1] * 1e6
+    names = ("pick", "watch", "repair", "filters, decimation", "reference", "scale", "clamp")
+    for name, us in zip((*names, "windows", "sosfilt"), each, strict=True):
+        print(f"{len(data):8d}  {n_times:5d}  {name:20s}{us:8.0f} us", flush=True)
 
 
 def main() -> None:
-    """Print a table for 64 and 306 channels at 1 kHz."""
+    """Print a table for 64 and 306 channels at 1 kHz, and one of what each step takes."""
     print(
         "chain       channels  chunk  us/chunk  Msamples*channels/s  of a core, live  "
         "x MNE-LSL  x it without windows  x sosfilt"
@@ -85,6 +110,8 @@ def main() -> None:
         for n_channels in (64, 306):
             rng = np.random.default_rng(0)
             data = (2e-5 * rng.standard_normal((n_channels, 20_000))).astype(np.float32)
+            if name == "standard":
+                _print_steps(data, 100)
             for n_times in (1, 10, 100):
                 used = data[:, : min(data.shape[1], 2000 * n_times)]
                 rounds = []
