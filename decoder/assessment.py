@@ -113,7 +113,8 @@ class Assessment:
     scores : Evaluation
         Of single trials.
     verdict : str
-        That of `scores`, or ``"cannot be told"`` if a control is not at chance.
+        That of `scores`, or ``"cannot be told"`` if a control that is not at chance does
+        about as well: its interval reaches that of the score.
     warnings : tuple of str
         What a reader must know before believing a score.
     controls : tuple of Control
@@ -203,6 +204,7 @@ def assess(
         )
     tell("ceiling, calibration and patterns", 0.95)
     failed = [control for control in controls if not control.at_chance]
+    explained = any(control.main.high >= scores.main.low for control in failed)
     assessment = Assessment(
         format="braincast-evaluation",
         version=FORMAT_VERSION,
@@ -210,7 +212,7 @@ def assess(
         setup=_setup(problem, held_out, recordings),
         order=problem.order,
         scores=scores,
-        verdict="cannot be told" if failed else scores.verdict,
+        verdict="cannot be told" if explained else scores.verdict,
         warnings=tuple(_warnings(problem, scores, failed)),
         controls=tuple(controls),
         averaging=tuple(averaging_curve(held_out)),
@@ -255,11 +257,17 @@ def _warnings(problem: Problem, scores: Evaluation, failed: Sequence[Control]) -
     if not problem.dataset.transforms:
         found.append(f"{NON_CAUSAL}: others filtered it, and no live decode would be as good")
     found += confounds_of(problem.truth, problem.candidates.texts)
-    found += [
-        f"the control {control.name!r} is not at chance ({control.main.value:.3f}): something "
-        "else than the response tells what was shown, so that the score proves nothing"
-        for control in failed
-    ]
+    for control in failed:
+        clear = control.main.high < scores.main.low
+        found.append(
+            f"the control {control.name!r} is not at chance ({control.main.value:.3f}): "
+            "something else than the response tells what was shown, "
+            + (
+                "and only what the score is above that can come from the response"
+                if clear
+                else "so that the score proves nothing"
+            )
+        )
     if len(set(problem.dataset.files.tolist())) == 1:
         found.append(
             "there is one recording only, of which parts were left out: neighbours in time "

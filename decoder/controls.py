@@ -38,7 +38,7 @@ class Control:
         Of `main`, as for the score.
     at_chance : bool
         False if p is below 0.01 and the interval excludes chance: then something else than
-        the response tells what was shown, and the score beside it proves nothing.
+        the response tells what was shown, and a score that is no better proves nothing.
     """
 
     name: str

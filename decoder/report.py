@@ -113,7 +113,7 @@ def _figures(a: Assessment) -> Iterator[tuple[str, Figure, str]]:
         "Beside what cannot know",
         plots.plot_controls(a),
         "What each control saw is under How this was made. One in red is not at chance: then "
-        "the score proves nothing about the brain.",
+        "a score that is no better proves nothing about the brain.",
     )
     if len(a.time_course) > 1:
         yield (

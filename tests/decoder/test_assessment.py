@@ -85,6 +85,17 @@ def test_eyes_that_tell_what_was_shown_are_told() -> None:
     assert "'eyes and muscles only' is not at chance" in found.warnings[0]
 
 
+def test_a_score_far_above_a_control_that_is_not_at_chance_stands() -> None:
+    """The same random order in all runs tells something by the time alone, but not all."""
+    once = np.random.default_rng(5).permutation(np.repeat([0, 1], 20))
+    p = problem(n=160, shown=np.tile(once, 4))
+    assert p.order.kind == "random"
+    found = assess(p, [Path("one_raw.fif")])
+    clock = next(c for c in found.controls if c.name == "clock only")
+    assert clock.main.high < found.scores.main.low
+    assert found.verdict == "above chance"
+
+
 @pytest.mark.parametrize("kind", ["good", "blocked"])
 def test_the_report_is_one_page_that_says_it_all(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
