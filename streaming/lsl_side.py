@@ -15,20 +15,17 @@ from numpy.typing import NDArray
 from streaming.description import parse_unit
 from streaming.errors import SourceError
 from streaming.lsl_inlet import Finder, Inlet, LostError
-from streaming.lsl_streams import is_marker_stream, marker_predicate, named
+from streaming.lsl_streams import IMPEDANCE, is_marker_stream, marker_predicate, named
 from streaming.rows import marker_label
 from streaming.signal import Impedance
 from streaming.sources.source import ClockOffset, RawSamples, StreamHeader, Tap
 from streaming.spatial import normal_name
 
-__all__ = ["IMPEDANCE", "Role", "SideStreams", "Taken", "impedance_of", "open_side"]
+__all__ = ["Role", "SideStreams", "Taken", "impedance_of", "open_side"]
 
 logger = logging.getLogger(__name__)
 
 Role = Literal["markers", "impedance", "aux"]
-
-IMPEDANCE = "Impedance"
-"""Type of streams of impedances, as EGI's and others' programs call them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,6 +11,7 @@ import pylsl
 from streaming.errors import SourceError, StreamNotFound
 
 __all__ = [
+    "IMPEDANCE",
     "StreamQuery",
     "StreamSummary",
     "find_markers",
@@ -24,6 +25,9 @@ __all__ = [
     "quoted",
     "summarise",
 ]
+
+IMPEDANCE = "Impedance"
+"""Type of streams of impedances, as EGI's and others' programs call them."""
 
 _ROUND = 0.5
 """Seconds in which streams answer: on one machine within 0.1."""
@@ -236,8 +240,9 @@ def find_signal(query: StreamQuery, timeout: float) -> pylsl.StreamInfo:
 
 
 def is_signal(info: pylsl.StreamInfo) -> bool:
-    """Return whether a stream carries numbers at a regular rate."""
-    return bool(info.nominal_srate() > 0 and info.channel_format() != pylsl.cf_string)
+    """Return whether a stream carries numbers at a regular rate, and not impedances."""
+    is_regular = info.nominal_srate() > 0 and info.channel_format() != pylsl.cf_string
+    return bool(is_regular and info.type() != IMPEDANCE)
 
 
 def _not_found(query: str, irregular: list[pylsl.StreamInfo]) -> SourceError:

@@ -25,7 +25,7 @@ from streaming.lsl_streams import (
     quoted,
 )
 from streaming.rows import Piece
-from streaming.signal import Marker, SignalSpec, SourceState
+from streaming.signal import Impedance, Marker, SignalSpec, SourceState
 from streaming.sources.condition import outline, worst
 from streaming.sources.source import ClockOffset, Item, RawSamples, StreamHeader, Tap
 
@@ -120,6 +120,7 @@ class LslSource:
         self._waiting: list[tuple[float, str, float]] = []  # instant, label, arrival
         self._idle = threading.Event()
         self._said: SourceState | None = None
+        self._impedances: dict[tuple[str, ...], Impedance] = {}
         self._t_corrected = self._t_searched = clock()
         for number, signal in enumerate(self._signals, 1):
             self._send(StreamHeader(number, signal.xml))
@@ -244,7 +245,7 @@ class LslSource:
                     self._waiting += [(t, label, now) for t, label in taken.markers()]
                 elif taken.role == "impedance":
                     said = impedance_of(taken, self._spec.ch_names)
-                    self._ready += [said] if said is not None else []
+                    self._impedances |= {} if said is None else {said.ch_names: said}
             if self._waiting:
                 self._place_markers()
             self._supervise()
@@ -328,6 +329,9 @@ class LslSource:
         if now - self._t_searched > _SEARCH:
             self._t_searched = now
             self._side.find()
+            # the newest alone: some amplifiers send them as often as samples
+            self._ready += self._impedances.values()
+            self._impedances = {}
             for number, signal in enumerate(self._signals):
                 again, pieces = signal.find()
                 self._give(number, pieces)
