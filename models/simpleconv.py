@@ -20,6 +20,9 @@ from models.trials import Trials
 
 __all__ = ["SimpleConv", "SimpleConvConfig"]
 
+LOWEST_RATE = 100.0
+"""Rate that is left after averaging, or more [Hz]; `models.tsconv` says why."""
+
 _MARGIN = 0.1  # of the sensors' extent, so that the waves do not close on themselves
 
 
@@ -33,6 +36,8 @@ class SimpleConvConfig:
         Shapes of windows and latents.
     n_subjects : int
         People it is trained on.
+    step : int
+        Samples that are averaged into one, first of all.
     n_waves : int
         Spatial frequencies along each axis, by which virtual sensors are placed.
     n_maps : int
@@ -52,6 +57,7 @@ class SimpleConvConfig:
     n_times: int
     n_dims: int
     n_subjects: int
+    step: int
     n_waves: int = 8
     n_maps: int = 64
     n_blocks: int = 4
@@ -68,15 +74,17 @@ class SimpleConv(nn.Module):
     def __init__(self, config: SimpleConvConfig) -> None:
         super().__init__()
         c = config
+        self.bin = nn.AvgPool1d(c.step)
         self.merge = _Merge(c)
         self.mix = nn.Conv1d(c.n_maps, c.n_maps, 1)
         self.personal = nn.Parameter(torch.eye(c.n_maps).repeat(c.n_subjects, 1, 1))
         self.blocks = nn.Sequential(*(_Block(c.n_maps, 2**n) for n in range(c.n_blocks)))
-        self.pool = nn.AdaptiveAvgPool1d(min(c.n_bins, c.n_times))
+        n_bins = min(c.n_bins, c.n_times // c.step)
+        self.pool = nn.AdaptiveAvgPool1d(n_bins)
         self.leave = nn.Sequential(
             nn.GELU(),
             nn.Dropout(c.dropout),
-            nn.Linear(c.n_maps * min(c.n_bins, c.n_times), c.n_dims),
+            nn.Linear(c.n_maps * n_bins, c.n_dims),
         )
 
     @classmethod
@@ -88,6 +96,7 @@ class SimpleConv(nn.Module):
             n_times=n_times,
             n_dims=trials.targets.shape[1],
             n_subjects=int(trials.subjects.max()) + 1,
+            step=max(int(trials.sfreq / LOWEST_RATE), 1),
         )
         network = cls(config)
         network.merge.place(trials.positions)
@@ -99,7 +108,7 @@ class SimpleConv(nn.Module):
         A subject beyond those that were trained on gets the mean of their matrices.
         """
         matrices = torch.cat([self.personal, self.personal.mean(dim=0, keepdim=True)])
-        x = self.mix(self.merge(windows))  # (n, n_maps, n_times)
+        x = self.mix(self.merge(self.bin(windows)))  # (n, n_maps, n_times // step)
         x = matrices[subjects.clamp(max=len(self.personal))] @ x
         x = self.pool(self.blocks(x))  # (n, n_maps, n_bins)
         latents: Tensor = self.leave(x.flatten(1))

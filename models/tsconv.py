@@ -3,7 +3,9 @@
 ``spatial convolution -> temporal convolution -> average pool -> BatchNorm, ELU, dropout ->
 residual head``: the TSConv of NICE (Song et al. 2024) with space first, which leaves 40 maps
 to convolve in time in place of one for each channel and trains 8 times faster. Its kernel of 25
-samples and pool of 51 samples every 5, at 250 Hz, are kept in seconds.
+samples and pool of 51 samples every 5, at 250 Hz, are kept in seconds; samples faster than
+100 Hz are averaged first, as a chain of up to 30 Hz has nothing there: at 250 Hz that saves
+three quarters of the time.
 """
 
 from __future__ import annotations
@@ -21,6 +23,10 @@ KERNEL, POOL, STRIDE = 0.1, 0.2, 0.02
 """Lengths of the temporal convolution, of the average, and from one average to the next [s]."""
 
 
+LOWEST_RATE = 100.0
+"""Rate that is left after averaging, or more [Hz]."""
+
+
 @dataclass(frozen=True, slots=True)
 class TsConvConfig:
     """Sizes of a `TsConv`.
@@ -29,8 +35,10 @@ class TsConvConfig:
     ----------
     n_channels, n_times, n_dims : int
         Shapes of windows and latents.
+    step : int
+        Samples that are averaged into one.
     kernel, pool, stride : int
-        `KERNEL`, `POOL` and `STRIDE` in samples.
+        `KERNEL`, `POOL` and `STRIDE` in averaged samples.
     n_maps : int
         Spatial and temporal filters.
     width : int
@@ -42,6 +50,7 @@ class TsConvConfig:
     n_channels: int
     n_times: int
     n_dims: int
+    step: int
     kernel: int
     pool: int
     stride: int
@@ -59,11 +68,12 @@ class TsConv(nn.Module):
     def __init__(self, config: TsConvConfig) -> None:
         super().__init__()
         c = config
+        self.bin = nn.AvgPool1d(c.step)
         self.space = nn.Conv1d(c.n_channels, c.n_maps, 1)
         self.time = nn.Conv1d(c.n_maps, c.n_maps, c.kernel)
         self.pool = nn.AvgPool1d(c.pool, c.stride)
         self.after = nn.Sequential(nn.BatchNorm1d(c.n_maps), nn.ELU(), nn.Dropout(c.dropout))
-        n_pooled = (c.n_times - c.kernel + 1 - c.pool) // c.stride + 1
+        n_pooled = (c.n_times // c.step - c.kernel + 1 - c.pool) // c.stride + 1
         self.enter = nn.Linear(c.n_maps * n_pooled, c.width)
         self.block = nn.Sequential(
             nn.GELU(), nn.Linear(c.width, c.width), nn.Dropout(c.dropout)
@@ -75,20 +85,24 @@ class TsConv(nn.Module):
     def for_trials(cls, trials: Trials) -> tuple[TsConv, TsConvConfig]:
         """Make one for some trials."""
         _, n_channels, n_times = trials.windows.shape
-        kernel = max(min(round(KERNEL * trials.sfreq), n_times // 4), 1)
+        step = max(int(trials.sfreq / LOWEST_RATE), 1)
+        rate, n_bins = trials.sfreq / step, n_times // step
+        kernel = max(min(round(KERNEL * rate), n_bins // 4), 1)
         config = TsConvConfig(
             n_channels=n_channels,
             n_times=n_times,
             n_dims=trials.targets.shape[1],
+            step=step,
             kernel=kernel,
-            pool=max(min(round(POOL * trials.sfreq), (n_times - kernel + 1) // 2), 1),
-            stride=max(round(STRIDE * trials.sfreq), 1),
+            pool=max(min(round(POOL * rate), (n_bins - kernel + 1) // 2), 1),
+            stride=max(round(STRIDE * rate), 1),
         )
         return cls(config), config
 
     def forward(self, windows: Tensor, _subjects: Tensor) -> Tensor:
         """Map windows (n, n_channels, n_times) to latents (n, n_dims)."""
-        x = self.time(self.space(windows))  # (n, n_maps, n_times - kernel + 1)
+        x = self.space(self.bin(windows))  # (n, n_maps, n_times // step)
+        x = self.time(x)  # (n, n_maps, n_times // step - kernel + 1)
         x = self.after(self.pool(x))  # (n, n_maps, n_pooled)
         x = self.enter(x.flatten(1))  # (n, width)
         latents: Tensor = self.leave(self.norm(x + self.block(x)))

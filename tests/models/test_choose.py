@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
@@ -31,3 +33,15 @@ def test_what_predicts_best_is_chosen() -> None:
 
 def test_with_many_classes_covariances_are_not_tried() -> None:
     assert choose_encoder(evoked_trials(120, n_classes=20)) == ("ridge", {})
+
+
+def test_runs_of_one_thing_each_say_nothing() -> None:
+    trials = evoked_trials(40, n_classes=2)
+    order = np.argsort(trials.targets[:, 0], kind="stable")
+    apart = replace(
+        trials,
+        windows=trials.windows[order],
+        targets=trials.targets[order],
+        groups=np.arange(40) // 20,
+    )
+    assert choose_encoder(apart) == ("ridge", {"ridge": 0.5, "riemann": 0.5})

@@ -50,6 +50,18 @@ def test_kernels_fit_short_windows() -> None:
     assert config.kernel == 1
 
 
+@pytest.mark.parametrize("network_class", [TsConv, SimpleConv])
+def test_fast_samples_are_averaged_first(network_class: type[TsConv | SimpleConv]) -> None:
+    trials = replace(evoked_trials(40), sfreq=250.0)
+    network, config = network_class.for_trials(trials)
+    assert config.step == 2
+    network.eval()
+    who = torch.zeros(2, dtype=torch.int64)
+    windows = torch.randn(2, 4, 50)
+    swapped = windows.reshape(2, 4, 25, 2).flip(-1).reshape(2, 4, 50)
+    torch.testing.assert_close(network(windows, who), network(swapped, who))
+
+
 def test_each_person_has_a_matrix_of_their_own() -> None:
     """Two people, who respond to either thing as the other does to the other thing."""
     one = evoked_trials(120, signal=2.0, n_classes=2)
@@ -75,7 +87,7 @@ def test_each_person_has_a_matrix_of_their_own() -> None:
 
 
 def test_near_sensors_are_merged_alike() -> None:
-    config = SimpleConvConfig(n_channels=3, n_times=10, n_dims=2, n_subjects=1)
+    config = SimpleConvConfig(n_channels=3, n_times=10, n_dims=2, n_subjects=1, step=1)
     network = SimpleConv(config).eval()
     places = np.array([[0.0, 0.0, 0.1], [0.001, 0.0, 0.1], [0.0, 0.1, 0.0]])
     network.merge.place(places)
