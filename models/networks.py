@@ -8,9 +8,12 @@ is opened, not before.
 from __future__ import annotations
 
 import hashlib
+import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import numpy as np
 from numpy.typing import NDArray
@@ -268,6 +271,9 @@ def _prepared(what: str, source: str, part: str, **options: bool) -> Any:
     place = str(Path(source).expanduser()) if is_path else source
     reason: Exception | None = None
     for local in (True,) if is_path else (True, False):
+        if not local and not _hub_answers():  # its client would try again for a minute
+            reason = OSError("it is not on this machine, and the hub does not answer")
+            break
         try:
             return getattr(transformers, part).from_pretrained(
                 place, local_files_only=local, trust_remote_code=False, **options
@@ -282,6 +288,21 @@ def _prepared(what: str, source: str, part: str, **options: bool) -> Any:
         "check the network"
     )
     raise ModelError(msg) from reason
+
+
+def _hub_answers() -> bool:
+    """Tell whether a connection to the hub can be made; behind a proxy, let its client try."""
+    from huggingface_hub import constants
+
+    if any(getproxies().get(kind) for kind in ("http", "https", "all")):
+        return True
+    address = urlsplit(constants.ENDPOINT)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        with socket.create_connection((address.hostname or "", port), timeout=5.0):
+            return True
+    except OSError:
+        return False
 
 
 def _one_thread() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -67,3 +69,16 @@ def test_an_empty_folder_is_refused_in_one_line(kind: str, tmp_path: Path) -> No
     with pytest.raises(ModelError, match=r"no .* in that folder .*; give a folder") as error:
         KINDS[kind](str(tmp_path))
     assert "\n" not in str(error.value)
+
+
+def test_a_hub_that_does_not_answer_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own client would try for a minute, and print each time."""
+    with closing(socket.socket()) as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    for kind in ("http", "https", "all"):
+        monkeypatch.delenv(f"{kind}_proxy", raising=False)
+        monkeypatch.delenv(f"{kind}_proxy".upper(), raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{port}")
+    with pytest.raises(ModelError, match=r"'someone/nothing' .* the hub does not answer"):
+        KINDS["dinov2"]("someone/nothing")

@@ -129,3 +129,18 @@ def test_too_little_of_a_track_is_refused(tmp_path: Path) -> None:
         read(path, onset="start")
     with pytest.raises(RecordingError, match="has no meg channel beside the track"):
         read(path, picks="meg")
+
+
+def test_stretches_do_not_span_a_gap(tmp_path: Path) -> None:
+    path = save_listener(tmp_path / "a_raw.fif", loudness(120, SFREQ), SFREQ, snr=0.5)
+    raw = mne.io.read_raw(path, preload=True, verbose="error")
+    raw.set_annotations(mne.Annotations([50.0], [6.0], ["BAD_ACQ_SKIP"]))
+    raw.save(tmp_path / "b_raw.fif", verbose="error")
+    dataset, candidates = read(tmp_path / "b_raw.fif", duration=2.0)
+    length = dataset.windowing.tmax
+    assert not ((dataset.t + length > 50.05) & (dataset.t < 55.95)).any()
+    assert dataset.t.max() > 100
+    labels = [float(name.split("-")[0]) for name in candidates.ids]
+    assert labels == sorted(labels)
+    np.testing.assert_allclose(labels[:5], dataset.t[:5], atol=0.03)
+    assert beaten(fit_model(dataset, candidates, encoder="track").held_out).mean() > 0.9
