@@ -1,8 +1,9 @@
 """How well `streaming.clock` tells when samples were taken, and which were lost.
 
 Clocks are simulated: 200 Hz or 1 kHz, up to 100 ppm off, samples sent in blocks that bear the
-timestamp of their arrival, which is late by 0 to 20 ms, uniformly. Errors are without the
-constant delay, which nothing can observe. Run with ``python -m benchmarks.clock``.
+timestamp of their arrival, which is late by 0 to 20 ms, uniformly; they are received some
+0.2 ms after that. Errors are without the constant delay, which nothing can observe.
+Run with ``python -m benchmarks clock``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,42 +20,59 @@ from streaming.clock import StreamClock
 
 __all__ = ["main"]
 
-_LOSSES = (0.01, 0.025, 0.05, 0.1)
+_LOSSES = (0.01, 0.015, 0.025, 0.05, 0.1)
 _DELIVERIES = ((200.0, 8, 0.0), (200.0, 8, 0.02), (200.0, 32, 0.02), (1000.0, 32, 0.02))
 """Rate [Hz], samples in a block, how late blocks are at most [s]."""
 
-_NEAR = 0.5
-"""A loss counts as found if a gap begins within so many seconds of it."""
+_NETWORK = 0.2e-3
+"""Mean time from when a block is stamped to when it is received, in seconds."""
+
+_NEAR, _LATER = 0.5, 30.0
+"""A loss counts as found live if it is told within so many seconds of samples, and as found
+later if it is within so many."""
+
+_AT = 60.0
+"""When something happens, in seconds."""
 
 _Floats = NDArray[np.float64]
+_Event = Literal["loss", "step", "restart"]
 
 
-def _run(stamps: _Floats, block: int, sfreq: float) -> tuple[_Floats, list[int]]:
-    """Return the instant of each sample, and the numbers of those before which a gap is."""
-    clock, instants, gaps, n = StreamClock(sfreq), [], [], 0
+class _Run(NamedTuple):
+    """The instant of each sample, and when, in samples, how many were said to be lost."""
+
+    instants: _Floats
+    told: list[tuple[int, int]]
+
+
+def _run(stamps: _Floats, received: _Floats, block: int, sfreq: float, at: int = -1) -> _Run:
+    """Feed a clock in blocks; the sender is restarted before sample `at`."""
+    clock, instants, told = StreamClock(sfreq), [], []
     for start in range(0, len(stamps), block):
-        for s in clock.feed(stamps[start : start + block]):
-            if s.gap is not None:
-                gaps.append(n)
+        stretches = clock.reconnect() if start == at else []
+        part = slice(start, start + block)
+        for s in stretches + clock.feed(stamps[part], received[part][-1]):
+            if s.gap is not None and s.gap.reason in {"lost", "filled"}:
+                told.append((start, round(s.gap.duration * sfreq)))
+            if s.revision is not None:
+                told.append((start, s.revision.n_times))
             instants.append(s.t_anchor + (s.first + np.arange(s.n_times)) / sfreq)
-            n += s.n_times
-    return np.concatenate(instants), gaps
+    return _Run(np.concatenate(instants), told)
 
 
-def _deliver(truth: _Floats, block: int, late: float, rng: np.random.Generator) -> _Floats:
+def _deliver(
+    truth: _Floats, block: int, late: float, rng: np.random.Generator
+) -> tuple[_Floats, _Floats]:
+    """Return the timestamps of samples, and when they are received."""
     ends = np.minimum(np.arange(len(truth)) // block * block + block, len(truth)) - 1
     stamps = truth[ends] + rng.uniform(0, late, len(truth))[ends]
-    return np.maximum.accumulate(stamps) if late else truth
+    stamps = np.maximum.accumulate(stamps) if late else truth
+    return stamps, stamps[ends] + rng.exponential(_NETWORK, len(truth))[ends]
 
 
 def _truth(seconds: float, sfreq: float, rng: np.random.Generator) -> _Floats:
     ppm = rng.uniform(-100, 100)
     return 1000 + np.arange(round(seconds * sfreq)) / (sfreq * (1 + ppm * 1e-6))
-
-
-def _errors(truth: _Floats, instants: _Floats, sfreq: float, start: float) -> _Floats:
-    error = instants - truth[: len(instants)]
-    return np.abs(error - np.median(error[round(20 * sfreq) : round(start * sfreq)]))
 
 
 def _p95(errors: Sequence[_Floats]) -> float:
@@ -65,46 +84,63 @@ def _print_power(delivery: tuple[float, int, float], n: int, hours: float) -> No
     sfreq, block, late = delivery
     found = []
     for loss in _LOSSES:
-        hits = 0
+        live = later = 0
         for seed in range(n):
             rng = np.random.default_rng(seed)
-            truth, at = _truth(24, sfreq, rng), int(rng.uniform(15, 20) * sfreq)
-            truth[at:] += loss
-            gaps = _run(_deliver(truth, block, late, rng), block, sfreq)[1]
-            hits += any(abs(gap - at) <= _NEAR * sfreq for gap in gaps)
-        found.append(f"{100 * hits / n:5.0f} %")
+            n_lost, at = round(loss * sfreq), int(rng.uniform(40, 45) * sfreq)
+            truth = np.delete(_truth(78, sfreq, rng), slice(at, at + n_lost))
+            told = _run(*_deliver(truth, block, late, rng), block, sfreq).told
+            since = [(start - at) / sfreq for start, _ in told]
+            live += any(-_NEAR < t < _NEAR + 2 * block / sfreq for t in since)
+            later += any(-_NEAR < t <= _LATER for t in since)
+        found.append(f"{100 * live / n:3.0f}/{100 * later / n:3.0f} %")
     rng = np.random.default_rng(0)
     n_false = 0
     for _ in range(max(1, round(hours * 6))):  # ten minutes each
-        stamps = _deliver(_truth(600, sfreq, rng), block, late, rng)
-        n_false += len(_run(stamps, block, sfreq)[1])
-    print(f"{_name(delivery)} {' '.join(found)}   {n_false / hours:.1f}", flush=True)
+        delivered = _deliver(_truth(600, sfreq, rng), block, late, rng)
+        n_false += len(_run(*delivered, block, sfreq).told)
+    print(f"{_name(delivery)} {'  '.join(found)}   {n_false / hours:.1f}", flush=True)
 
 
-def _print_error(delivery: tuple[float, int, float], n: int) -> None:
-    """Print errors in a long segment, and after samples were lost or the clock was set."""
+def _after(
+    event: _Event, delivery: tuple[float, int, float], seed: int
+) -> tuple[_Floats, int, int]:
+    """Return each sample's error, where the event is, and how many samples are miscounted."""
     sfreq, block, late = delivery
-    steady, after_loss, after_step = [], [], []
-    at, end = round(60 * sfreq) // block * block, round(90 * sfreq)
-    soon = slice(round(61 * sfreq), round(65 * sfreq))
-    for seed in range(n):
-        rng = np.random.default_rng(seed)
-        truth = _truth(100, sfreq, rng)
-        n_lost = int(rng.integers(round(0.2 * sfreq), round(5 * sfreq)))
-        lost = np.delete(truth, slice(at, at + n_lost))[:end]
-        error = _errors(
-            lost, _run(_deliver(lost, block, late, rng), block, sfreq)[0], sfreq, 60
-        )
-        steady.append(error[round(20 * sfreq) : at])
-        after_loss.append(error[soon])
-        stamps, truth = _deliver(truth, block, late, rng), truth.copy()
+    rng = np.random.default_rng(seed)
+    at, n_lost = round(_AT * sfreq) // block * block, 0
+    truth = _truth(_AT + 45, sfreq, rng)
+    if event == "loss":
+        n_lost = int(rng.integers(round(0.2 * sfreq), round(10 * sfreq)))
+        truth = np.delete(truth, slice(at, at + n_lost))
+    elif event == "restart":
+        truth[at:] += rng.uniform(0.5, 10)
+    truth = truth[: round((_AT + 30) * sfreq)]
+    stamps, received = _deliver(truth, block, late, rng)
+    if event == "step":
         step = rng.choice([-1, 1]) * rng.uniform(0.2, 5)
         truth[at:] += step
         stamps[at:] += step
-        error = _errors(truth, _run(stamps, block, sfreq)[0], sfreq, 60)
-        after_step.append(error[soon])
-    row = [f"{_p95(errors):6.2f}" for errors in (steady, after_loss, after_step)]
-    print(f"{_name(delivery)} {'   '.join(row)}", flush=True)
+    run = _run(stamps, received, block, sfreq, at if event == "restart" else -1)
+    error = run.instants - truth[: len(run.instants)]
+    error = np.abs(error - np.median(error[round(20 * sfreq) : at]))
+    return error, at, sum(n for _, n in run.told) - n_lost
+
+
+def _print_error(delivery: tuple[float, int, float], n: int) -> None:
+    """Print errors in a long segment, and after each event."""
+    sfreq = delivery[0]
+    events: tuple[_Event, ...] = ("loss", "step", "restart")
+    runs = {event: [_after(event, delivery, seed) for seed in range(n)] for event in events}
+    row = [_p95([error[round(20 * sfreq) : at] for error, at, _ in runs["loss"]])]
+    for event in events:
+        for start, stop in ((1, 2), (2, 5), (5, 15)):
+            soon = slice(round(start * sfreq), round(stop * sfreq))
+            row.append(_p95([error[at:][soon] for error, at, _ in runs[event]]))
+    exact = sum(wrong == 0 for _, _, wrong in runs["loss"])
+    false = sum(wrong != 0 for _, _, wrong in runs["step"])
+    cells = " ".join(f"{value:6.2f}" for value in row)
+    print(f"{_name(delivery)} {cells}   {exact}/{n} {false}", flush=True)
 
 
 def _name(delivery: tuple[float, int, float]) -> str:
@@ -117,19 +153,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few clocks, to try it out")
     quick = parser.parse_args().quick
-    n, hours = (3, 1 / 6) if quick else (100, 1.0)
-    print("found                 losses of [ms]                false")
-    print("   Hz  block  late [ms]  10      25      50     100   an hour")
+    n, hours = (2, 1 / 6) if quick else (30, 0.5)
+    print(
+        "error, p95 [ms]       20-     after a loss         after a step       after a restart"
+    )
+    print("   Hz  block  late    60 s    1-2s   2-5s  5-15s   1-2s   2-5s  5-15s   1-2s  ...")
+    print("and: losses counted exactly, steps taken for a loss")
+    for delivery in _DELIVERIES:
+        _print_error(delivery, n)
+    print("\nfound within 0.5 s / 30 s, losses of [ms]                          false")
+    print("   Hz  block  late [ms]  10        15        25        50        100   an hour")
     for delivery in _DELIVERIES:
         _print_power(delivery, n, hours)
-    print("\nerror, p95 [ms]       20-60 s   1-5 s after a loss   1-5 s after a step")
-    for delivery in _DELIVERIES:
-        _print_error(delivery, 2 if quick else 30)
     rng = np.random.default_rng(0)
-    stamps = _deliver(_truth(60, 1000.0, rng), 32, 0.02, rng)
+    delivered = _deliver(_truth(60, 1000.0, rng), 32, 0.02, rng)
     start = time.perf_counter()
-    _run(stamps, 32, 1000.0)
-    print(f"\na call takes {1e6 * (time.perf_counter() - start) / (len(stamps) / 32):.0f} us")
+    _run(*delivered, 32, 1000.0)
+    print(f"\na call takes {1e6 * (time.perf_counter() - start) / (60_000 / 32):.0f} us")
 
 
 if __name__ == "__main__":

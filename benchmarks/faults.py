@@ -47,10 +47,17 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "drop 200 ms": ("drop@6:200ms",),
     "drop 50 ms": ("drop@6:50ms",),
     "drop 30 ms": ("drop@6:30ms",),
+    "drop 15 ms": ("drop@14:15ms",),
+    "drop 15 ms, jitter": (
+        "jitter@0:end:20ms",
+        "drop@26:15ms",
+        "line@34:1s:1uV:channels=E3",  # so long it takes until the loss is found
+    ),
     "stall": ("stall@6:3s",),
     "jitter": ("jitter@6:4s:20ms",),
     "bunch": ("bunch@6:4s:12",),
-    "step": ("step@6:-0.5s",),
+    "step back": ("step@6:-0.5s",),
+    "step": ("step@6:0.5s",),
     "drift": ("drift@0:end:100ppm",),
     "disconnect": ("disconnect@6:3s",),
     "nan": ("nan@6:500ms:channels=E3,E7",),

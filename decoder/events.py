@@ -240,7 +240,8 @@ class State:
     what : str
         ``"source"``, ``"recorder"`` or ``"decoder"``.
     state : str
-        One word; see `streaming.signal.SourceState`, and ``"settling"`` and ``"ready"``.
+        One word; see `streaming.signal.SourceState`, and ``"settling"`` and ``"ready"``, or of
+        a source ``"ahead"``: its timestamps are from the future.
     t : float
         Since when, in seconds on the LSL clock.
     detail : str

@@ -14,7 +14,7 @@ from decoder.control import Input, MarkBad
 from decoder.events import GapFound, Latency, Running, Signal, State, TextDecoded
 from decoder.journal import RECORDING, Journal
 from decoder.log import EventLog
-from decoder.session import Session, Start
+from decoder.session import AHEAD, Session, Start
 from streaming.errors import SessionError
 from streaming.ingest import Fed
 from streaming.lsl_clock import Clock
@@ -262,6 +262,8 @@ class Runtime:
         if self._device_delay is not None:
             stages = {"device": self._device_delay, **stages}
             stages["total"] += self._device_delay
+        if event.t_end - t_fed > AHEAD:  # then only our own part of it is known
+            stages = {stage: stages[stage] for stage in ("queue", "decode")}
         latency_ms = {stage: round(1000 * value, 3) for stage, value in stages.items()}
         if not event.abstained:
             self.meter.add(latency_ms)

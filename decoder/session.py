@@ -42,10 +42,14 @@ from streaming.spatial import normal_name
 from streaming.watch import Watch
 from streaming.window import SlidingWindows, Windower, Withheld
 
-__all__ = ["FRESHNESS", "FRESH_START", "N_TOP", "Session", "Start"]
+__all__ = ["AHEAD", "FRESHNESS", "FRESH_START", "N_TOP", "Session", "Start"]
 
 N_TOP = 5
 """Candidates named in each decode."""
+
+AHEAD = 0.25
+"""Seconds by which timestamps may be ahead of the time at which they are fed: clocks of two
+machines are compared to milliseconds. What is further ahead says nothing of how old it is."""
 
 FRESHNESS = 1.0
 """Seconds after its newest sample at which a decode is stale, unless said otherwise."""
@@ -152,7 +156,7 @@ class Session:
         self._decodes: deque[TextDecoded] = deque(maxlen=N_DECODES)
         self._early: deque[Marker] = deque(maxlen=N_EARLY)
         self._next = 0
-        self._settled = False
+        self._settled = self._is_ahead = False
         self._ohms: dict[str, float | None] = {}
 
     def feed(self, item: Input, t: float) -> list[Event]:  # noqa: PLR0911 - one for each kind
@@ -208,6 +212,8 @@ class Session:
             detail = f"filters need {self._settling:.1f} s of signal before the first decode"
             events.append(State("decoder", "settling", t, detail))
         self._next = chunk.first + chunk.n_times
+        if chunk.n_times:
+            events += self._compare(chunk.t_end - 1 / self._spec.sfreq - t, t)
         filtered = self._filters(self._renumber(chunk, now))
         if filtered.n_times:
             events.append(Signal(filtered.data, filtered.t0, filtered.spec.sfreq))
@@ -222,6 +228,19 @@ class Session:
         decoded = [self._decode(result, t) for result in results]
         self._decodes.extend(d for d in decoded if not d.abstained)
         return events + decoded
+
+    def _compare(self, ahead: float, t: float) -> list[Event]:
+        """Say so when timestamps begin to lie in the future, and when they no longer do."""
+        if (ahead > AHEAD) == self._is_ahead:
+            return []
+        self._is_ahead = not self._is_ahead
+        if not self._is_ahead:
+            return [State("source", "live", t, "timestamps are no longer from the future")]
+        detail = (
+            f"timestamps are {ahead:.1f} s in the future: nobody knows how old a decode is, so "
+            "all are stale; set the clock of the sender"
+        )
+        return [State("source", "ahead", t, detail)]
 
     @property
     def markable(self) -> tuple[str, ...]:
@@ -317,7 +336,7 @@ class Session:
             n_times=round(covers.n_times * self._factor),
             t_start=t_start,
             t_end=t_end,
-            stale=t - t_end > self.freshness,
+            stale=t - t_end > self.freshness or t_end - t > AHEAD,
             delay=self._delay,
         )
         if isinstance(result, Withheld):

@@ -34,7 +34,17 @@ _USUAL = 0.9
 the amplifier may have been cut off."""
 
 _MEMORY, _N_SECONDS = 60, 10
-"""Seconds from which it is learned what is usual, and from when on it is believed."""
+"""Seconds from which it is learned what is usual, and from how many on it is believed..."""
+
+_N_USUAL, _EXACT = 2.5, 0.002
+"""...if there are so many deliveries in each, or none is usually late by so many seconds."""
+
+_FEW = 0.03
+"""How late samples must be, in seconds, to be a possible loss, if deliveries are too few to
+tell what is usual: with one a second the envelope is only known to some milliseconds."""
+
+_SAME = 1e-5
+"""Deliveries that are late by the same, to so many seconds, are one."""
 
 _BIN = 0.25e-3
 """Resolution of delays, in seconds."""
@@ -59,7 +69,7 @@ class Deliveries:
 
     def __init__(self) -> None:
         self.pending = (np.nan, np.nan)  # x and y of the newest sample: others may wait for it
-        self._stamp = np.nan
+        self._stamp = self._y = np.nan
 
     def add(self, stamps: _Floats, x: _Floats) -> tuple[_Floats, _Floats]:
         """Return x and y of the deliveries that are complete.
@@ -71,8 +81,9 @@ class Deliveries:
         y = stamps - x
         newest = np.flatnonzero(np.diff(stamps) > 0)
         self._stamp, self.pending = stamps[-1], (x[-1], y[-1])
-        y_newest = y[newest]
-        kept = newest[np.append(np.abs(np.diff(y_newest)) > 1e-5, True)[: len(newest)]]
+        is_new = np.abs(np.diff(np.append(self._y, y[newest]))) > _SAME
+        kept = newest[is_new | np.isnan(np.append(self._y, y[newest]))[:-1]]
+        self._y = y[newest[-1]] if len(newest) else self._y
         return x[kept], y[kept]
 
 
@@ -185,16 +196,25 @@ class Lateness:
         self._latest: deque[float] = deque(maxlen=_MEMORY)  # of each second
         self._usual, self._least = THRESHOLD, UNSURE
         self._high, self._n, self._n_second = 0.0, 0, round(sfreq)
+        self._n_delivered = 0.0
 
     def add(self, late: _Floats, n_times: int) -> None:
         """Take how late some deliveries were, in seconds, and how many samples have come."""
         self._n += n_times
+        self._n_delivered += len(late)
         if len(late):
             self._high = max(self._high, float(np.abs(late).max()))
         if self._n >= self._n_second:
             self._latest.append(self._high)
             self._usual = float(np.quantile(self._latest, _USUAL))
-            self._least = self._finest if len(self._latest) >= _N_SECONDS else UNSURE
+            n_seconds = len(self._latest)
+            is_known = self._usual < _EXACT or self._n_delivered >= _N_USUAL * n_seconds
+            is_old = n_seconds >= _N_SECONDS
+            self._least = self._finest if is_known else _FEW
+            if not is_old:
+                self._least = UNSURE
+            if n_seconds == _MEMORY:
+                self._n_delivered *= 1 - 1 / _MEMORY  # about as many as in the seconds kept
             self._high, self._n = 0.0, 0
         # also at once, where deliveries become worse
         last = self._latest[-1] if self._latest else 0.0

@@ -27,9 +27,10 @@ the amplifier was cut off and sent what it had stored."""
 _MEMORY = 60
 """Seconds from which the slope is learned: to 15 ppm in the case above."""
 
-_PRIOR = 50.0
-"""How much the slope is drawn to what is known already [s^2]: (0.7 ms / 100 ppm)^2, the noise
-of a second's lowest point over the usual error of a crystal."""
+_USUAL, _PRIOR = 100e-6, 50.0
+"""The usual error of a crystal, in seconds per second, and how much the slope is at least
+drawn to what is known already [s^2]: (0.7 ms / 100 ppm)^2, the noise of a second's lowest
+point over it."""
 
 _RISE = 0.005
 """The least rise of the envelope that may be a loss, in seconds: clocks of two machines are
@@ -164,7 +165,12 @@ class Envelope:
             if len(x) < 3:
                 return
         x, y = x - x.mean(), y - self._known * x
-        self.slope = self._known + float(x @ y) / (float(x @ x) + _PRIOR)
+        steepness = float(x @ y) / float(x @ x)
+        noise = float(np.std(y - steepness * x))
+        prior = max(_PRIOR, (noise / _USUAL) ** 2)
+        if abs(steepness) > 4 * np.hypot(_USUAL, noise / np.sqrt(x @ x)):
+            prior = _PRIOR  # it is no usual crystal
+        self.slope = self._known + float(x @ y) / (float(x @ x) + prior)
 
     def _find_rise(self) -> Rise | None:
         """Look for a second after which everything is late by more than chance allows."""

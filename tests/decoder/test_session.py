@@ -21,7 +21,7 @@ from decoder.events import (
     TextDecoded,
 )
 from decoder.server.wire import encode
-from decoder.session import Session
+from decoder.session import FRESHNESS, Session
 from streaming.errors import StreamMismatch
 from streaming.signal import Chunk, Gap, Impedance, Marker, Revision, SignalSpec, SourceState
 from streaming.sources.source import Item
@@ -33,9 +33,11 @@ DATA = signal()
 MARKERS = [marker(n, "face" if n % 2 else "house") for n in range(1500, 2900, 61)]
 
 
-def run(items: Sequence[Item], t: float | None = None) -> list[Event]:
+def run(
+    items: Sequence[Item], t: float | None = None, freshness: float = FRESHNESS
+) -> list[Event]:
     """Feed a new session; each input at the time of its own last sample unless `t` is given."""
-    session = Session(MODEL, SPEC, "S")
+    session = Session(MODEL, SPEC, "S", freshness)
     events: list[Event] = []
     for item in items:
         now = item.t_end if isinstance(item, Chunk) else item.t
@@ -59,7 +61,7 @@ def stream(cuts: Sequence[int], markers: Sequence[Marker] = MARKERS) -> list[Ite
     return items
 
 
-WHOLE = decodes(run(stream(range(0, 3000, 50)), t=110.0))
+WHOLE = decodes(run(stream(range(0, 3000, 50)), t=130.0, freshness=1e9))
 
 
 def test_each_stimulus_is_decoded_once_its_window_is_there() -> None:
@@ -77,14 +79,14 @@ def test_each_stimulus_is_decoded_once_its_window_is_there() -> None:
 @settings(deadline=None, max_examples=30)
 @given(cuts=st.lists(st.integers(1, 2999), max_size=60))
 def test_how_the_stream_is_cut_changes_no_decode(cuts: list[int]) -> None:
-    assert decodes(run(stream(cuts), t=110.0)) == WHOLE
+    assert decodes(run(stream(cuts), t=130.0, freshness=1e9)) == WHOLE
 
 
 @settings(deadline=None, max_examples=20)
 @given(labels=st.lists(st.sampled_from(["face", "house"]), min_size=23, max_size=23))
 def test_scrambling_what_was_shown_changes_no_decode(labels: list[str]) -> None:
     scrambled = [marker(m.sample, name) for m, name in zip(MARKERS, labels, strict=True)]
-    got = decodes(run(stream(range(0, 3000, 50), scrambled), t=110.0))
+    got = decodes(run(stream(range(0, 3000, 50), scrambled), t=130.0, freshness=1e9))
     assert [(d.decode_id, d.top) for d in got] == [(d.decode_id, d.top) for d in WHOLE]
 
 
@@ -303,3 +305,20 @@ def test_a_revision_names_the_decodes_since_then() -> None:
     assert list(event.decode_ids) == after
     (event,) = session.feed(Revision(1, 0, 1, 120.0, -1), 120.0)
     assert event == GapRevised(Revision(1, 0, 1, 120.0, -1), ())
+
+
+def test_decodes_of_samples_from_the_future_are_never_fresh() -> None:
+    session = Session(tiny_model(SlidingWindows(0.5, 0.5)), SPEC, "S")
+    events = session.feed(chunk(DATA, 0, 500), 105.0)
+    assert not [e for e in events if isinstance(e, State) and e.what == "source"]
+    events = session.feed(chunk(DATA, 500, 1000), 108.0) + session.feed(
+        chunk(DATA, 1000, 1100), 109.0
+    )
+    (said,) = [e for e in events if isinstance(e, State) and e.what == "source"]
+    assert (said.state, said.t) == ("ahead", 108.0)
+    assert "2.0 s in the future" in said.detail
+    stale = {d.t_end > 108.25: d.stale for d in decodes(events)}
+    assert stale == {True: True, False: False}
+    events = session.feed(chunk(DATA, 1100, 1200), 112.0)
+    assert [e.state for e in events if isinstance(e, State)] == ["live"]
+    assert not any(d.stale for d in decodes(events))

@@ -525,3 +525,13 @@ def test_late_blocks_are_never_found_to_be_a_loss_later(
     stamps = _stamped(truth, block, 0.0) + delay[: len(truth)]
     run = _run(np.maximum.accumulate(stamps), [block])
     assert not [s for s in run.stretches if s.revision is not None]
+
+
+@pytest.mark.parametrize("cut", [250, 83])
+def test_a_late_block_of_a_second_is_no_loss(cut: int) -> None:
+    """Alone it is longer than a decision takes."""
+    truth, rng = _truth(90, 5.0), np.random.default_rng(0)
+    late = np.repeat(rng.uniform(0, 0.02, 90), 250)
+    run = _run(truth + late, [cut])
+    assert not run.gaps
+    assert not [s for s in run.stretches if s.revision is not None]

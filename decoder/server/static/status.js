@@ -11,6 +11,7 @@ const NOTICE = 6; // seconds that a passing event is said
 const SOURCE = {
   stalled: ["STALLED", "bad", "The source has stalled. Nothing here is live."],
   lost: ["SOURCE LOST", "bad", "The source is lost. Nothing here is live."],
+  ahead: ["CLOCK", "bad", "Nothing here is known to be live:"],
   ended: ["ENDED", "warn", "The source has ended. Nothing here is live."],
 };
 const QUIET = new Set(["ready", "settling", "unknown"]);
