@@ -114,6 +114,13 @@ Band = Annotated[
         help="Frequencies to keep [Hz]; by default 0.5-30, or 5-45 for flicker rates."
     ),
 ]
+People = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Who each recording is of, in their order; by default what BIDS paths say. "
+        "`simpleconv` learns a matrix for each; the model decodes the last one."
+    ),
+]
 ChainFile = Annotated[
     Path | None,
     typer.Option(
@@ -176,13 +183,7 @@ def fit(
     chain_file: ChainFile = None,
     timing: TimingFile = None,
     onsets: Onsets = "markers",
-    people: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Who each recording is of, in their order; by default what BIDS paths say. "
-            "`simpleconv` learns a matrix for each; the model decodes the last one."
-        ),
-    ] = None,
+    people: People = None,
     hop: Annotated[
         float | None,
         typer.Option(
@@ -274,6 +275,7 @@ def evaluate(
     chain_file: ChainFile = None,
     timing: TimingFile = None,
     onsets: Onsets = "markers",
+    people: People = None,
 ) -> None:
     """Say how well recordings can be decoded, with controls, as JSON and a page to send.
 
@@ -300,6 +302,7 @@ def evaluate(
         tmax=tmax,
         band=read_band(band) if band else None,
         chain=chain_file,
+        subjects=tuple(people or ()),
         track=track_settings(track, track_rate, track_onset, stretch),
         timing=choose_timing(timing, onsets),
     )
