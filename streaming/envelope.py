@@ -32,6 +32,9 @@ _USUAL, _PRIOR = 100e-6, 50.0
 drawn to what is known already [s^2]: (0.7 ms / 100 ppm)^2, the noise of a second's lowest
 point over it."""
 
+_LEARNED = 20e-6
+"""How well the slope is known from the segments before, in seconds per second."""
+
 _RISE = 0.005
 """The least rise of the envelope that may be a loss, in seconds: clocks of two machines are
 compared anew every 5 s, and that may differ by milliseconds over a radio network."""
@@ -97,6 +100,7 @@ class Envelope:
         self.n_known = n_known
         self._sfreq = sfreq
         self._known = slope
+        self._unsure = _LEARNED if n_known >= 2 * _LONG else _USUAL
         self._seconds: deque[_Second] = deque(maxlen=_MEMORY)
         self._low = 0.0
 
@@ -167,8 +171,8 @@ class Envelope:
         x, y = x - x.mean(), y - self._known * x
         steepness = float(x @ y) / float(x @ x)
         noise = float(np.std(y - steepness * x))
-        prior = max(_PRIOR, (noise / _USUAL) ** 2)
-        if abs(steepness) > 4 * np.hypot(_USUAL, noise / np.sqrt(x @ x)):
+        prior = max(_PRIOR * (_USUAL / self._unsure) ** 2, (noise / self._unsure) ** 2)
+        if abs(steepness) > 4 * np.hypot(self._unsure, noise / np.sqrt(x @ x)):
             prior = _PRIOR  # it is no usual crystal
         self.slope = self._known + float(x @ y) / (float(x @ x) + prior)
 
