@@ -14,9 +14,12 @@ def main() -> int:
     """
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = "1"
-    from decoder import cli  # which loads NumPy
+    try:
+        from decoder import cli  # which loads NumPy
 
-    return cli.main()
+        return cli.main()
+    except KeyboardInterrupt:  # while it was loaded
+        return 130
 
 
 if __name__ == "__main__":

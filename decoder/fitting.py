@@ -12,7 +12,7 @@ from pathlib import Path
 
 from decoder.design import confounds_of, order_of
 from decoder.evaluation import Evaluation, evaluate
-from decoder.guards import check_recording
+from decoder.guards import check_different, check_recording
 from decoder.tracks import TrackSettings, read_track
 from models.candidates import Candidates, embed_candidates, read_candidates
 from models.checkpoint import NON_CAUSAL, Model, save_model
@@ -248,6 +248,8 @@ def read_trials(
 
     Raises
     ------
+    RecordingError
+        If a recording was named twice.
     EvaluationError
         If the chain is not causal.
     """
@@ -269,6 +271,7 @@ def read_trials(
         candidates = live = settings.pool(table)
         dataset = read_windows(recordings, settings, settings.windows(table), progress)
     if dataset.transforms:
+        check_different(recordings, dataset)
         people = subjects_of(recordings, settings.subjects)
         dataset = replace(dataset, subjects=people)
         with closing(settings.open(recordings[0])) as source:

@@ -99,7 +99,7 @@ class SessionFolder:
         path = self.path / "manifest.json"
         try:
             content: dict[str, Any] = json.loads(path.read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             msg = f"{self.path} is not a session folder: it has no manifest.json"
             raise SessionError(msg) from None
         except ValueError as error:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from models.dataset import Dataset
 from streaming.causality import check_causal
 from streaming.chain import Chain
-from streaming.errors import EvaluationError
+from streaming.errors import EvaluationError, RecordingError
 from streaming.signal import Chunk
 from streaming.sources.source import Source
 
-__all__ = ["check_recording"]
+__all__ = ["check_different", "check_recording"]
 
 _CHECKED = 12.0
 """Seconds of a recording on which its chain is checked: longer than its statistics take."""
@@ -55,3 +57,30 @@ def check_recording(source: Source, dataset: Dataset) -> None:
             name = f"step {n} of the chain ({step['transform']})"
             check_causal(partial(Chain.from_json, steps[:n]), chunk, name)
         raise
+
+
+def check_different(recordings: Sequence[Path], dataset: Dataset) -> None:
+    """Check that no recording was named twice: it would be trained on and tested on.
+
+    Parameters
+    ----------
+    recordings : sequence of Path
+        Where the dataset is from.
+    dataset : Dataset
+        Its windows; a copy under another name has the same.
+
+    Raises
+    ------
+    RecordingError
+        With the two that are the same.
+    """
+    first: dict[str, Path] = {}
+    for n in np.unique(dataset.files):  # those that gave windows
+        path, digest = recordings[n], dataset.hashes[n]
+        if digest in first:
+            msg = (
+                f"{path} holds the same trials as {first[digest]}, which would be in training "
+                "and in the test; name each recording once"
+            )
+            raise RecordingError(msg)
+        first[digest] = path

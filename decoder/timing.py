@@ -148,7 +148,8 @@ def collect(
     """
     if channel not in spec.ch_names:
         names = ", ".join(spec.ch_names[:20])
-        msg = f"there is no channel {channel!r}, only {names}: name one with --channel"
+        found = f"there is no channel {channel!r}, only" if channel else "the channels are"
+        msg = f"{found} {names}: name that of the photodiode or trigger with --channel"
         raise ConfigError(msg)
     row = spec.ch_names.index(channel)
     samples: dict[int, list[tuple[NDArray[np.float32], NDArray[np.float64]]]] = {}

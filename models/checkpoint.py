@@ -280,7 +280,8 @@ def _read_inside(folder: Path, name: str) -> bytes:
     """Read a file of the folder, and none that a link leads to elsewhere."""
     path = folder / name
     if not path.is_file():
-        what = "has no " + name if folder.is_dir() else "is not there"
+        what = "is a file" if folder.is_file() else "is not there"
+        what = f"has no {name}" if folder.is_dir() else what
         msg = f"{folder} is not a model folder: it {what}; make one with braincast fit"
         raise ModelError(msg)
     if path.resolve().parent != folder.resolve():

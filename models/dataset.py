@@ -275,7 +275,8 @@ def _join(
         why = ", ".join(f"{n} {reason}" for reason, n in withheld.items()) or "cut off"
         msg = (
             f"{parts[0].path} gives no window of {windowing.tmin} to {windowing.tmax} s "
-            f"({why}); record at least {chain.settling:.1f} s before the first event"
+            f"({why}); record at least {chain.settling:.1f} s before the first event, and to "
+            f"the end of the window after it"
         )
         raise RecordingError(msg)
     stimuli = [stimulus for part in parts for stimulus in part.stimuli]

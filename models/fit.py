@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -225,9 +226,13 @@ def truth_of(dataset: Dataset, candidates: Candidates) -> NDArray[np.intp]:
             raise ConfigError(msg)
     never = [name for name in candidates.ids if name not in set(dataset.ids)]
     if candidates.space == "labels" and never:
+        shown = ", ".join(f"{name} ({n})" for name, n in Counter(dataset.ids).most_common(8))
+        left_out = ", ".join(f"{n} {reason}" for reason, n in dataset.withheld.items())
         msg = (
-            f"the recordings never show {', '.join(never[:8])}: a label has no meaning to "
-            "guess it by; leave it out, or use a sentence space"
+            f"no trial shows {', '.join(never[:8])}; they show {shown}"
+            + (f", and {left_out} were left out" if left_out else "")
+            + ": a label has no meaning to guess it by; correct or leave it out, or use a "
+            "sentence space"
         )
         raise ConfigError(msg)
     if len(set(dataset.ids)) < 2:

@@ -90,6 +90,8 @@ def make_split(
     protocol : str or None
         ``"closed_set"`` or ``"zero_shot"``; None for a closed set if enough recurs from run to
         run, else zero-shot. The two answer different questions and are never compared.
+        Stretches of a track are zero-shot: of a story, what recurs is silence, which would be
+        all that is scored (of a listener to noise with pauses, two-way accuracy was 0.05).
         Zero-shot among those that the table of stimuli keeps for a test, if any (`split`).
 
     Raises
@@ -99,6 +101,8 @@ def make_split(
     """
     if any(row.split == "test" for row in dataset.table.rows):
         return _declared(dataset, candidates, truth, protocol)
+    if protocol is None and candidates.space.startswith("track:"):
+        protocol = "zero_shot"
     if protocol != "zero_shot":
         split = _closed_set(dataset, candidates, truth)
         n_scored = sum(int(fold.test.sum()) for fold in split.folds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.signal import butter, sosfiltfilt
 
 from decoder.fitting import FitSettings, fit_recordings
-from decoder.guards import check_recording
+from decoder.guards import check_different, check_recording
 from models.dataset import Dataset
 from models.encoder import LOADERS
 from models.fit import fit_model
@@ -20,7 +21,7 @@ from models.heldout import predict
 from models.ridge import RidgeEncoder
 from models.trials import Course, Trials
 from streaming.chain import TRANSFORMS
-from streaming.errors import EvaluationError
+from streaming.errors import EvaluationError, RecordingError
 from streaming.signal import Chunk, SignalSpec, Window
 from streaming.sources.opening import open_recording
 from tests.decoder.test_fitting import recording
@@ -153,3 +154,20 @@ def test_a_fit_of_a_recording_that_turns_by_turns_says_so(
 ) -> None:
     fit_recordings([recording], tmp_path / "m", FitSettings(events=("up", "down"), tmax=0.6))
     assert "depends on what came before" in caplog.text
+
+
+def test_a_recording_that_was_named_twice_is_refused() -> None:
+    twice = replace(dataset(files=3), hashes=("x", "y", "x"))
+    paths = [Path("a.fif"), Path("b.fif"), Path("copy.fif")]
+    with pytest.raises(RecordingError, match=r"copy.fif holds the same trials as a.fif"):
+        check_different(paths, twice)
+    check_different(paths, replace(twice, hashes=("x", "y", "z")))
+    # what gave no window has the hash of nothing, and is in no fold
+    check_different(paths, replace(twice, files=np.zeros(120, np.intp)))
+
+
+def test_a_copy_under_another_name_is_refused(recording: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copy(recording, tmp_path / "copy_raw.fif"))
+    settings = FitSettings(events=("up", "down"))
+    with pytest.raises(RecordingError, match="name each recording once"):
+        fit_recordings([recording, copy], tmp_path / "model", settings)

@@ -4,6 +4,18 @@ import os
 import subprocess
 import sys
 
+INTERRUPTED = """
+import builtins, sys
+from decoder.__main__ import main
+load = builtins.__import__
+def interrupted(name, *rest):
+    if name == "typer":
+        raise KeyboardInterrupt
+    return load(name, *rest)
+builtins.__import__ = interrupted
+sys.exit(main())
+"""
+
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 COUNT_THREADS = """
@@ -35,3 +47,9 @@ def test_it_says_what_it_can_do() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0
     assert "fit" in done.stdout
+
+
+def test_ctrl_c_while_it_loads_is_no_traceback() -> None:
+    command = [sys.executable, "-c", INTERRUPTED]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

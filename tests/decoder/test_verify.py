@@ -129,6 +129,9 @@ def test_after_a_crash_what_is_there_verifies(
 def test_a_folder_that_is_no_session_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SessionError, match="not a session folder"):
         verify_session(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(SessionError, match="file is not a session folder"):
+        verify_session(tmp_path / "file")
     (tmp_path / "manifest.json").write_text('{"format": 99}')
     with pytest.raises(SessionError, match="format 99"):
         verify_session(tmp_path)

@@ -147,6 +147,9 @@ def test_a_damaged_folder_is_refused(
 def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="it is not there; make one with braincast fit"):
         load_model(tmp_path / "none")
+    (tmp_path / "file").touch()
+    with pytest.raises(ModelError, match="it is a file; make one"):
+        load_model(tmp_path / "file")
     with pytest.raises(ModelError, match=r"it has no model\.json"):
         load_model(tmp_path)
 

@@ -138,7 +138,8 @@ def test_candidates_that_were_never_shown_are_told_apart() -> None:
 
 
 def test_what_cannot_be_fitted_is_refused() -> None:
-    with pytest.raises(ConfigError, match="never show c3: a label has no meaning"):
+    said = r"no trial shows c3; they show c2 .40., .*, and 2 settling were left out: a label"
+    with pytest.raises(ConfigError, match=said):
         fit_model(dataset(), labels(4))
     with pytest.raises(ConfigError, match="'c2' was shown but is not among the candidates"):
         fit_model(dataset(), labels(2))

@@ -55,6 +55,13 @@ def test_a_closed_set_is_what_recurs() -> None:
         assert all(fold.pool.all() for fold in split.folds)
 
 
+def test_stretches_of_a_track_are_zero_shot_also_where_some_recur() -> None:
+    data, pool = recurring()
+    pool = replace(pool, space="track:envelope")
+    assert make_split(data, pool, truth_of(data, pool)).protocol == "zero_shot"
+    assert make_split(data, pool, truth_of(data, pool), "closed_set").protocol == "closed_set"
+
+
 def test_concepts_are_held_out_whole() -> None:
     data, pool = recurring()
     rows = [Stimulus(f"c{k}", "stimulus", f"c{k}", concept=f"k{k // 2}") for k in range(10)]
