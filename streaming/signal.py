@@ -311,7 +311,8 @@ class Revision:
     t : float
         When sample `first` was taken, in seconds on the LSL clock.
     n_times : int
-        How many samples are missing beyond what was said; below 0 if fewer are.
+        How many samples are missing beyond what was said; below 0 if fewer are. 0 if they are
+        of one of several signals that are joined, at the instants of another.
     """
 
     segment: int

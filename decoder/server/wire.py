@@ -268,6 +268,8 @@ def _detail(event: GapRevised) -> str:
     n_times, n_decodes = event.revision.n_times, len(event.decode_ids)
     more = "more" if n_times > 0 else "fewer"
     found = f"{abs(n_times)} samples {more} were lost than was said"
+    if not n_times:
+        found = "one of several signals lost samples, and that was not noticed"
     return f"{found}; it concerns {n_decodes} decodes"
 
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from streaming.description import Described
 from streaming.errors import SourceError
-from streaming.join import Joiner, join_specs
+from streaming.join import join_specs
 from streaming.joined import join_header, join_row
+from streaming.joiner import Joiner
 from streaming.lsl_clock import Clock, lsl_clock
 from streaming.lsl_inlet import Inlet, LostError
 from streaming.lsl_side import Role, SideStreams, impedance_of, open_side

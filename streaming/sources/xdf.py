@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from streaming.description import Described, describe_stream
 from streaming.errors import RecordingError, UnitError
-from streaming.join import Joiner, join_specs
+from streaming.join import join_specs
+from streaming.joiner import Joiner
 from streaming.outlet import Desc, StreamDescription, source_id_for
 from streaming.rows import RowClock, marker_label
 from streaming.signal import Marker, SignalSpec, SourceState

@@ -130,3 +130,9 @@ def test_a_revision_names_its_place_and_the_decodes() -> None:
     assert place == [3, 50, 90, 1.5, 2]
     assert params["decode_ids"] == ["S/sliding/4", "S/sliding/5"]
     assert "2 samples more" in params["detail"]
+
+
+def test_a_revision_of_one_of_several_signals_says_so() -> None:
+    event = GapRevised(Revision(3, 50, 90, 1.5, 0), ())
+    detail = json.loads(wire.encode(event, 1, 2.0))["params"]["detail"]
+    assert detail.startswith("one of several signals lost samples")
