@@ -102,7 +102,7 @@ class Journal:
             case MarkBad():
                 line = ["control", t, "markBad", list(item.ch_names), item.bad]
             case SourceState():
-                line = ["state", t, item.state, item.t, item.detail, item.what]
+                line = ["state", t, item.state, item.t, item.detail, item.what, item.timed]
         self._line(line)
 
     def _line(self, line: list[Any]) -> None:

@@ -262,7 +262,7 @@ class Runtime:
         if self._device_delay is not None:
             stages = {"device": self._device_delay, **stages}
             stages["total"] += self._device_delay
-        if event.t_end - t_fed > AHEAD:  # then only our own part of it is known
+        if not self._session.timed or event.t_end - t_fed > AHEAD:  # only our part is known
             stages = {stage: stages[stage] for stage in ("queue", "decode")}
         latency_ms = {stage: round(1000 * value, 3) for stage, value in stages.items()}
         if not event.abstained:

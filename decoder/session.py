@@ -94,6 +94,11 @@ class _Stretch:
 class Session:
     """A state machine from inputs to events.
 
+    Attributes
+    ----------
+    timed : bool
+        Whether the source's timestamps tell how old samples are; see `SourceState`.
+
     Parameters
     ----------
     model : Model
@@ -157,6 +162,7 @@ class Session:
         self._early: deque[Marker] = deque(maxlen=N_EARLY)
         self._next = 0
         self._settled = self._is_ahead = False
+        self.timed = True
         self._ohms: dict[str, float | None] = {}
 
     def feed(self, item: Input, t: float) -> list[Event]:  # noqa: PLR0911 - one for each kind
@@ -180,6 +186,8 @@ class Session:
             case Revision():
                 return [GapRevised(item, self._concerned(item))]
             case SourceState():
+                if item.what == "source":
+                    self.timed = item.timed
                 return [State(item.what, item.state, item.t, item.detail)]
             case Impedance():
                 said = zip(item.ch_names, item.ohms, strict=True)
@@ -231,7 +239,7 @@ class Session:
 
     def _compare(self, ahead: float, t: float) -> list[Event]:
         """Say so when timestamps begin to lie in the future, and when they no longer do."""
-        if (ahead > AHEAD) == self._is_ahead:
+        if not self.timed or (ahead > AHEAD) == self._is_ahead:
             return []
         self._is_ahead = not self._is_ahead
         if not self._is_ahead:
@@ -336,7 +344,7 @@ class Session:
             n_times=round(covers.n_times * self._factor),
             t_start=t_start,
             t_end=t_end,
-            stale=t - t_end > self.freshness or t_end - t > AHEAD,
+            stale=self.timed and not -AHEAD <= t - t_end <= self.freshness,
             delay=self._delay,
         )
         if isinstance(result, Withheld):

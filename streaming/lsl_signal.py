@@ -107,7 +107,7 @@ class LslSignal:
         pieces = self.rows.reconnect()
         if self.inlet is not None:
             self.inlet.close()
-        self.inlet, self._uid = found, found.uid
+        self.inlet, self._uid, self.description = found, found.uid, found.description
         self.condition.t_sample = self.condition.now()
         return True, pieces
 

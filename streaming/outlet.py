@@ -34,6 +34,9 @@ __all__ = [
 
 _MEG_TYPES = {"mag", "grad"}
 
+_REPLAY = "replay"
+"""What a replay at another speed than that of time adds to the description of a stream."""
+
 
 def source_id_for(name: str, kind: str) -> str:
     """Return the id of a stream that we send: the same whenever it is sent again.
@@ -111,9 +114,24 @@ class StreamDescription:
         """Whether the sender says that samples may be lost before they are sent."""
         return self._synchronization("can_drop_samples").casefold() in {"true", "1"}
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether its timestamps tell when it was sent: not in a replay at another speed."""
+        return not self.below("", _REPLAY)
+
+    def replayed(self, speed: float) -> StreamDescription:
+        """Return what a replay of it at `speed` times its own says."""
+        desc = tuple((tag, below) for tag, below in self.desc if tag != _REPLAY)
+        if speed != 1:
+            desc += ((_REPLAY, (("speed", f"{speed:g}"),)),)
+        return replace(self, desc=desc)
+
     def notes(self) -> str:
         """Return what an experimenter should know of it, in words; mostly nothing."""
-        notes = []
+        notes = [
+            f"; a replay at {said.get('speed')} times its speed: latencies mean nothing"
+            for said in self.below("", _REPLAY)
+        ]
         if self.lag:
             notes.append(f"; {1000 * self.lag:g} ms are taken off its timestamps (offset_mean)")
         if self.can_drop:

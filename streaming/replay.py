@@ -99,8 +99,8 @@ def play(  # noqa: PLR0913 - what the command line asks for, each with a default
     that its start is now. At a `speed` other than 1 the samples leave faster or slower, while
     rate and timestamps stay those of the recording: the stream is the same one, sample for
     sample, only its timestamps run ahead of the clock or behind it, so latencies mean nothing
-    then. Each sample leaves when it would have been taken, by deadlines that do not depend on
-    each other, so nothing drifts.
+    then, and the stream says so (``desc/replay/speed``). Each sample leaves when it would have
+    been taken, by deadlines that do not depend on each other, so nothing drifts.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def play(  # noqa: PLR0913 - what the command line asks for, each with a default
         raise ConfigError(msg)
     schedule = schedule or Schedule()
     stop = stop or threading.Event()
-    streams = [description for recording in recordings for description in recording.streams]
+    streams = [d.replayed(speed) for recording in recordings for d in recording.streams]
     pipes = injectors(streams, schedule, chunk_size)
     if speed == math.inf and any(f.kind in {"stall", "disconnect"} for f in schedule.faults):
         msg = "stalls and outages take time, of which there is none at speed max: give a number"

@@ -346,12 +346,15 @@ class SourceState:
         One line for the experimenter.
     what : str
         ``"source"`` or ``"recorder"``.
+    timed : bool
+        Whether timestamps tell how old samples are: not those of a replay at another speed.
     """
 
     state: Literal["live", "stalled", "lost", "ended", "failed"]
     t: float
     detail: str
     what: Literal["source", "recorder"] = "source"
+    timed: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

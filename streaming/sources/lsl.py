@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -270,6 +271,8 @@ class LslSource:
         bad = worst(conditions)
         if state.state != bad.state:  # this one is better off than another
             state = SourceState(bad.state, state.t, bad.detail)  # type: ignore[arg-type]
+        timed = all(signal.description.is_timed for signal in self._signals)
+        state = replace(state, timed=timed)
         if self._said is None or (state.state, state.detail) != (
             self._said.state,
             self._said.detail,

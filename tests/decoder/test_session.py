@@ -112,6 +112,17 @@ def test_an_old_decode_is_stale_and_not_scored() -> None:
     assert decode.running == ()
 
 
+@pytest.mark.parametrize("t", [100.0, 200.0])
+def test_nothing_of_a_replay_at_another_speed_is_stale(t: float) -> None:
+    said = SourceState("live", t, "a replay", timed=False)
+    failed = SourceState("failed", t, "the disk is full", "recorder")
+    events = run([said, failed, marker(1500), chunk(DATA, 0, 3000)], t=t)
+    (decode,) = decodes(events)
+    assert not decode.stale
+    assert [score.n for score in decode.running] == [1]
+    assert not [e for e in events if isinstance(e, State) and e.state == "ahead"]
+
+
 def test_the_score_keeps_to_decodes_that_were_made() -> None:
     (running,) = WHOLE[-1].running
     assert (running.protocol, running.n, running.pool) == ("closed_set", len(MARKERS), 2)

@@ -151,13 +151,23 @@ def test_one_that_takes_nothing_any_more_does_not_keep_out_the_next(
 ) -> None:
     monkeypatch.setattr(link_server, "PATIENCE", 0.5)
     queue = FeedQueue(max_times=1000)
+    done = threading.Event()
+
+    def feed() -> None:
+        first = 0
+        while not done.is_set():
+            queue.put(Fed(chunk(first, 100), first, 0.0))
+            first += 100
+
     with serving(queue) as address, connected(address):
-        for n in range(20_000):
-            queue.put(Fed(chunk(100 * n, 100), 100 * n, 0.0))
-        with connected(address) as second:  # waits until the first is given up
-            queue.put(Fed(Marker("a", 1.0, 0, 1), 0, 0.0))
-            while not isinstance(receive(second).item, Marker):
-                pass
+        feeding = threading.Thread(target=feed)
+        feeding.start()
+        try:
+            with connected(address) as second:  # waits until the first is given up
+                receive(second)
+        finally:
+            done.set()
+            feeding.join()
 
 
 def test_strangers_are_not_let_in() -> None:

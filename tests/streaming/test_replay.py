@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from streaming.errors import ConfigError, SourceError
-from streaming.outlet import StreamDescription, source_id_for
+from streaming.outlet import Outlet, StreamDescription, describe_signal, source_id_for
 from streaming.replay import play, publish
 from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
 from streaming.sources.faults import Schedule, parse_fault
@@ -161,6 +161,26 @@ def test_a_replay_at_another_speed_is_the_same_stream_faster() -> None:
     assert receiver.n_sent == 100
     assert receiver.progress[0] == 0.0
     assert receiver.progress[-1] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("speed", "is_timed"), [(1.0, True), (4.0, False)])
+def test_a_source_says_whether_timestamps_tell_the_age(speed: float, is_timed: bool) -> None:
+    name = uuid4().hex
+    outlet = Outlet(describe_signal(SPEC, name).replayed(speed))
+    source = LslSource.open(name=name, timeout=10)
+    item = source.read(1.0)
+    assert isinstance(item, SourceState)
+    assert (item.state, item.timed) == ("live", is_timed)
+    assert ("4 times its speed" in item.detail) != is_timed
+    source.close()
+    outlet.close()
+
+
+def test_a_recorded_replay_does_not_go_on_saying_so() -> None:
+    description = describe_signal(SPEC, "x")
+    fast = description.replayed(4.0)
+    assert not fast.is_timed
+    assert fast.replayed(1.0) == description
 
 
 def test_a_boundary_is_heard_as_a_pause() -> None:
