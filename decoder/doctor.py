@@ -12,24 +12,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from decoder.check import Check, Verdict
 from decoder.config import SourceConfig
 from decoder.rehearsal import Rehearsal, rehearse
+from decoder.stream_checks import RATE_TOLERANCE, check_streams, query_for
 from streaming.errors import BraincastError
 from streaming.lsl_clock import lsl_clock
-from streaming.lsl_streams import StreamQuery
 from streaming.outlet import SignalOutlet
-from streaming.preflight import Probe, probe_multicast, probe_streams
+from streaming.preflight import probe_multicast, probe_streams
 from streaming.signal import Chunk, SignalSpec
 from streaming.sources.lsl import LslSource
 
 if TYPE_CHECKING:
     from models.checkpoint import Model
 
-__all__ = ["Check", "Plan", "checks"]
+__all__ = ["Plan", "checks"]
 
 NEEDED = (
     *("mne", "mne-bids", "numpy", "pylsl", "pyxdf", "scipy"),
@@ -47,34 +48,7 @@ SLOW_DISK = 20e6
 
 TEST_WRITE = 16_000_000
 
-RATE_TOLERANCE = 0.02
-"""Of a few seconds of blocks that are late by up to 30 ms, no more can be known."""
-
-UNSTEADY_CLOCK = 0.001
-"""Measurements of one offset on a wired network differ by less, in seconds."""
-
 FULL_LOAD = 0.8
-
-Verdict = Literal["go", "note", "no"]
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What was looked at, and what was found.
-
-    Parameters
-    ----------
-    what : str
-        Subject.
-    verdict : str
-        ``"go"``, ``"note"`` (to know, not to stop) or ``"no"``.
-    found : str
-        What was found and, if it is not right, what to do.
-    """
-
-    what: str
-    verdict: Verdict
-    found: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +94,9 @@ def checks(plan: Plan) -> Iterator[Check]:
     yield _multicast()
     there = True
     if plan.source.address is None:
-        s = plan.source
-        query = StreamQuery(name=s.name, type=s.type, source_id=s.source_id)
-        probes = probe_streams(query, plan.seconds, s.unit, lsl_clock)
-        yield from _streams(probes, plan)
+        query = query_for(plan.source)
+        probes = probe_streams(query, plan.seconds, plan.source.unit, lsl_clock)
+        yield from check_streams(probes, plan.source, plan.seconds, asked=plan.asked)
         there = bool(probes)
     rehearsal: Rehearsal | None = None
     if there or plan.asked:
@@ -206,15 +179,6 @@ def _multicast() -> Check:
     return Check("LSL multicast", "note", found)
 
 
-def _streams(probes: list[Probe], plan: Plan) -> Iterator[Check]:
-    if not probes:
-        found = "none now; start the amplifier's LSL app, or braincast simulate"
-        yield Check("LSL streams", "no" if plan.asked else "note", found)
-    for probe in probes:
-        verdict, found = _judge(probe, plan.seconds)
-        yield Check(f"stream {probe.summary.name}", verdict, found)
-
-
 def _source(plan: Plan) -> tuple[Check, Rehearsal | None]:
     """Take in what `serve` would."""
     what = "source"
@@ -233,28 +197,6 @@ def _source(plan: Plan) -> tuple[Check, Rehearsal | None]:
     if abs(r.sfreq / r.spec.sfreq - 1) > RATE_TOLERANCE:
         return Check(what, "no", f"{found}: the rate is declared wrongly"), r
     return Check(what, "go", f"{found}; no gaps"), r
-
-
-def _judge(probe: Probe, seconds: float) -> tuple[Verdict, str]:
-    if probe.problem:
-        return "no", probe.problem
-    s = probe.summary
-    offset = (
-        f"clock {1000 * probe.offset:+.3f} ms, steady within {1000 * probe.drift:.3f} ms "
-        f"({probe.n_offsets} measured)"
-    )
-    clock: Verdict = "go" if probe.drift < UNSTEADY_CLOCK else "no"
-    if clock == "no":
-        offset += ": use a wired network"
-    if not s.sfreq:
-        return clock, f"{s.type} from {s.hostname}, irregular, {probe.n_times} came; {offset}"
-    start = f"{s.type} from {s.hostname}, {s.n_channels} channels"
-    if probe.n_times < 2:
-        return "no", f"{start}: no samples within {seconds:g} s; is the amplifier running?"
-    rate = f"{start}, {probe.sfreq:.2f} Hz measured, {s.sfreq:g} nominal"
-    if abs(probe.sfreq / s.sfreq - 1) > RATE_TOLERANCE:
-        return "no", f"{rate}: samples are lost, or the rate is declared wrongly; {offset}"
-    return clock, f"{rate}; {offset}"
 
 
 def _existing(folder: Path) -> Path:

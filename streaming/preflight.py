@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import struct
 from collections.abc import Callable
@@ -54,6 +55,9 @@ class Probe:
         Samples a second, by their timestamps; 0 if fewer than two came.
     n_times : int
         Samples that came.
+    age : float
+        From the instant of the newest sample to when it came, at least, in seconds; below 0
+        if it bears an instant to come.
     """
 
     summary: StreamSummary
@@ -64,6 +68,7 @@ class Probe:
     n_offsets: int = 0
     sfreq: float = 0.0
     n_times: int = 0
+    age: float = 0.0
 
 
 def probe_streams(
@@ -95,7 +100,7 @@ def probe_streams(
     end = clock() + seconds
     while clock() < end:
         for watch in watches:
-            watch.look()
+            watch.look(clock)
     return sorted((w.close() for w in watches), key=lambda p: (p.summary.type, p.summary.name))
 
 
@@ -109,6 +114,7 @@ class _Watch:
         self._problem = ""
         self._offsets: list[float] = []
         self._n, self._first, self._last = 0, 0.0, 0.0
+        self._age = math.inf
         try:
             self._inlet = Inlet(info, _OPEN)
             self._offsets.append(self._inlet.offset)
@@ -117,7 +123,7 @@ class _Watch:
         except BraincastError as error:
             self._problem = str(error)
 
-    def look(self) -> None:
+    def look(self, clock: Callable[[], float]) -> None:
         if self._inlet is None:
             return
         try:
@@ -132,6 +138,7 @@ class _Watch:
         if len(stamps):
             self._first = self._first if self._n else float(stamps[0])
             self._last = float(stamps[-1])
+            self._age = min(self._age, clock() - self._last - self._inlet.shift)
             self._n += len(stamps)
 
     def _stop(self) -> None:
@@ -151,6 +158,7 @@ class _Watch:
             len(self._offsets),
             (self._n - 1) / span if span > 0 else 0.0,
             self._n,
+            self._age if self._n else 0.0,
         )
 
 

@@ -19,6 +19,7 @@ from decoder.config import SourceConfig
 from decoder.doctor import Plan
 from decoder.pace import measure_pace
 from decoder.rehearsal import Rehearsal
+from decoder.stream_checks import check_streams, judge
 from models.checkpoint import save_model
 from streaming.lsl_clock import lsl_clock
 from streaming.lsl_streams import StreamQuery, StreamSummary
@@ -67,7 +68,7 @@ def test_what_streams_do_is_measured() -> None:
         probes = probe_streams(StreamQuery(predicate=query), 2.0, None, lsl_clock)
         del kept
     found = {p.summary.name: p for p in probes}
-    judged = {name: doctor._judge(p, 2.0) for name, p in found.items()}
+    judged = {name: judge(p, 2.0) for name, p in found.items()}
     assert found[good].sfreq == pytest.approx(100, rel=0.005)
     assert found[good].spec == SPEC
     assert abs(found[good].offset) < 0.01
@@ -95,7 +96,7 @@ SUMMARY = StreamSummary("amplifier", "EEG", 3, 100.0, "id", "host")
 
 def test_an_unsteady_clock_is_no_go() -> None:
     unsteady = Probe(SUMMARY, SPEC, "", 12.0, 0.004, 3, 100.0, 200)
-    verdict, said = doctor._judge(unsteady, 2.0)
+    verdict, said = judge(unsteady, 2.0)
     assert verdict == "no"
     assert "wired" in said
 
@@ -168,7 +169,7 @@ def test_the_model_against_the_stream() -> None:
 
 def test_a_stream_that_was_asked_for_and_is_not_there_is_no_go() -> None:
     for asked, verdict in ((SourceConfig(name="x"), "no"), (SourceConfig(), "note")):
-        (check,) = doctor._streams([], Plan(source=asked))
+        (check,) = check_streams([], asked, 6.0, asked=Plan(source=asked).asked)
         assert check.verdict == verdict
 
 
