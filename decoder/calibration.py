@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.heldout import HeldOut
-from models.retrieval import calibration_error, cross_fitted_probabilities
+from models.retrieval import calibration_error, cross_fitted_probabilities, probabilities
 
 __all__ = ["Calibration", "CalibrationBin", "calibration_of"]
 
@@ -41,7 +41,7 @@ class Calibration:
     ----------
     error : float
         Expected calibration error of the best candidate's probability; temperatures come from
-        the other runs.
+        the other runs, or are that of the model that was tested.
     bins : tuple of CalibrationBin
         Ten of equal count, by probability.
     """
@@ -50,11 +50,22 @@ class Calibration:
     bins: tuple[CalibrationBin, ...]
 
 
-def calibration_of(held_out: HeldOut) -> Calibration:
-    """Return how well held-out probabilities are calibrated."""
+def calibration_of(held_out: HeldOut, temperature: float | None = None) -> Calibration:
+    """Return how well held-out probabilities are calibrated.
+
+    Parameters
+    ----------
+    held_out : HeldOut
+        Predictions.
+    temperature : float or None
+        Of the model that made them; None for that of the other runs.
+    """
     pools = held_out.pools[held_out.fold]
     similarity = np.where(pools, held_out.similarity, np.float32(-np.inf))
-    p = cross_fitted_probabilities(similarity, held_out.truth, held_out.groups)
+    if temperature is None:
+        p = cross_fitted_probabilities(similarity, held_out.truth, held_out.groups)
+    else:
+        p = probabilities(similarity, temperature)
     confidence, right = p.max(axis=1), p.argmax(axis=1) == held_out.truth
     order = np.argsort(confidence, kind="stable")
     bins = [rows for rows in np.array_split(order, _N_BINS) if len(rows)]

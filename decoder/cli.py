@@ -16,6 +16,7 @@ from rich.markup import escape
 from decoder import (
     commands_convert,
     commands_decode,
+    commands_evaluate,
     commands_fit,
     commands_map,
     commands_serve,
@@ -44,7 +45,7 @@ for command in (
     commands_signal.replay,
     commands_fit.chain,
     commands_fit.fit,
-    commands_fit.evaluate,
+    commands_evaluate.evaluate,
     commands_serve.serve,
     commands_serve.ingest,
     commands_decode.listen,

@@ -8,12 +8,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from decoder.design import Order
 from decoder.evaluation import evaluate
 from decoder.problem import Problem
 from decoder.resampling import Score
 from models.heldout import HeldOut
 
-__all__ = ["Control", "control_of", "controls_of"]
+__all__ = [
+    "NOISE",
+    "SHUFFLED",
+    "Control",
+    "control_of",
+    "controls_of",
+    "noise_like",
+    "scored_control",
+    "shuffled",
+]
+
+NOISE = "noise"
+SHUFFLED = "shuffled brain"
 
 _LEVEL = 0.01  # of about five controls, one in twenty evaluations would alarm without cause
 _SEED = 0
@@ -59,29 +72,22 @@ def controls_of(problem: Problem, held_out: HeldOut) -> Iterator[Control]:
     held_out : HeldOut
         What was predicted for it.
     """
-    rng = np.random.default_rng(_SEED)
-    windows, groups = problem.dataset.windows, problem.dataset.groups
-    others = np.arange(len(windows))
-    for group in np.unique(groups):
-        here = np.flatnonzero(groups == group)
-        others[here] = rng.permutation(here)
+    windows = problem.dataset.windows
     yield control_of(
-        "shuffled brain",
+        SHUFFLED,
         "fitted and tested on the windows of other trials of the same run",
-        problem.seen_as(windows[others]),
+        problem.seen_as(shuffled(windows, problem.dataset.groups)),
     )
-    spread = windows.std(axis=(0, 2), keepdims=True, dtype=np.float64)[0]
-    noise = rng.standard_normal(windows.shape) * spread
     yield control_of(
-        "noise",
+        NOISE,
         "fitted and tested on white noise of the same size",
-        problem.seen_as(noise.astype(np.float32)),
+        problem.seen_as(noise_like(windows)),
     )
-    yield _control(
+    yield scored_control(
         "prior only",
         "guesses what was shown most often in training, and looks at no signal",
         _prior(problem, held_out),
-        problem,
+        problem.order,
     )
     yield control_of(
         "clock only",
@@ -92,14 +98,46 @@ def controls_of(problem: Problem, held_out: HeldOut) -> Iterator[Control]:
 
 def control_of(name: str, what: str, problem: Problem) -> Control:
     """Score a problem that should not be solvable."""
-    return _control(name, what, problem.hold_out(), problem)
+    return scored_control(name, what, problem.hold_out(), problem.order)
 
 
-def _control(name: str, what: str, held_out: HeldOut, problem: Problem) -> Control:
+def scored_control(name: str, what: str, held_out: HeldOut, order: Order) -> Control:
     """Score predictions that should know nothing."""
-    e = evaluate(held_out, problem.order)
+    e = evaluate(held_out, order)
     known = (e.p_value is None or e.p_value < _LEVEL) and e.main.low > e.main.chance
     return Control(name, what, e.top1, e.main, e.p_value, not known)
+
+
+def shuffled(windows: NDArray[np.float32], groups: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Return for each trial the window of another trial of its run.
+
+    Parameters
+    ----------
+    windows : array of shape (n, n_channels, n_times)
+        Of each trial.
+    groups : array of shape (n,)
+        The run of each.
+    """
+    rng = np.random.default_rng(_SEED)
+    others = np.arange(len(windows))
+    for group in np.unique(groups):
+        here = np.flatnonzero(groups == group)
+        others[here] = rng.permutation(here)
+    return windows[others]
+
+
+def noise_like(windows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return white noise with the spread of each channel.
+
+    Parameters
+    ----------
+    windows : array of shape (n, n_channels, n_times)
+        Of each trial.
+    """
+    rng = np.random.default_rng(_SEED + 1)
+    spread = windows.std(axis=(0, 2), keepdims=True, dtype=np.float64)[0]
+    noise: NDArray[np.float64] = rng.standard_normal(windows.shape) * spread
+    return noise.astype(np.float32)
 
 
 def _prior(problem: Problem, held_out: HeldOut) -> HeldOut:

@@ -55,13 +55,13 @@ class Demo:
         """Record a calibration session and fit a model; `progress` gets step and share."""
         progress("recording a calibration session", 0.0)
         save_calibration(self.settings, self.n_trials, self.folder)
-        _, evaluation = fit_recordings(
+        fitted = fit_recordings(
             [self.folder / RECORDING],
             self.folder / "model",
             FitSettings(stimuli=self.folder / STIMULI, candidates=self.folder / CANDIDATES),
             lambda share: progress("fitting the decoder", share),
         )
-        return evaluation
+        return fitted.evaluation
 
     @contextmanager
     def participant(self) -> Iterator[str]:

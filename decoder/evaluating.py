@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from decoder.assessment import Assessment, assess
+from decoder.assessing import BEFORE, EYES, NOT_RANDOM, assess, assess_model
+from decoder.assessment import Assessment
 from decoder.fitting import FitSettings, read_trials, read_windows
+from decoder.guards import check_different, check_recording
 from decoder.problem import Problem
-from streaming.errors import ConfigError, RecordingError
+from models.checkpoint import REPORTS, Model
+from models.dataset import Dataset, read_through
+from models.folds import MIN_SCORED, Protocol
+from models.heldout import HeldOut
+from streaming.errors import ConfigError, EvaluationError, RecordingError
+from streaming.sources.opening import open_recording
+from streaming.timing import Timing
+from streaming.triggers import TriggerChannel
 from streaming.window import LockedWindows
 
-__all__ = ["evaluate_recordings"]
-
-logger = logging.getLogger(__name__)
+__all__ = ["LaterSettings", "evaluate_model", "evaluate_problem", "evaluate_recordings"]
 
 _EYES = {"eog", "emg"}
+
+Tell = Callable[[str, float], None]
+"""What is told the step, and the share that is done."""
 
 
 def evaluate_recordings(
     recordings: Sequence[Path],
     output: Path,
     settings: FitSettings,
-    tell: Callable[[str, float], None] = lambda _step, _share: None,
+    tell: Tell = lambda _step, _share: None,
 ) -> Assessment:
     """Evaluate recordings and write what was found.
 
@@ -40,42 +49,230 @@ def evaluate_recordings(
     tell : callable
         Told the step and the share that is done.
     """
-    from decoder.report import write_report
-
-    if output.exists() and not output.is_dir():
-        msg = f"{output} is a file; name a folder for the report"
-        raise ConfigError(msg)
+    check_output(output)
     dataset, candidates, _ = read_trials(
         recordings, settings, lambda share: tell("reading", 0.1 * share)
     )
     encoder = "track" if settings.track else settings.encoder
     problem = Problem.make(dataset, candidates, settings.protocol, encoder)
-    windowing = dataset.windowing
+    return evaluate_problem(
+        problem,
+        recordings,
+        output,
+        settings,
+        tell=lambda step, share: tell(step, 0.1 + 0.9 * share),
+    )
+
+
+def evaluate_problem(
+    problem: Problem,
+    recordings: Sequence[Path],
+    output: Path,
+    settings: FitSettings,
+    held_out: HeldOut | None = None,
+    tell: Tell = lambda _step, _share: None,
+) -> Assessment:
+    """Evaluate trials that are read already, and write what was found.
+
+    Parameters
+    ----------
+    problem : Problem
+        The trials.
+    recordings, output, settings, tell
+        As for `evaluate_recordings`.
+    held_out : HeldOut, optional
+        What was predicted for them, if it was already.
+    """
+    windowing, dataset = problem.dataset.windowing, problem.dataset
     before = eyes = None
-    if problem.order.kind == "random" and not settings.track:
-        duration = windowing.tmax - max(windowing.tmin, 0.0)
-        before = _other(recordings, settings, LockedWindows(-duration, 0.0), problem)
+    left_out: dict[str, str] = {}
     info, kinds = None, set[str]()
     if dataset.transforms:
         with closing(settings.open(recordings[0])) as source:
             info, kinds = source.info, set(source.spec.ch_types)
-    if kinds & _EYES and not settings.track:
-        others = replace(settings, picks="eyes", drop=(), chain=None)
-        eyes = _other(recordings, others, windowing, problem)
+    if settings.track:
+        left_out[BEFORE] = "a stretch of a track has no onset"
+        left_out[EYES] = "it is not done for a track"
+    else:
+        if problem.order.kind != "random":
+            left_out[BEFORE] = NOT_RANDOM
+        else:
+            duration = windowing.tmax - max(windowing.tmin, 0.0)
+            there = LockedWindows(-duration, 0.0)
+            before, left_out[BEFORE] = _other(recordings, settings, there, problem)
+        if not kinds & _EYES:
+            left_out[EYES] = "none were recorded"
+        else:
+            others = replace(settings, picks="eyes", drop=(), chain=None)
+            eyes, left_out[EYES] = _other(recordings, others, windowing, problem)
     assessment = assess(
         problem,
         recordings,
+        held_out=held_out,
         before=before,
         eyes=eyes,
         info=info,
-        tell=lambda step, share: tell(step, 0.15 + 0.8 * share),
+        left_out={name: why for name, why in left_out.items() if why},
+        tell=lambda step, share: tell(step, 0.95 * share),
     )
-    tell("writing the report", 0.96)
-    output.mkdir(parents=True, exist_ok=True)
-    assessment.write(output / "evaluation.json")
-    write_report(assessment, output / "report.html")
-    tell("done", 1.0)
+    _write(assessment, output, tell)
     return assessment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaterSettings:
+    """How recordings are read for a model that is there.
+
+    Parameters
+    ----------
+    protocol : str or None
+        What is scored; None for closed_set if enough of what the model was trained on is
+        shown, else zero_shot.
+    timing, unit, streams, trigger
+        As for `decoder.fitting.FitSettings`.
+    """
+
+    protocol: Protocol | None = None
+    timing: Timing | None = None
+    unit: str | None = None
+    streams: tuple[str, ...] = ()
+    trigger: TriggerChannel | None = None
+
+
+def evaluate_model(
+    model: Model,
+    recordings: Sequence[Path],
+    output: Path,
+    settings: LaterSettings,
+    tell: Tell = lambda _step, _share: None,
+) -> Assessment:
+    """Evaluate a model, as it is, on recordings that it was not fitted to.
+
+    Parameters
+    ----------
+    model : Model
+        It says what the markers mean, what is done to the signal, and what is chosen from.
+    recordings : sequence of Path
+        Made later, or kept back.
+    output : Path
+        Folder that gets ``evaluation.json`` and ``report.html``.
+    settings : LaterSettings
+        How they are read.
+    tell : callable
+        Told the step and the share that is done.
+
+    Raises
+    ------
+    EvaluationError
+        If the model was fitted to one of them, or cannot be tested on trials.
+    """
+    check_output(output)
+    windowing = _windows_of(model)
+    dataset = _read_later(
+        model, recordings, settings, windowing, lambda share: tell("reading", 0.5 * share)
+    )
+    check_different(recordings, dataset)
+    with closing(
+        open_recording(recordings[0], unit=settings.unit, streams=settings.streams)
+    ) as source:
+        info = source.info
+        check_recording(source, dataset)
+    trained = {
+        name
+        for name, was in zip(model.candidates.ids, model.candidates.trained, strict=True)
+        if was
+    }
+    n_known = sum(shown in trained for shown in dataset.ids)
+    usual: Protocol = "closed_set" if n_known >= MIN_SCORED else "zero_shot"
+    duration = windowing.tmax - windowing.tmin
+    before, left_out = None, dict[str, str]()
+    try:
+        before = _read_later(
+            model,
+            recordings,
+            settings,
+            LockedWindows(-duration, 0.0),
+            lambda share: tell("reading before the stimuli", 0.5 + 0.3 * share),
+        )
+    except RecordingError as error:
+        left_out[BEFORE] = str(error)
+    tell("predicting", 0.8)
+    assessment = assess_model(
+        model,
+        dataset,
+        recordings,
+        settings.protocol or usual,
+        before=before,
+        info=info,
+        left_out=left_out,
+    )
+    _write(assessment, output, tell)
+    return assessment
+
+
+def check_output(output: Path) -> None:
+    """Refuse to write a report where a file is.
+
+    Raises
+    ------
+    ConfigError
+        If there is one.
+    """
+    if output.exists() and not output.is_dir():
+        msg = f"{output} is a file; name a folder for the report"
+        raise ConfigError(msg)
+
+
+def _write(assessment: Assessment, output: Path, tell: Tell) -> None:
+    """Write the document and the page."""
+    from decoder.report import write_report  # loads matplotlib
+
+    tell("writing the report", 0.95)
+    output.mkdir(parents=True, exist_ok=True)
+    document, page = REPORTS
+    assessment.write(output / document)
+    write_report(assessment, output / page)
+    tell("done", 1.0)
+
+
+def _windows_of(model: Model) -> LockedWindows:
+    """Return where a model's windows lie around a stimulus."""
+    if model.space.startswith("track:"):
+        msg = (
+            "the model tells stretches of its own recordings' track apart, and others have "
+            "other stretches; evaluate the recordings with --track"
+        )
+        raise EvaluationError(msg)
+    model.check_live()
+    if isinstance(model.windowing, LockedWindows):
+        return model.windowing
+    if "tmin" not in model.training:
+        msg = "the model does not say where after a marker it was fitted; fit it anew"
+        raise EvaluationError(msg)
+    tmin = float(model.training["tmin"])
+    return LockedWindows(tmin, tmin + model.windowing.duration)
+
+
+def _read_later(
+    model: Model,
+    recordings: Sequence[Path],
+    settings: LaterSettings,
+    windowing: LockedWindows,
+    progress: Callable[[float], None],
+) -> Dataset:
+    """Return windows of recordings as a model sees them."""
+    return read_through(
+        recordings,
+        windowing,
+        model.stimuli,
+        model.chain(),
+        model.spec,
+        timing=settings.timing,
+        unit=settings.unit,
+        streams=settings.streams,
+        trigger=settings.trigger,
+        progress=progress,
+    )
 
 
 def _other(
@@ -83,13 +280,12 @@ def _other(
     settings: FitSettings,
     windowing: LockedWindows,
     problem: Problem,
-) -> Problem | None:
-    """Return the problem of other samples, or None if there are too few of them."""
+) -> tuple[Problem | None, str]:
+    """Return the problem of other samples, or why there is none."""
     try:
         dataset = read_windows(recordings, settings, windowing, lambda _: None)
         return Problem.make(
             dataset, problem.candidates, problem.split.protocol, problem.encoder
-        )
+        ), ""
     except RecordingError as error:
-        logger.warning("a control is left out: %s", error)
-        return None
+        return None, str(error)

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from decoder.design import confounds_of, order_of
+from decoder.design import confounds_of
 from decoder.evaluation import Evaluation, evaluate
 from decoder.guards import check_different, check_recording
+from decoder.problem import Problem
 from decoder.tracks import TrackSettings, read_track
 from models.candidates import Candidates, embed_candidates, read_candidates
 from models.checkpoint import NON_CAUSAL, Model, save_model
@@ -26,9 +27,9 @@ from models.fit import (
     FLICKER_WINDOWS,
     evoked_chain,
     fit_model,
-    truth_of,
 )
 from models.folds import Protocol
+from models.heldout import HeldOut
 from models.spaces import PACKAGED_SPACE, open_space
 from models.stimuli import StimulusTable
 from models.stretches import track_chain
@@ -43,7 +44,7 @@ from streaming.timing import Timing
 from streaming.triggers import TriggerChannel
 from streaming.window import LockedWindows, SlidingWindows
 
-__all__ = ["FitSettings", "fit_recordings", "read_trials", "read_windows"]
+__all__ = ["FitSettings", "FittedRecordings", "fit_recordings", "read_trials", "read_windows"]
 
 logger = logging.getLogger(__name__)
 
@@ -182,12 +183,34 @@ class FitSettings:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedRecordings:
+    """What a fit gave.
+
+    Parameters
+    ----------
+    model : Model
+        As it was saved.
+    evaluation : Evaluation
+        Scores by leaving out one run after the other; also in the model folder.
+    problem : Problem
+        What was decoded.
+    held_out : HeldOut
+        What was predicted for each trial by models that never saw its run.
+    """
+
+    model: Model
+    evaluation: Evaluation
+    problem: Problem
+    held_out: HeldOut
+
+
 def fit_recordings(
     recordings: Sequence[Path],
     output: Path,
     settings: FitSettings,
     progress: Callable[[float], None] = lambda _: None,
-) -> tuple[Model, Evaluation]:
+) -> FittedRecordings:
     """Fit a model to recordings, score it on runs it never saw, and save both.
 
     Parameters
@@ -202,43 +225,43 @@ def fit_recordings(
     progress : callable
         Told the share that is done.
 
-    Returns
-    -------
-    Model
-        As it was saved.
-    Evaluation
-        Scores by leaving out one run after the other; also in the model folder.
+    Raises
+    ------
+    EvaluationError
+        If no recording shows two different things.
     """
     dataset, candidates, live = read_trials(
         recordings, settings, lambda share: progress(0.5 * share)
     )
+    encoder = "track" if settings.track else settings.encoder
+    problem = Problem.make(dataset, candidates, settings.protocol, encoder)
     keep = output.with_name(f"{output.name}.unfinished")
     fitted = fit_model(
         dataset,
         candidates,
-        encoder="track" if settings.track else settings.encoder,
+        encoder=encoder,
         protocol=settings.protocol,
         keep=keep,
         progress=lambda share: progress(0.5 + 0.4 * share),
     )
-    truth = truth_of(dataset, candidates)
-    order = order_of(truth, dataset.files, candidates.vectors)
-    for warning in (order.warning, *confounds_of(truth, candidates.texts)):
+    for warning in (problem.order.warning, *confounds_of(problem.truth, candidates.texts)):
         if warning:
             logger.warning("%s", warning)
-    evaluation = evaluate(fitted.held_out, order)
+    evaluation = evaluate(fitted.held_out, problem.order)
     model = replace(fitted.model, scores={**fitted.model.scores, **evaluation.to_json()})
     if not model.transforms:
         model = replace(model, training={**model.training, "input": NON_CAUSAL})
     if settings.hop is not None:
         duration = dataset.windowing.tmax - dataset.windowing.tmin
-        model = replace(model, windowing=SlidingWindows(duration, settings.hop))
+        training = {**model.training, "tmin": dataset.windowing.tmin}
+        windows = SlidingWindows(duration, settings.hop)
+        model = replace(model, windowing=windows, training=training)
         if settings.track:
             model = replace(model, candidates=live)
     save_model(model, output)
     shutil.rmtree(keep, ignore_errors=True)
     progress(1.0)
-    return model, evaluation
+    return FittedRecordings(model, evaluation, problem, fitted.held_out)
 
 
 def read_trials(

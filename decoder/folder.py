@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from decoder.config import Config
+from models.checkpoint import REPORTS
 from streaming.errors import SessionError
 from streaming.link import Hello
 
@@ -151,7 +152,7 @@ def create_folder(
     try:
         folder.path.mkdir(parents=True)
         if model is not None:
-            shutil.copytree(model, folder.model)
+            shutil.copytree(model, folder.model, ignore=shutil.ignore_patterns(*REPORTS))
         (folder.path / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
     except OSError as error:
         msg = f"cannot make a session in {root} ({error}); name another folder with --record"

@@ -48,6 +48,9 @@ _STYLE = """<style>
 </style>"""
 
 
+_OTHERS = "Temperatures come from the other runs. "
+
+
 def write_report(assessment: Assessment, path: Path) -> None:
     """Write a report as one HTML file that needs no other.
 
@@ -78,6 +81,12 @@ def _glance(a: Assessment) -> str:
         "not above chance": "These recordings do not show that anything can be decoded.",
         "cannot be told": "The score below may have another cause than the brain's response.",
     }[a.verdict]
+    tested = ""
+    if a.setup.model:
+        tested = (
+            f"<p>A model that was fitted to other recordings ({a.setup.model[:12]}), tested as "
+            "it is.</p>"
+        )
     p = "none" if e.p_value is None else f"{e.p_value:.4f}"
     cards = [
         (f"{e.main.value:.3f}", f"{name}, chance {e.main.chance:.3f}"),
@@ -91,7 +100,7 @@ def _glance(a: Assessment) -> str:
     return (
         f'{_STYLE}<div class="bc"><div class="verdict" style="background:{back};color:{front}">'
         f"<b>{_sentence(a.verdict)}</b>{says}</div>"
-        f'<div class="cards">{boxes}</div>{warnings}'
+        f'<div class="cards">{boxes}</div>{tested}{warnings}'
         f"<p>{_sentence(_PROTOCOLS[e.protocol])}</p>{_score_table(a)}</div>"
     )
 
@@ -152,8 +161,8 @@ def _figures(a: Assessment) -> Iterator[tuple[str, Figure, str]]:
         "Whether probabilities hold",
         plots.plot_calibration(a),
         f"Expected calibration error {a.calibration.error:.3f}. Bars: one standard error. "
-        "Temperatures come from the other runs. Probabilities belong to this model and these "
-        "candidates.",
+        + ("The temperature is the model's. " if a.setup.model else _OTHERS)
+        + "Probabilities belong to this model and these candidates.",
     )
 
 
@@ -170,14 +179,19 @@ def _methods(a: Assessment) -> str:
         ("window", f"{s.tmin:g} to {s.tmax:g} s after the stimulus, at {s.sfreq:g} Hz"),
         ("chain (causal; checked on these samples)", _chain(a)),
         ("delay, settling", f"{1000 * s.delay:.0f} ms at 10 Hz, {s.settling:.1f} s"),
-        ("split", f"leave one run out; {s.n_purged} neighbouring trials purged"),
+        ("split", _split(a)),
         *((f"control: {c.name}", c.what) for c in a.controls),
         ("order of stimuli", f"{a.order.kind} (p = {a.order.p_value:.4f} for another)"),
         (
             "p",
             f"{e.n_permutations} {e.permutation}" if e.p_value is not None else e.permutation,
         ),
-        ("interval", f"bootstrap over {e.clusters}, widened for shared training"),
+        (
+            "interval",
+            f"bootstrap over {e.clusters}"
+            + ("" if s.model else ", widened for shared training"),
+        ),
+        *((f"not here: {what}", why) for what, why in a.left_out.items()),
         ("stimulus files", e.stimulus_files),
         ("most frequent answer", f"{s.candidates[e.modal_answer]}: {e.modal_share:.0%}"),
         ("noise ceiling", _ceiling(a)),
@@ -197,6 +211,15 @@ def _encoder(a: Assessment) -> str:
         return a.setup.encoder
     chosen = ", ".join(f"{name} in {n}" for name, n in counts.most_common())
     return f"chosen within the training runs of each fold: {chosen}"
+
+
+def _split(a: Assessment) -> str:
+    """Return what predicted what."""
+    if a.setup.model:
+        return (
+            f"none: model {a.setup.model[:12]}, fitted to other recordings, is tested as it is"
+        )
+    return f"leave one run out; {a.setup.n_purged} neighbouring trials purged"
 
 
 def _chain(a: Assessment) -> str:

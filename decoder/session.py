@@ -28,6 +28,7 @@ from models.checkpoint import Model
 from streaming.chain import Chain, with_watch
 from streaming.errors import StreamMismatch
 from streaming.fill import Filler
+from streaming.resample import RATE_TOLERANCE
 from streaming.signal import (
     Chunk,
     Gap,
@@ -53,8 +54,6 @@ machines are compared to milliseconds. What is further ahead says nothing of how
 
 FRESHNESS = 1.0
 """Seconds after its newest sample at which a decode is stale, unless said otherwise."""
-
-RATE_TOLERANCE = 1e-3
 
 N_DECODES = 1024
 """Decodes that a `Revision` may still concern: more than 30 s of them."""

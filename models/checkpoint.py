@@ -27,7 +27,7 @@ from streaming.errors import BraincastError, ModelError
 from streaming.signal import SignalSpec, Window
 from streaming.window import Windowing, windowing_from_json
 
-__all__ = ["FORMAT_VERSION", "NON_CAUSAL", "Model", "load_model", "save_model"]
+__all__ = ["FORMAT_VERSION", "NON_CAUSAL", "REPORTS", "Model", "load_model", "save_model"]
 
 FORMAT_VERSION = 1
 
@@ -36,6 +36,9 @@ NON_CAUSAL = "non-causal input"
 
 _FORMAT = "braincast-model"
 _JSON, _WEIGHTS = "model.json", "weights.safetensors"
+
+REPORTS = ("evaluation.json", "report.html")
+"""What may stand beside a model: how well it decodes, of whatever model is there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,14 +137,15 @@ def save_model(model: Model, folder: str | Path) -> None:
     model : Model
         What to write.
     folder : path
-        Made if need be; a model that is there already is replaced, anything else is refused.
+        Made if need be; a model that is there already is replaced and its report removed,
+        anything else is refused.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         msg = f"{folder} is a file; name a folder to write the model to"
         raise ModelError(msg)
     others = sorted(
-        path.name for path in folder.glob("*") if path.name not in (_JSON, _WEIGHTS)
+        path.name for path in folder.glob("*") if path.name not in (_JSON, _WEIGHTS, *REPORTS)
     )
     if others:
         msg = f"{folder} holds other files, such as {others[0]}; name a new or an empty folder"
@@ -149,6 +153,8 @@ def save_model(model: Model, folder: str | Path) -> None:
     text, weights = _files(model)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for name in REPORTS:
+            (folder / name).unlink(missing_ok=True)
         (folder / _WEIGHTS).write_bytes(weights)
         (folder / _JSON).write_bytes(text)
     except OSError as error:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from models.stimuli import Stimulus, StimulusTable
 from streaming.chain import Chain
 from streaming.errors import RecordingError
 from streaming.fill import Filler
+from streaming.resample import RATE_TOLERANCE
 from streaming.signal import Chunk, Gap, Marker, SignalSpec, Window
 from streaming.sources.opening import open_recording
 from streaming.sources.source import Source
@@ -32,7 +32,7 @@ from streaming.window import LockedWindows, Windower, Withheld
 if TYPE_CHECKING:
     import mne
 
-__all__ = ["Dataset", "MakeChain", "Progress", "read_dataset"]
+__all__ = ["Dataset", "MakeChain", "Progress", "read_dataset", "read_through"]
 
 MakeChain = Callable[[SignalSpec, "mne.Info"], Chain]
 """What makes the chain for the channels that are kept, and what the first file says of them."""
@@ -172,8 +172,6 @@ def read_dataset(  # noqa: PLR0913 - what a fit asks for, each with a default
         raise RecordingError(msg)
     tell = progress or (lambda _: None)
     paths = [Path(recording) for recording in recordings]
-    name = trigger.name if trigger is not None else None
-    read = partial(open_recording, unit=unit, streams=streams, trigger=name)
     chosen = choose_channels(
         paths,
         picks,
@@ -181,19 +179,74 @@ def read_dataset(  # noqa: PLR0913 - what a fit asks for, each with a default
         unit,
         lambda share: tell(0.3 * share),
         streams=streams,
-        trigger=name,
+        trigger=trigger.name if trigger is not None else None,
     )
     chain = make_chain(chosen.spec, chosen.info)
-    spec = chosen.needed_by(chain)
+    dataset = read_through(
+        paths,
+        windowing,
+        table,
+        chain,
+        chosen.needed_by(chain),
+        timing=timing,
+        unit=unit,
+        streams=streams,
+        trigger=trigger,
+        wrap=wrap,
+        progress=lambda share: tell(0.3 + 0.7 * share),
+    )
+    return replace(dataset, dropped=chosen.left_out)
+
+
+def read_through(  # noqa: PLR0913 - as read_dataset
+    recordings: Sequence[Path],
+    windowing: LockedWindows,
+    table: StimulusTable,
+    chain: Chain,
+    spec: SignalSpec,
+    *,
+    timing: Timing | None = None,
+    unit: str | None = None,
+    streams: Sequence[str] = (),
+    trigger: TriggerChannel | None = None,
+    wrap: Callable[[int, Source], Source] | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Cut recordings into windows by a chain that is there, such as a model's.
+
+    Parameters
+    ----------
+    chain : Chain
+        What they go through; channels that have died are its business, as live.
+    spec : SignalSpec
+        Rate and channels that it picks from.
+    recordings, windowing, table, timing, unit, streams, trigger, wrap, progress
+        As for `read_dataset`.
+
+    Raises
+    ------
+    RecordingError
+        If a recording has another rate, or lacks the events.
+    StreamMismatch
+        If it lacks a channel.
+    """
+    name = trigger.name if trigger is not None else None
     parts = []
-    for n, path in enumerate(paths):
-        source = read(path)
+    for n, path in enumerate(recordings):
+        source = open_recording(path, unit=unit, streams=streams, trigger=name)
+        if abs(source.spec.sfreq / spec.sfreq - 1) > RATE_TOLERANCE:
+            msg = (
+                f"{path} has {source.spec.sfreq:g} Hz, and {spec.sfreq:g} Hz are needed; name "
+                "recordings at that rate"
+            )
+            raise RecordingError(msg)
         marked = with_triggers(source, trigger)
         timed = TimedSource(marked, timing) if timing else marked
         parts.append(_collect(path, wrap(n, timed) if wrap else timed, chain, windowing, table))
         source.close()
-        tell(0.3 + 0.7 * (n + 1) / len(paths))
-    return _join(parts, spec, chain, windowing, table, chosen.left_out)
+        if progress:
+            progress((n + 1) / len(recordings))
+    return _join(parts, spec, chain, windowing, table)
 
 
 @dataclass(slots=True)
@@ -266,7 +319,6 @@ def _join(
     chain: Chain,
     windowing: LockedWindows,
     table: StimulusTable,
-    dropped: dict[str, str],
 ) -> Dataset:
     """Put the recordings together and say what to split by."""
     withheld = dict(sum((part.withheld for part in parts), Counter()))
@@ -304,7 +356,7 @@ def _join(
         delay=chain.delay,
         windowing=windowing,
         table=table,
-        dropped=dropped,
+        dropped={},
         withheld=withheld,
         hashes=tuple(hashes),
     )

@@ -21,7 +21,7 @@ from models.track_encoder import TrackEncoder
 from models.trials import Course, Trials
 from streaming.signal import Window
 
-__all__ = ["ENCODERS", "LOADERS", "Encoder", "for_subject"]
+__all__ = ["ENCODERS", "LOADERS", "NETWORKS", "Encoder", "for_subject"]
 
 
 class Encoder(Protocol):
@@ -52,6 +52,11 @@ ENCODERS: dict[str, type[Encoder]] = {
     for encoder in (RidgeEncoder, RiemannEncoder, MlpEncoder, TsConvEncoder, SimpleConvEncoder)
 }
 """All encoders, by the name that a model folder stores."""
+
+NETWORKS = tuple(
+    kind for kind, encoder in ENCODERS.items() if issubclass(encoder, NetworkEncoder)
+)
+"""Those that train for minutes."""
 
 LOADERS: dict[str, type[Encoder]] = {**ENCODERS, "track": TrackEncoder}
 """All that a model folder may hold: `TrackEncoder` takes stretches of a track alone."""

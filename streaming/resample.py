@@ -14,9 +14,10 @@ from streaming.errors import ConfigError
 from streaming.sections import Sections, delay_of, settling_of
 from streaming.signal import Chunk, SignalSpec
 
-__all__ = ["Decimate", "DecimateSettings", "Resample", "ResampleSettings"]
+__all__ = ["RATE_TOLERANCE", "Decimate", "DecimateSettings", "Resample", "ResampleSettings"]
 
-_RATE_TOLERANCE = 1e-3  # what a stream's rate may differ from its model's
+RATE_TOLERANCE = 1e-3
+"""By what share a stream's rate may differ from its model's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class Decimate:
         """Find the factor and design the low-pass."""
         ratio = spec.sfreq / self.settings.sfreq
         factor = max(round(ratio), 1)
-        if abs(ratio - factor) > _RATE_TOLERANCE * factor:
+        if abs(ratio - factor) > RATE_TOLERANCE * factor:
             msg = (
                 f"decimate cannot make sfreq={self.settings.sfreq:g} Hz of {spec.sfreq:g} Hz: "
                 f"their ratio {ratio:.4g} is not a whole number; take "
@@ -162,7 +163,7 @@ class Resample:
         ratio = Fraction(self.settings.sfreq / spec.sfreq).limit_denominator(_MAX_FACTOR)
         up, down = ratio.numerator, ratio.denominator
         exact = self.settings.sfreq / spec.sfreq
-        if up == 0 or up > _MAX_FACTOR or abs(up / down / exact - 1) > _RATE_TOLERANCE:
+        if up == 0 or up > _MAX_FACTOR or abs(up / down / exact - 1) > RATE_TOLERANCE:
             msg = (
                 f"resample cannot make sfreq={self.settings.sfreq:g} Hz of {spec.sfreq:g} Hz: "
                 f"their ratio {exact:.6g} is no fraction of numbers up to {_MAX_FACTOR}"

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from decoder.assessment import Assessment, assess
+from decoder.assessing import assess
+from decoder.assessment import Assessment
 from decoder.plots import plot_maps
 from decoder.report import write_report
 from decoder.schema import schema

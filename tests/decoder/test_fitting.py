@@ -37,7 +37,8 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_was_fitted_is_what_is_saved(recording: Path, tmp_path: Path) -> None:
     told: list[float] = []
     settings = FitSettings(events=("up", "down"), tmax=0.6, drop=("Pz",))
-    model, evaluation = fit_recordings([recording], tmp_path / "m", settings, told.append)
+    fitted = fit_recordings([recording], tmp_path / "m", settings, told.append)
+    model, evaluation = fitted.model, fitted.evaluation
     assert evaluation.auc is not None
     assert evaluation.auc.value > 0.95
     saved = load_model(tmp_path / "m")
@@ -88,7 +89,8 @@ def test_the_encoder_and_the_band_are_stored(recording: Path, tmp_path: Path) ->
     assert (band["low"], band["high"]) == (1.0, 20.0)
     assert saved.training["encoders_tried"] == {}
     automatic = replace(settings, encoder="auto")
-    model, _ = fit_recordings([recording], tmp_path / "a", automatic)
+    fitted = fit_recordings([recording], tmp_path / "a", automatic)
+    model = fitted.model
     tried = model.training["encoders_tried"]
     assert set(tried) == {"ridge", "riemann"}
     assert model.encoder.kind == max(tried, key=lambda name: tried[name])
@@ -103,7 +105,8 @@ def test_a_network_is_saved_and_what_it_left_is_gone(recording: Path, tmp_path: 
     settings = FitSettings(events=("up", "down"), tmax=0.6, encoder="mlp")
     told: list[float] = []
     with quick_networks():
-        model, evaluation = fit_recordings([recording], tmp_path / "m", settings, told.append)
+        fitted = fit_recordings([recording], tmp_path / "m", settings, told.append)
+        model, evaluation = fitted.model, fitted.evaluation
     assert evaluation.auc is not None
     assert evaluation.auc.value > 0.9
     saved = load_model(tmp_path / "m")

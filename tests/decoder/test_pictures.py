@@ -48,7 +48,8 @@ def test_pictures_that_were_never_seen_are_found_by_their_embedding(tmp_path: Pa
         protocol="zero_shot",
         tmax=0.5,
     )
-    model, evaluation = fit_recordings([recording], tmp_path / "m", settings)
+    fitted = fit_recordings([recording], tmp_path / "m", settings)
+    model, evaluation = fitted.model, fitted.evaluation
     assert evaluation.protocol == "zero_shot"
     assert evaluation.pairwise.value > 0.7
     assert evaluation.pairwise.low > 0.5

@@ -21,7 +21,8 @@ def test_a_track_is_fitted_scored_and_decoded_live(tmp_path: Path) -> None:
     """Each second the decoder says which stretch is heard, of 16 that begin in each."""
     path = save_listener(tmp_path / "a_raw.fif", loudness(120, 64.0), 64.0, snr=1.0)
     settings = FitSettings(track=TrackSettings(names=("env",), stretch=3.0), hop=1.0)
-    model, evaluation = fit_recordings([path], tmp_path / "m", settings)
+    fitted = fit_recordings([path], tmp_path / "m", settings)
+    model, evaluation = fitted.model, fitted.evaluation
     assert evaluation.protocol == "zero_shot"
     assert evaluation.pairwise.value > 0.9
     assert evaluation.p_value is not None
@@ -44,7 +45,8 @@ def test_a_track_is_fitted_scored_and_decoded_live(tmp_path: Path) -> None:
 def test_a_recording_of_a_deaf_listener_has_no_verdict_above_chance(tmp_path: Path) -> None:
     path = save_listener(tmp_path / "a_raw.fif", loudness(120, 64.0), 64.0, snr=0)
     settings = FitSettings(track=TrackSettings(names=("env",)))
-    _, evaluation = fit_recordings([path], tmp_path / "m", settings)
+    fitted = fit_recordings([path], tmp_path / "m", settings)
+    evaluation = fitted.evaluation
     assert evaluation.verdict == "not above chance"
     twice = TrackSettings(names=("env", "env"))
     with pytest.raises(ConfigError, match="2 tracks for 1 recordings; name one for all"):

@@ -56,7 +56,8 @@ def test_the_kept_pictures_are_found_among_each_other(eeg2: Path, tmp_path: Path
     settings = FitSettings(
         stimuli=eeg2 / "out" / "stimuli.tsv", space="efficientnet", tmax=0.5, encoder="ridge"
     )
-    model, evaluation = fit_recordings(paths, tmp_path / "m", settings)
+    fitted = fit_recordings(paths, tmp_path / "m", settings)
+    model, evaluation = fitted.model, fitted.evaluation
     assert (evaluation.protocol, evaluation.pool, evaluation.n) == ("zero_shot", N_TEST, 48)
     assert evaluation.top1.chance == pytest.approx(1 / N_TEST)
     saved = load_model(tmp_path / "m")
@@ -117,7 +118,8 @@ def test_things_meg_is_fitted_from_its_own_recordings(tmp_path: Path) -> None:
     settings = FitSettings(
         stimuli=path, space="efficientnet", picks="meg", tmax=0.4, encoder="ridge"
     )
-    _, evaluation = fit_recordings(recordings, tmp_path / "m", settings)
+    fitted = fit_recordings(recordings, tmp_path / "m", settings)
+    evaluation = fitted.evaluation
     assert (evaluation.protocol, evaluation.pool) == ("zero_shot", 4)
     with pytest.raises(RecordingError, match="name the root of THINGS-MEG"):
         convert_things_meg(tmp_path, tmp_path, tmp_path / "x.tsv")

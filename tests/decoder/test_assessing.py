@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from decoder.assessing import BEFORE, NOT_RANDOM, assess, assess_model
+from decoder.assessment import Assessment
+from decoder.report import write_report
+from models.checkpoint import Model
+from models.dataset import Dataset
+from models.fit import fit_model
+from streaming.errors import EvaluationError
+from tests.decoder.trials import problem
+
+FILE = [Path("later_raw.fif")]
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    p = problem(n=160)
+    return fit_model(p.dataset, p.candidates).model
+
+
+def later(signal: float = 1.0) -> Dataset:
+    """Return trials of another day: the same responses in other noise, or none."""
+    dataset = problem(n=160, signal=signal).dataset
+    response = dataset.windows - problem(n=160, signal=0.0).dataset.windows
+    noise = np.random.default_rng(9).standard_normal(response.shape)
+    windows = (response + noise).astype(np.float32)
+    return replace(dataset, windows=windows, hashes=("later",) * 4)
+
+
+def test_a_model_is_tested_as_it_is_beside_controls(model: Model, tmp_path: Path) -> None:
+    found = assess_model(model, later(), FILE, "closed_set", before=later(0.0))
+    assert found.verdict == "above chance"
+    assert found.setup.model == model.model_id
+    assert [c.name for c in found.controls] == ["shuffled brain", "noise", BEFORE]
+    assert all(c.at_chance for c in found.controls)
+    assert {"clock only", "minutes of calibration"} <= set(found.left_out)
+    assert (found.learning, found.time_course) == ((), ())
+    write_report(found, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "not here: clock only" in page
+    assert "fitted to other recordings" in page
+    assert "widened" not in page
+
+
+def test_a_model_that_says_nothing_of_another_day_is_at_chance(model: Model) -> None:
+    assert assess_model(model, later(0.0), FILE, "closed_set").verdict == "not above chance"
+
+
+def test_an_order_that_tells_is_no_evidence_for_a_model(model: Model) -> None:
+    blocks = np.tile(np.repeat([0, 1], 20), 4)
+    names = ("c0", "c1")
+    blocked = replace(later(), ids=tuple(names[k] for k in blocks))
+    found = assess_model(model, blocked, FILE, "closed_set", before=later(0.0))
+    assert found.verdict == "cannot be told"
+    assert found.left_out[BEFORE] == NOT_RANDOM
+    alone = replace(later(), ids=tuple(names[k] for k in np.repeat([0, 1, 0, 1], 40)))
+    with pytest.raises(EvaluationError, match="no recording shows two different things"):
+        assess_model(model, alone, FILE, "closed_set")
+
+
+def test_what_was_predicted_already_is_not_predicted_again() -> None:
+    p = problem(n=160)
+    held_out = p.hold_out()
+    first: Assessment = assess(p, FILE, held_out=held_out)
+    assert first == assess(p, FILE)
