@@ -139,7 +139,8 @@ def confounds_of(truth: NDArray[np.intp], texts: tuple[str, ...]) -> tuple[str, 
     return (
         f"{texts[often]!r} was shown in {counts[often] / len(truth):.0%} of the trials, "
         f"{texts[seldom]!r} in {counts[seldom] / len(truth):.0%}: what is rare is surprising, "
-        "so that this score cannot tell rarity from category",
+        "so that this score cannot tell rarity from category, and who always answers "
+        f"{texts[often]!r} has a top-1 of {counts[often] / len(truth):.2f}",
     )
 
 

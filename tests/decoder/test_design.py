@@ -65,6 +65,6 @@ def test_few_random_orders_are_taken_for_another() -> None:
 
 def test_rarity_is_told() -> None:
     (said,) = confounds_of(shown("rare"), ("dog", "cat"))
-    assert "cannot tell rarity from category" in said
+    assert "cannot tell rarity from category, and who always answers" in said
     assert said.startswith("'dog' was shown in 8")
     assert confounds_of(shown("random"), ("dog", "cat")) == ()
