@@ -101,7 +101,7 @@ def serve(
             address = IngestAddress(*parse_address(remote), os.environ.get(TOKEN_VARIABLE, ""))
             code = supervise(folder, address, sock, token, announce, stop)
         else:
-            with ingest_process(folder) as address:
+            with ingest_process(folder, stop) as address:
                 code = supervise(folder, address, sock, token, announce, stop)
     if code:
         raise typer.Exit(code)

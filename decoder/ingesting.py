@@ -118,14 +118,18 @@ def run_ingest(
 
 
 @contextmanager
-def ingest_process(folder: SessionFolder) -> Iterator[IngestAddress]:
+def ingest_process(
+    folder: SessionFolder, stopped: threading.Event | None = None
+) -> Iterator[IngestAddress]:
     """Run an ingest beside us for a session, and start it again when it dies or hangs.
 
     Each records to a file of its own. Its settings are in the folder. It listens on a socket
-    of ours, so that its address stays.
+    of ours, so that its address stays. `stopped` ends the wait for the first.
 
     Raises
     ------
+    SystemExit
+        If it was stopped before there was a stream.
     SourceError
         If the first cannot take in anything; it has said why.
     """
@@ -159,7 +163,9 @@ def ingest_process(folder: SessionFolder) -> Iterator[IngestAddress]:
         keeping = threading.Thread(target=run, name="keep ingest")
         keeping.start()
         try:
-            ready.wait()
+            while not ready.wait(0.1):
+                if stopped is not None and stopped.is_set():
+                    raise SystemExit(0)
             if codes:
                 raise SystemExit(codes[0])  # it printed its own one line
             host, port = sock.getsockname()[:2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 
 from decoder import ingesting
 from decoder.config import Config
-from decoder.ingesting import run_ingest
+from decoder.folder import create_folder
+from decoder.ingesting import ingest_process, run_ingest
 from streaming.errors import SessionError
 from streaming.link_feed import LinkFeed
 from streaming.signal import Chunk, SourceState
@@ -64,3 +66,19 @@ def test_a_later_one_need_not_be_and_that_is_said(sock: socket.socket, tmp_path:
     states = [i for i in items if isinstance(i, SourceState) and i.what == "recorder"]
     assert [state.state for state in states] == ["failed"]
     assert "cannot record to" in states[0].detail
+
+
+def test_who_is_stopped_waits_for_no_stream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spawn(*_: object, **__: object) -> subprocess.Popen[bytes]:
+        silent = ["sh", "-c", "read begin; read end"]  # looks for a stream until its input ends
+        return subprocess.Popen(silent, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    monkeypatch.setattr(ingesting, "spawn", spawn)
+    folder = create_folder(tmp_path, "one", Config(), None)
+    stopped = threading.Event()
+    stopped.set()
+    with pytest.raises(SystemExit) as stop, ingest_process(folder, stopped):
+        pass
+    assert stop.value.code == 0
