@@ -24,13 +24,14 @@ from decoder.controls import (
 from decoder.curves import TimePoint, averaging_curve, learning_curve, time_course
 from decoder.design import Order, confounds_of, order_of
 from decoder.evaluation import Evaluation, evaluate
-from decoder.patterns import haufe_pattern
+from decoder.patterns import Pattern, haufe_pattern
 from decoder.problem import Problem, with_windows
 from models.candidates import Candidates
 from models.checkpoint import NON_CAUSAL, Model
 from models.dataset import Dataset
 from models.folds import Protocol
 from models.heldout import HeldOut, predict
+from models.trials import flicker_rates
 from streaming.errors import EvaluationError
 
 if TYPE_CHECKING:
@@ -104,6 +105,8 @@ def assess(
     times: list[TimePoint] = []
     if problem.encoder == "track":
         missing["scores over time"] = "of a stretch of a track, no time is its onset"
+    elif flicker_rates(problem.candidates.texts):
+        missing["scores over time"] = "40 ms are too short for a wave of a flicker"
     else:
         times = time_course(
             [before, problem] if before is not None else [problem],
@@ -126,7 +129,7 @@ def assess(
         time_course=tuple(times),
         ceiling=noise_ceiling(problem.dataset),
         calibration=calibration_of(held_out),
-        pattern=haufe_pattern(held_out, problem.dataset, problem.candidates, info),
+        pattern=found.pattern(info, missing),
         left_out=missing,
     )
     tell("done", 1.0)
@@ -215,7 +218,7 @@ def assess_model(
         time_course=(),
         ceiling=noise_ceiling(dataset),
         calibration=calibration_of(held_out, model.temperature),
-        pattern=haufe_pattern(held_out, dataset, model.candidates, info),
+        pattern=found.pattern(info, missing),
         left_out=missing,
     )
 
@@ -262,6 +265,16 @@ class _Found:
             dropped=d.dropped,
         )
 
+    def pattern(self, info: mne.Info | None, missing: dict[str, str]) -> Pattern | None:
+        """Return the pattern, or say in `missing` why there is none."""
+        if flicker_rates(self.candidates.texts):
+            missing["patterns"] = (
+                "a flicker is told by its power, and a pattern of the signal itself averages "
+                "waves of any phase"
+            )
+            return None
+        return haufe_pattern(self.held_out, self.dataset, self.candidates, info)
+
     def explained(self, controls: Sequence[Control]) -> bool:
         """Say whether a control that is not at chance does about as well as the score."""
         low = self.scores.main.low
@@ -270,7 +283,7 @@ class _Found:
     def warnings(self, controls: Sequence[Control]) -> list[str]:
         """Say what a reader must know before believing a score."""
         d, scores, texts = self.dataset, self.scores, self.candidates.texts
-        found = [self.order.warning] if self.order.warning else []
+        found = list(self.order.warnings)
         if not d.transforms:
             found.append(
                 f"{NON_CAUSAL}: others filtered it, and no live decode would be as good"

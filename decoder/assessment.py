@@ -111,8 +111,8 @@ class Assessment:
         None where too little recurs.
     calibration : Calibration
         Of probabilities.
-    pattern : Pattern
-        Where and when the signal goes with the decoder's output.
+    pattern : Pattern or None
+        Where and when the signal goes with the decoder's output; None for flicker.
     left_out : dict of str to str
         What could not be evaluated, and why.
     """
@@ -131,7 +131,7 @@ class Assessment:
     time_course: tuple[TimePoint, ...]
     ceiling: Ceiling | None
     calibration: Calibration
-    pattern: Pattern
+    pattern: Pattern | None
     left_out: dict[str, str]
 
     def write(self, path: Path) -> None:

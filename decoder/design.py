@@ -43,16 +43,29 @@ class Order:
     p_value : float
         Smallest p, of 1,999 shuffles within recordings, of three: successive stimuli are too
         alike, too different, or change slowly along a recording.
+    repeated : bool
+        Whether all recordings, of several, show the same in the same order.
     """
 
     kind: Kind
     likeness: float
     expected: float
     p_value: float
+    repeated: bool = False
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What follows for the score."""
+        again = (
+            "all recordings show the same in the same order, so that what comes back at the "
+            "same time of each tells what was shown; of that, the control 'clock only' knows "
+            "slow changes alone"
+        )
+        return tuple(text for text in (self.warning, again if self.repeated else "") if text)
 
     @property
     def warning(self) -> str:
-        """What follows for the score; empty if nothing does."""
+        """What follows from the kind; empty if nothing does."""
         return {
             "random": "",
             "alternating": (
@@ -118,6 +131,7 @@ def order_of(
         float(likeness[0] / n_pairs),
         float(likeness[1:].mean() / n_pairs),
         min(p_alike, p_unlike, p_slow),
+        repeated=len({tuple(truth[row].tolist()) for row in rows}) == 1 < len(rows),
     )
 
 

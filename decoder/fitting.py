@@ -244,9 +244,8 @@ def fit_recordings(
         keep=keep,
         progress=lambda share: progress(0.5 + 0.4 * share),
     )
-    for warning in (problem.order.warning, *confounds_of(problem.truth, candidates.texts)):
-        if warning:
-            logger.warning("%s", warning)
+    for warning in (*problem.order.warnings, *confounds_of(problem.truth, candidates.texts)):
+        logger.warning("%s", warning)
     evaluation = evaluate(fitted.held_out, problem.order)
     model = replace(fitted.model, scores={**fitted.model.scores, **evaluation.to_json()})
     if not model.transforms:

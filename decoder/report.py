@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from decoder import plots
 from decoder.assessment import Assessment
+from decoder.patterns import Pattern
 from decoder.tables import rows_of
 
 if TYPE_CHECKING:
@@ -144,19 +145,8 @@ def _figures(a: Assessment) -> Iterator[tuple[str, Figure, str]]:
             plots.plot_learning(a),
             "Models fitted to the first minutes only, tested on the same trials.",
         )
-    maps = plots.plot_maps(a.pattern)
-    caption = (
-        f"{_sentence(a.pattern.contrast)}: by how much the signal rises with the decoder's "
-        "output (Haufe et al. 2014), which shows where information lies; a decoder's weights "
-        "do not."
-    )
-    if maps is not None:
-        few = len(a.pattern.ch_names) < 16
-        more = (
-            " With so few electrodes, read the colours only where the dots are." if few else ""
-        )
-        yield "Patterns on the scalp", maps, caption + more
-    yield "Patterns of channels", plots.plot_channels(a.pattern), caption
+    if a.pattern is not None:
+        yield from _patterns(a.pattern)
     yield (
         "Whether probabilities hold",
         plots.plot_calibration(a),
@@ -164,6 +154,23 @@ def _figures(a: Assessment) -> Iterator[tuple[str, Figure, str]]:
         + ("The temperature is the model's. " if a.setup.model else _OTHERS)
         + "Probabilities belong to this model and these candidates.",
     )
+
+
+def _patterns(pattern: Pattern) -> Iterator[tuple[str, Figure, str]]:
+    """Yield the figures of where the signal goes with the decoder's output."""
+    maps = plots.plot_maps(pattern)
+    caption = (
+        f"{_sentence(pattern.contrast)}: by how much the signal rises with the decoder's "
+        "output (Haufe et al. 2014), which shows where information lies; a decoder's weights "
+        "do not."
+    )
+    if maps is not None:
+        few = len(pattern.ch_names) < 16
+        more = (
+            " With so few electrodes, read the colours only where the dots are." if few else ""
+        )
+        yield "Patterns on the scalp", maps, caption + more
+    yield "Patterns of channels", plots.plot_channels(pattern), caption
 
 
 def _methods(a: Assessment) -> str:
@@ -181,7 +188,7 @@ def _methods(a: Assessment) -> str:
         ("delay, settling", f"{1000 * s.delay:.0f} ms at 10 Hz, {s.settling:.1f} s"),
         ("split", _split(a)),
         *((f"control: {c.name}", c.what) for c in a.controls),
-        ("order of stimuli", f"{a.order.kind} (p = {a.order.p_value:.4f} for another)"),
+        ("order of stimuli", _order(a)),
         (
             "p",
             f"{e.n_permutations} {e.permutation}" if e.p_value is not None else e.permutation,
@@ -211,6 +218,15 @@ def _encoder(a: Assessment) -> str:
         return a.setup.encoder
     chosen = ", ".join(f"{name} in {n}" for name, n in counts.most_common())
     return f"chosen within the training runs of each fold: {chosen}"
+
+
+def _order(a: Assessment) -> str:
+    """Return how the order was told from others, and whether it came back."""
+    if a.order.kind == "random":
+        how = f"nothing speaks against random (smallest p of three ways: {a.order.p_value:.4f})"
+    else:
+        how = f"{a.order.kind} (p = {a.order.p_value:.4f} if it were random)"
+    return how + ("; the same in all recordings" if a.order.repeated else "")
 
 
 def _split(a: Assessment) -> str:

@@ -64,6 +64,28 @@ def test_an_order_that_tells_is_no_evidence_for_a_model(model: Model) -> None:
         assess_model(model, alone, FILE, "closed_set")
 
 
+def test_of_flicker_no_course_and_no_pattern_is_shown(tmp_path: Path) -> None:
+    p = problem(n=160)
+    named = replace(p.candidates, texts=("13 Hz", "17 Hz"))
+    found = assess(replace(p, candidates=named), FILE)
+    assert found.verdict == "above chance"
+    assert (found.time_course, found.pattern) == ((), None)
+    assert {"scores over time", "patterns"} <= set(found.left_out)
+    write_report(found, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Patterns of channels" not in page
+    assert "a flicker is told by its power" in page
+
+
+def test_an_order_that_comes_back_in_all_recordings_is_told() -> None:
+    once = np.random.default_rng(5).permutation(np.repeat([0, 1], 20))
+    p = problem(n=160, shown=np.tile(once, 4))
+    assert p.order.repeated
+    found = assess(p, FILE)
+    assert any("the same in the same order" in text for text in found.warnings)
+    assert not problem(n=160).order.repeated
+
+
 def test_what_was_predicted_already_is_not_predicted_again() -> None:
     p = problem(n=160)
     held_out = p.hold_out()

@@ -116,5 +116,6 @@ def test_the_report_is_one_page_that_says_it_all(
 
 
 def test_maps_are_drawn_where_places_are_known(good: Assessment) -> None:
+    assert good.pattern is not None
     assert plot_maps(good.pattern) is not None
     assert plot_maps(replace(good.pattern, positions=())) is None

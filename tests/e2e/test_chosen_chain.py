@@ -49,7 +49,7 @@ def record(path: Path, seed: int) -> Path:
 def fit(runs: list[Path], folder: Path) -> dict[str, dict[str, float]]:
     chain = folder / "chain.yaml"
     chain.write_text(block("docs/how-to/chain.md", "chain"), encoding="utf-8")
-    what = ("--events", "face", "house", "--encoder", "ridge", "--chain", chain)
+    what = ("--events", "face", "house", "--encoder", "ridge", "--chain", chain, "--no-report")
     with braincast("fit", *runs, *what, "-o", folder / "model") as process:
         process.rest()
         assert process.wait() == 0, process.errors

@@ -24,7 +24,17 @@ def calibrate(snr: str, trials: int, folder: Path) -> dict[str, object]:
         process.rest()
         assert process.wait() == 0, process.errors
     table, pool = made / "stimuli.tsv", made / "candidates.tsv"
-    what = ("--stimuli", table, "--candidates", pool, "--picks", "meg", "-o", folder / "model")
+    what = (
+        "--stimuli",
+        table,
+        "--candidates",
+        pool,
+        "--picks",
+        "meg",
+        "-o",
+        folder / "model",
+        "--no-report",
+    )
     with braincast("fit", made / "calibration_raw.fif", *what) as process:
         process.rest()
         assert process.wait() == 0, process.errors
