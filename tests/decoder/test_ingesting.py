@@ -6,6 +6,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,13 +31,23 @@ def sock() -> Iterator[socket.socket]:
         yield sock
 
 
+class Amplifier(ListSource):
+    """A source that goes on until it is closed."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.spec, self.to_si = SPEC, (1.0,) * 3
+        self._ten, self._first = chunk(signal(10), 0, 10), 0
+
+    def read(self, timeout: float) -> Item | None:
+        threading.Event().wait(min(timeout, 0.01))
+        first, self._first = self._first, self._first + 10
+        return replace(self._ten, first=first)
+
+
 @pytest.fixture(autouse=True)
 def participant(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = signal(5000)
-    chunks = [chunk(data, at, at + 10) for at in range(0, 5000, 10)]
-    source = ListSource(list(chunks))
-    source.spec, source.to_si = SPEC, (1.0,) * 3
-    monkeypatch.setattr(ingesting, "open_source", lambda *_: source)
+    monkeypatch.setattr(ingesting, "open_source", lambda *_: Amplifier())
 
 
 def test_the_first_recording_must_be_made(sock: socket.socket, tmp_path: Path) -> None:
