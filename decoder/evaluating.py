@@ -7,13 +7,15 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from decoder.assessing import BEFORE, EYES, NOT_RANDOM, assess, assess_model
 from decoder.assessment import Assessment
 from decoder.fitting import FitSettings, read_trials, read_windows
 from decoder.guards import check_different, check_recording
 from decoder.problem import Problem
 from models.checkpoint import REPORTS, Model
-from models.dataset import Dataset, read_through
+from models.dataset import N_BLOCKS, Dataset, read_through
 from models.folds import MIN_SCORED, Protocol
 from models.heldout import HeldOut
 from streaming.errors import ConfigError, EvaluationError, RecordingError
@@ -261,7 +263,7 @@ def _read_later(
     progress: Callable[[float], None],
 ) -> Dataset:
     """Return windows of recordings as a model sees them."""
-    return read_through(
+    dataset = read_through(
         recordings,
         windowing,
         model.stimuli,
@@ -273,6 +275,11 @@ def _read_later(
         trigger=settings.trigger,
         progress=progress,
     )
+    n = len(dataset)
+    if np.array_equal(dataset.groups, np.arange(n) * N_BLOCKS // n):
+        # Blocks of a single run are for leaving out, and nothing is.
+        return replace(dataset, groups=np.zeros(n, np.intp))
+    return dataset
 
 
 def _other(

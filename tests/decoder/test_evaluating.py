@@ -80,6 +80,17 @@ def test_a_model_is_tested_on_recordings_that_were_kept_back(
     assert "tested as it is" in (output / "report.html").read_text(encoding="utf-8")
 
 
+def test_a_single_later_recording_is_one_run(
+    model: Path, runs: list[str], tmp_path: Path
+) -> None:
+    output = tmp_path / "e"
+    assert main(["evaluate", "--model", str(model), runs[2], "-o", str(output)]) == 0
+    found = document(output)
+    assert (found["setup"]["n_runs"], found["scores"]["n_groups"]) == (1, 1)
+    assert found["scores"]["clusters"] == "trial"
+    assert found["verdict"] == "above chance"
+
+
 def test_a_model_with_a_hop_is_tested_on_the_windows_it_was_fitted_to(
     runs: list[str], tmp_path: Path
 ) -> None:
