@@ -13,13 +13,8 @@ from numpy.typing import NDArray
 from streaming.description import describe
 from streaming.errors import ConfigError, UnitError
 from streaming.outlet import StreamDescription
-from streaming.sources.faults import (
-    Fault,
-    Schedule,
-    alter_rows,
-    jitter_delay,
-    stamp_shift,
-)
+from streaming.sources.effects import alter_rows, jitter_delay, stamp_shift
+from streaming.sources.faults import Fault, Schedule
 from streaming.sources.playable import Block, Rows
 
 __all__ = ["Hit", "Injector", "Piece", "injectors"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from streaming.errors import ConfigError
 from streaming.outlet import describe_markers, describe_signal
 from streaming.signal import SignalSpec
-from streaming.sources.faults import KINDS, Schedule, jitter_delay, parse_fault, read_schedule
+from streaming.sources.faults import KINDS, Schedule, parse_fault, read_schedule
 from streaming.sources.injector import Injector, Piece, injectors
 from streaming.sources.playable import Block
 
@@ -93,13 +93,6 @@ def test_jitter_is_late_by_up_to_its_amount_and_never_early_nor_out_of_order() -
     np.testing.assert_allclose([p.hits[0].value for p in pieces], delays, atol=1e-12)
     late = [p.due - (float(p.t[-1]) + 0.005) for p in pieces]
     np.testing.assert_allclose(late, delays, atol=1e-9)
-
-
-def test_jitter_is_another_with_another_seed_and_uniform_where_pieces_are_rare() -> None:
-    draws = [jitter_delay((1, 0, 0), n, 0.02, 1.0) for n in range(2000)]
-    assert draws != [jitter_delay((2, 0, 0), n, 0.02, 1.0) for n in range(2000)]
-    assert np.mean(draws) == pytest.approx(0.01, abs=0.0005)
-    assert np.std(draws) == pytest.approx(0.02 / np.sqrt(12), abs=0.0005)
 
 
 def test_a_bunch_bears_the_timestamp_of_its_last_sample_and_leaves_when_it_is_whole() -> None:
