@@ -193,7 +193,12 @@ def _source(plan: Plan) -> tuple[Check, Rehearsal | None]:
     found = f"{start}, {r.sfreq:.2f} Hz measured, {r.spec.sfreq:g} nominal"
     if r.n_gaps:
         lost = f"{1000 * r.lost:.0f} ms in {r.n_gaps} gaps"
-        return Check(what, "no", f"{found}; {lost} were lost: mind cable, radio and load"), r
+        came = r.sfreq / (1 + r.lost * r.sfreq / r.n_times)
+        found = (
+            f"{found}; {lost} were lost, so that {came:.2f} samples came a second: mind cable, "
+            f"radio and load, or, if it is always so many, the rate that is declared"
+        )
+        return Check(what, "no", found), r
     if abs(r.sfreq / r.spec.sfreq - 1) > RATE_TOLERANCE:
         return Check(what, "no", f"{found}: the rate is declared wrongly"), r
     return Check(what, "go", f"{found}; no gaps"), r

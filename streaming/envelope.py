@@ -24,6 +24,10 @@ _ON_TIME = 0.03
 """Seconds above the envelope from which the lowest point of a second says nothing of the slope:
 the amplifier was cut off and sent what it had stored."""
 
+_STRAIGHT = 0.125
+"""Points of fewer than `_ENVELOPE` seconds are on a line if they are off it by less than this
+share of its rise."""
+
 _MEMORY = 60
 """Seconds from which the slope is learned: to 15 ppm in the case above."""
 
@@ -161,9 +165,10 @@ class Envelope:
         y = np.array([s.y for s in self._seconds])
         if len(x) < 3:
             return
-        # Far off the rate that was said, old points lie far above the envelope, but on a line.
+        # Far off the rate that was said, points lie far above the envelope, but on a line.
         line = np.polyval(np.polyfit(x, y, 1), x)
-        if len(x) < _ENVELOPE or np.ptp(y - line) >= _ON_TIME:
+        limit = _ON_TIME if len(x) >= _ENVELOPE else min(_ON_TIME, _STRAIGHT * np.ptp(line))
+        if np.ptp(y - line) >= limit:
             on_time = y - self.at(x) < _ON_TIME
             x, y = x[on_time], y[on_time]
             if len(x) < 3:
@@ -174,6 +179,8 @@ class Envelope:
         prior = max(_PRIOR * (_USUAL / self._unsure) ** 2, (noise / self._unsure) ** 2)
         if abs(steepness) > 4 * np.hypot(self._unsure, noise / np.sqrt(x @ x)):
             prior = _PRIOR  # it is no usual crystal
+            if abs(steepness) * float(np.ptp(x)) > _ON_TIME:  # nor are deliveries late
+                prior *= (_USUAL / abs(steepness)) ** 2
         self.slope = self._known + float(x @ y) / (float(x @ x) + prior)
 
     def _find_rise(self) -> Rise | None:
