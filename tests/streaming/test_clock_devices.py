@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.streaming.test_clock import Run, _run
@@ -20,25 +18,6 @@ def _truth(seconds: float, sfreq: float = SFREQ) -> NDArray[np.float64]:
 
 def _has_no_news(run: Run) -> bool:
     return not run.gaps and all(s.revision is None for s in run.stretches)
-
-
-@settings(max_examples=10)
-@given(
-    back=st.floats(0, 0.05),
-    n=st.integers(1, 100),
-    size=st.integers(1, 32),
-    seed=st.integers(0, 1000),
-)
-def test_stamps_that_now_and_then_go_backwards_are_no_loss(
-    back: float, n: int, size: int, seed: int
-) -> None:
-    stamps = _truth(30)
-    rng = np.random.default_rng(seed)
-    stamps[rng.choice(np.arange(300, len(stamps) - 100), n, replace=False)] -= back
-    run = _run(stamps, [size])
-    assert _has_no_news(run)
-    assert len(run.t) == len(stamps)
-    assert np.abs(np.array(run.t) - _truth(30)).max() < back + 1e-3
 
 
 @pytest.mark.parametrize("stamped", ["newest", "oldest"])

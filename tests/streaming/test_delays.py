@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from streaming.delays import THRESHOLD, UNSURE, Delays, Deliveries, Lateness, Offset
 
@@ -46,7 +47,7 @@ def test_nothing_in_nothing_out() -> None:
     assert not delays.learned
 
 
-def _learned(late: np.ndarray) -> Delays:
+def _learned(late: NDArray[np.float64]) -> Delays:
     delays = Delays()
     delays.add(late, 0.0)
     return delays
