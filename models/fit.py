@@ -276,7 +276,9 @@ def fit_encoder(
 def _trials(dataset: Dataset, targets: NDArray[np.float32], train: NDArray[np.bool_]) -> Trials:
     """Return some of the trials as an encoder takes them."""
     groups = dataset.groups[train]
-    if len(np.unique(groups)) < 2:  # settings are chosen between blocks, then
+    largest = np.unique(groups, return_counts=True)[1].max(initial=0)
+    if MAX_FOLDS * (len(groups) - largest) < len(groups):
+        # Nearly all of one run: without it nothing is left. Settings are chosen between blocks.
         groups = np.arange(len(groups)) * MAX_FOLDS // max(len(groups), 1)
     texts = [dataset.table.texts.get(shown, shown) for shown in set(dataset.ids)]
     spec = dataset.spec_out

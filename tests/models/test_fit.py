@@ -182,6 +182,15 @@ def test_a_label_that_never_recurs_is_refused() -> None:
         fit_model(replace(data, ids=ids), labels(4))
 
 
+@pytest.mark.parametrize("encoder", ["ridge", "riemann", "auto"])
+def test_a_run_of_a_single_trial_does_not_stop_a_fit(encoder: str) -> None:
+    data = dataset(n=40)
+    data = replace(data, groups=np.r_[np.zeros(39, np.intp), 1])
+    truth = truth_of(data, labels())
+    fitted = fit_encoder(data, labels().vectors[truth], np.ones(40, bool), encoder=encoder)
+    assert fitted.encode(data.window(0)).shape == (3,)
+
+
 def test_each_trial_is_predicted_as_its_own_person_s() -> None:
     people = replace(dataset(n=80, files=4), subjects=("a", "a", "b", "b"))
     np.testing.assert_array_equal(people.people, people.files >= 2)
