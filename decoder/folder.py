@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 from decoder.config import Config
-from models.checkpoint import REPORTS
 from streaming.errors import SessionError
 from streaming.link import Hello
 
@@ -152,6 +151,8 @@ def create_folder(
     try:
         folder.path.mkdir(parents=True)
         if model is not None:
+            from models.checkpoint import REPORTS  # here: an ingest alone has no models
+
             shutil.copytree(model, folder.model, ignore=shutil.ignore_patterns(*REPORTS))
         (folder.path / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
     except OSError as error:
