@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PATIENCE = 90.0
@@ -117,7 +117,10 @@ def children_of(pid: int, command: str = "") -> list[int]:
 
     With a `command`, only those that run it.
     """
-    texts = [file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children")]
+    texts = []
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            texts.append(file.read_text())
     children = sorted(int(child) for text in texts for child in text.split())
     asked = f"\0{command}\0".encode() if command else b""
     return [c for c in children if asked in Path(f"/proc/{c}/cmdline").read_bytes()]
