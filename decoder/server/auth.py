@@ -5,41 +5,84 @@ from __future__ import annotations
 import hmac
 import secrets
 from dataclasses import dataclass, field
-from typing import Literal
 from urllib.parse import urlsplit
 
-__all__ = ["Access", "Role"]
+from decoder.tokens import Role, TokenFile
 
-Role = Literal["viewer", "operator"]
+__all__ = ["OWNER", "Access", "Grant", "Role"]
+
+OWNER = "owner"
+"""What the holder of the token of this start is called; no token of a file has that name."""
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """What a client was let in as.
+
+    Parameters
+    ----------
+    role : str
+        ``viewer``, ``participant`` or ``operator``.
+    name : str
+        Of its token; `OWNER` for that of this start, empty without one.
+    created : str
+        When its token was made; empty for one that is not of a file. A token that is made
+        after another of its name was revoked is another one.
+    """
+
+    role: Role
+    name: str
+    created: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Access:
-    """The token of this server and what is let in without it.
+    """The tokens of this server, its names, and what is let in without a token.
 
     Parameters
     ----------
     token : str
-        Whoever has it is the operator. A new one is made at each start unless one is given.
+        Whoever has it is the operator. A new one is made at each start unless one is given;
+        empty: there is none, only those of `tokens`.
     open_viewer : bool
         Let a viewer in without a token. For a simulated participant only: it has no privacy.
     host : str
         The address that the server listens on.
+    names : tuple of str
+        Other names of this server, in the headers Host and Origin.
+    tokens : TokenFile or None
+        Tokens that were made by ``braincast token create``.
     """
 
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     open_viewer: bool = False
     host: str = "127.0.0.1"
+    names: tuple[str, ...] = ()
+    tokens: TokenFile | None = None
+
+    def grant(self, token: str) -> Grant | None:
+        """Return what a token makes of a client, in constant time; None: not let in."""
+        ours = hmac.compare_digest(token.encode(errors="replace"), self.token.encode())
+        entry = self.tokens.find(token) if self.tokens is not None else None
+        if token and ours:
+            return Grant("operator", OWNER)
+        if entry is not None:
+            return Grant(entry.role, entry.name, entry.created)
+        return Grant("viewer", "") if not token and self.open_viewer else None
+
+    def holds(self, grant: Grant) -> bool:
+        """Whether what was granted still is: a token may be revoked while a client is there."""
+        if not grant.created:
+            return True
+        found = self.tokens.named(grant.name) if self.tokens is not None else None
+        return found is not None and (found.role, found.created) == (grant.role, grant.created)
 
     def role(self, token: str) -> Role | None:
-        """Return what a token makes of a client, in constant time; None: not let in."""
-        if hmac.compare_digest(token.encode(), self.token.encode()):
-            return "operator"
-        if not token and self.open_viewer:
-            return "viewer"
-        return None
+        """Return the role that a token gives; None: not let in."""
+        granted = self.grant(token)
+        return None if granted is None else granted.role
 
     def host_allowed(self, host: str) -> bool:
         """Whether a Host header names this machine.
@@ -57,4 +100,4 @@ class Access:
             name = urlsplit(url).hostname
         except ValueError:
             return False
-        return name in _LOOPBACK or name == self.host
+        return name in _LOOPBACK or name == self.host or name in self.names

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from decoder.server.auth import Access
+from decoder import tokens
+from decoder.server.auth import OWNER, Access, Grant
 
 
 def test_the_token_makes_an_operator_and_nothing_else_does() -> None:
@@ -42,3 +45,35 @@ def test_a_name_that_was_rebound_is_not(host: str) -> None:
 def test_programs_send_no_origin() -> None:
     assert Access("secret").origin_allowed(None)
     assert not Access("secret").origin_allowed("null")
+
+
+def test_other_names_are_allowed_where_they_are_said() -> None:
+    access = Access("secret", names=("lab.example",))
+    assert access.host_allowed("lab.example:8000")
+    assert access.origin_allowed("https://lab.example")
+    assert not access.host_allowed("lab.example.evil.example")
+
+
+def test_tokens_of_a_file_give_their_role_until_they_are_revoked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "_LOOK", 0.0)
+    file = tokens.TokenFile(tmp_path / "tokens.json")
+    access = Access("secret", tokens=file)
+    owner = access.grant("secret")
+    assert owner == Grant("operator", OWNER)
+    token = file.create("participant", "button")
+    granted = access.grant(token)
+    assert granted is not None
+    assert (granted.role, granted.name) == ("participant", "button")
+    assert access.holds(granted)
+    file.revoke("button")
+    file.create("participant", "button")  # another of that name
+    assert not access.holds(granted)
+    assert access.holds(owner)
+
+
+def test_without_a_token_of_its_own_nobody_owns_a_service(tmp_path: Path) -> None:
+    access = Access("", tokens=tokens.TokenFile(tmp_path / "none.json"))
+    assert access.grant("") is None
+    assert access.grant("\ud800") is None
