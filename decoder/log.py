@@ -60,7 +60,7 @@ class EventLog:
             self._file.write(body)
         except SessionError as error:
             self.failure = str(error)
-        self._publish(Message(stream, body, now, _retain(event)))
+        self._publish(Message(stream, body, now, _retain(event), self._seq))
 
     def close(self) -> None:
         """Close the file."""

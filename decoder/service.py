@@ -24,7 +24,7 @@ from decoder.resume import BEGINNING, Resumption
 from decoder.runtime import Runtime
 from decoder.server.app import build_app
 from decoder.server.auth import Access
-from decoder.server.connection import Backend
+from decoder.server.backend import Backend
 from decoder.server.hub import Hub, Message
 from decoder.server.protocol import HttpProtocol, WebSocketProtocol
 from decoder.server.wire import PROTOCOL
@@ -110,7 +110,7 @@ class Service:
         self._session = Session(
             self._model, spec, folder.session_id, freshness, start=before.start
         )
-        self._hub = Hub()
+        self._hub = Hub(before.last_seq)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server = _Server(self._uvicorn_config())
         self._error: BaseException | None = None

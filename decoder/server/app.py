@@ -12,7 +12,8 @@ from fastapi.staticfiles import StaticFiles
 
 from decoder.server import wire
 from decoder.server.auth import Role
-from decoder.server.connection import Backend, Connection
+from decoder.server.backend import Backend
+from decoder.server.connection import Connection
 
 __all__ = ["build_app"]
 

@@ -7,9 +7,9 @@ import secrets
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from decoder.tokens import Role, TokenFile
+from decoder.tokens import ROLES, Role, TokenFile
 
-__all__ = ["OWNER", "Access", "Grant", "Role"]
+__all__ = ["OWNER", "Access", "Grant", "Role", "allows"]
 
 OWNER = "owner"
 """What the holder of the token of this start is called; no token of a file has that name."""
@@ -101,3 +101,9 @@ class Access:
         except ValueError:
             return False
         return name in _LOOPBACK or name == self.host or name in self.names
+
+
+def allows(role: Role | None, least: Role | None) -> bool:
+    """Return whether a role is enough where another is the least; None: no role at all."""
+    order = (None, *ROLES)
+    return order.index(role) >= order.index(least)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
 import anyio
+from anyio.abc import TaskGroup
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from decoder.control import MarkBad
-from decoder.server import wire
-from decoder.server.auth import Access, Role
-from decoder.server.hub import Client, Hub
-from streaming.lsl_clock import Clock
+from decoder.server import rpc
+from decoder.server.auth import allows
+from decoder.server.backend import Backend
+from decoder.server.hub import Client
+from decoder.server.methods import METHODS, Method, Peer
+from decoder.server.rpc import Code, RpcError
 
-__all__ = ["Backend", "Connection"]
+__all__ = ["Connection"]
 
 SEND_TIMEOUT = 10.0
 """Seconds after which a client that takes nothing is closed."""
@@ -29,78 +26,38 @@ PATIENCE = 10.0
 RATE, BURST = 50.0, 100
 """Requests a second of one client, and how many at once; those beyond wait."""
 
-Answer = tuple[dict[str, Any], Callable[[], None] | None]
-"""The result of a method, and what to do once it was sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """What the application serves.
-
-    Parameters
-    ----------
-    hub : Hub
-        Where events come from.
-    access : Access
-        Who is let in.
-    session_id : str
-        Answered to `authorize`.
-    describe : callable
-        Returns the body of ``/v1/session``.
-    candidates : callable
-        Returns the body of ``/v1/candidates``.
-    not_ready : callable
-        Returns why the service is not ready; empty if it is.
-    mark_bad : callable
-        Takes channels and whether they are bad; returns what is wrong with that, or nothing.
-    clock : Clock
-        LSL's.
-    """
-
-    hub: Hub
-    access: Access
-    session_id: str
-    describe: Callable[[], dict[str, Any]]
-    candidates: Callable[[], list[dict[str, Any]]]
-    not_ready: Callable[[], str]
-    mark_bad: Callable[[MarkBad], str]
-    clock: Clock
-
 
 class Connection:
     """One websocket: answers requests and sends what the client subscribed to."""
 
     def __init__(self, ws: WebSocket, backend: Backend) -> None:
         self._ws = ws
-        self._backend = backend
-        self._client = Client(backend.clock)
-        self._role: Role | None = None
-        self._n_wrong = 0
+        self._peer = Peer(backend, Client(backend.clock))
         self._due = 0.0  # when the next request may be answered
 
     async def run(self) -> None:
         """Serve the client until either side closes."""
-        hub = self._backend.hub
-        hub.clients.add(self._client)
+        clients, client = self._peer.backend.hub.clients, self._peer.client
+        clients.add(client)
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._send_events)
                 tasks.start_soon(self._expect_authorize)
-                await self._answer_requests()
+                await self._answer_requests(tasks)
                 tasks.cancel_scope.cancel()
         except* WebSocketDisconnect:
             pass
         finally:
-            hub.clients.discard(self._client)
+            clients.discard(client)
 
     async def _send_events(self) -> None:
-        while (message := await self._client.next()) is not None:
+        while (message := await self._peer.client.next()) is not None:
             await self._send(message.body)
         await self._close(1013, "too slow: subscribe with policy latest, or read faster")
 
     async def _expect_authorize(self) -> None:
         await anyio.sleep(PATIENCE)
-        if self._role is None:
+        if self._peer.role is None:
             await self._close(1008, f"authorize within {PATIENCE:g} s")
 
     async def _take_turns(self) -> None:
@@ -134,112 +91,57 @@ class Connection:
             if patience.cancelled_caught:
                 raise WebSocketDisconnect
 
-    async def _answer_requests(self) -> None:
-        while self._n_wrong < MAX_WRONG_TOKENS:
+    async def _answer_requests(self, tasks: TaskGroup) -> None:
+        while self._peer.n_wrong < MAX_WRONG_TOKENS:
             frame = await self._ws.receive()
             if frame["type"] == "websocket.disconnect":
                 return
             await self._take_turns()
             try:
-                await self._answer(frame.get("text"))
-            except wire.RpcError as error:
-                await self._send(wire.error_reply(error))
+                request, method = self._understand(frame.get("text"))
+            except RpcError as error:
+                await self._send(rpc.error_reply(error))
+                continue
+            if method.apart:
+                tasks.start_soon(self._answer, request, method)
+            else:
+                await self._answer(request, method)
         await self._close(1008, "too many wrong tokens")
 
-    async def _answer(self, text: str | None) -> None:
+    def _understand(self, text: str | None) -> tuple[rpc.Request, Method]:
+        """Return a request and its method, if the client may call it."""
         if text is None:
-            raise wire.RpcError(
-                wire.PARSE_ERROR, "send JSON-RPC as text frames, not binary ones"
-            )
-        request = wire.parse_request(text)
-        method = _METHODS.get(request.method)
+            msg = "send JSON-RPC as text frames, not binary ones"
+            raise RpcError(Code.PARSE_ERROR, msg)
+        request = rpc.parse_request(text)
+        method = METHODS.get(request.method)
         if method is None:
-            known = ", ".join(sorted(_METHODS))
-            message = f"no method {request.method!r}; there are {known}"
-            raise wire.RpcError(wire.METHOD_NOT_FOUND, message, request.id)
-        if self._role is None and request.method not in {"authorize", "time"}:
-            message = "authorize first, with the token that was printed at start"
-            raise wire.RpcError(wire.UNAUTHORIZED, message, request.id)
-        result, after = method(self, request)
+            known = ", ".join(sorted(METHODS))
+            msg = f"no method {request.method!r}; there are {known}"
+            raise RpcError(Code.METHOD_NOT_FOUND, msg, request.id)
+        role = self._peer.role
+        if method.role is not None and role is None:
+            msg = "authorize first, with the token that was printed at start"
+            raise RpcError(Code.UNAUTHORIZED, msg, request.id)
+        if not allows(role, method.role):
+            msg = f"{request.method} needs the role {method.role}; yours is {role}"
+            raise RpcError(Code.FORBIDDEN, msg, request.id)
+        return request, method
+
+    async def _answer(self, request: rpc.Request, method: Method) -> None:
+        try:
+            params = rpc.parse_params(method.params, request.params)
+            result = await method.call(self._peer, params)
+        except RpcError as error:
+            error.request_id = request.id
+            await self._send(rpc.error_reply(error))
+            return
         if request.id is not None:
-            await self._send(wire.reply(request.id, result))
-        if after is not None:  # so that the answer comes before the first event
-            after()
-
-    def _authorize(self, request: wire.Request) -> Answer:
-        token = wire.parse_params(wire.Authorize, request).token
-        self._role = self._backend.access.role(token)
-        if self._role is None:
-            self._n_wrong += 1
-            message = "wrong token" if token else "a token is needed: it was printed at start"
-            raise wire.RpcError(wire.UNAUTHORIZED, message, request.id)
-        return {
-            "session": self._backend.session_id,
-            "protocol": wire.PROTOCOL,
-            "role": self._role,
-            **self._times(),
-        }, None
-
-    def _time(self, request: wire.Request) -> Answer:
-        wire.parse_params(wire.Nothing, request)
-        return dict(self._times()), None
-
-    def _times(self) -> dict[str, float]:
-        # Unix time is for people and for logs elsewhere; nothing here computes with it.
-        return {"t_lsl": self._backend.clock(), "t_unix": time.time()}
-
-    def _subscribe(self, request: wire.Request) -> Answer:
-        asked = wire.parse_params(wire.Subscribe, request)
-        good = [name for name in asked.streams if name in wire.STREAMS]
-        known = ", ".join(wire.STREAMS)
-        failure = [
-            {
-                "stream": name[:64],
-                "code": wire.INVALID_PARAMS,
-                "message": f"no such stream; there are {known}",
-            }
-            for name in asked.streams
-            if name not in wire.STREAMS
-        ]
-
-        def start() -> None:
-            self._client.policies.update(dict.fromkeys(good, asked.policy))
-            for message in self._backend.hub.retained.values():
-                if message.stream in good:
-                    self._client.offer(message)
-
-        return {"success": good, "failure": failure}, start
-
-    def _unsubscribe(self, request: wire.Request) -> Answer:
-        asked = wire.parse_params(wire.Unsubscribe, request)
-        gone = [name for name in asked.streams if self._client.policies.pop(name, None)]
-        failure = [
-            {"stream": name[:64], "code": wire.INVALID_PARAMS, "message": "not subscribed"}
-            for name in asked.streams
-            if name not in gone
-        ]
-        return {"success": gone, "failure": failure}, None
-
-    def _mark_bad(self, request: wire.Request) -> Answer:
-        if self._role != "operator":
-            message = "only the operator may mark channels"
-            raise wire.RpcError(wire.FORBIDDEN, message, request.id)
-        asked = wire.parse_params(wire.Mark, request)
-        problem = self._backend.mark_bad(MarkBad(tuple(asked.ch_names), asked.bad))
-        if problem:
-            raise wire.RpcError(wire.INVALID_PARAMS, problem, request.id)
-        return {"ch_names": asked.ch_names, "bad": asked.bad}, None
+            await self._send(rpc.reply(request.id, result))
+        if method.then is not None:
+            method.then(self._peer, params)
 
 
 def turn(due: float, now: float) -> float:
     """Return when a request may be answered that comes now, after one that was due at `due`."""
     return max(due + 1 / RATE, now - BURST / RATE)
-
-
-_METHODS: dict[str, Callable[[Connection, wire.Request], Answer]] = {
-    "authorize": Connection._authorize,  # noqa: SLF001 - the table belongs to the class
-    "markBad": Connection._mark_bad,  # noqa: SLF001
-    "time": Connection._time,  # noqa: SLF001
-    "subscribe": Connection._subscribe,  # noqa: SLF001
-    "unsubscribe": Connection._unsubscribe,  # noqa: SLF001
-}

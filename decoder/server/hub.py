@@ -25,16 +25,28 @@ N_LATEST = 64
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What goes to clients: `body` is str for a text frame, bytes for a binary one.
+    """What goes to clients.
 
-    The newest message of each `retain` is also sent to whoever subscribes later: who joins
-    while the source is away must not think it live.
+    Parameters
+    ----------
+    stream : str
+        What it belongs to.
+    body : str or bytes
+        A text frame, or a binary one.
+    t_emit : float
+        When it was made, in seconds on the LSL clock.
+    retain : str
+        The newest message of each is also sent to whoever subscribes later: who joins while
+        the source is away must not think it live. Empty for those that are not kept.
+    seq : int
+        Its place in the log; 0 for what is never logged.
     """
 
     stream: str
     body: str | bytes
     t_emit: float
     retain: str = ""
+    seq: int = 0
 
 
 class Client:
@@ -82,9 +94,16 @@ class Client:
 
 
 class Hub:
-    """All clients."""
+    """All clients.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    last_seq : int
+        The last event of the log; later `publish` counts on.
+    """
+
+    def __init__(self, last_seq: int = 0) -> None:
+        self.last_seq = last_seq
         self.clients: set[Client] = set()
         self.retained: dict[str, Message] = {}
 
@@ -94,6 +113,7 @@ class Hub:
 
     def publish(self, message: Message) -> None:
         """Offer a message to every client."""
+        self.last_seq = message.seq or self.last_seq
         if message.retain:
             self.retained[message.retain] = message
         for client in self.clients:

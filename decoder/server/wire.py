@@ -1,4 +1,4 @@
-"""What goes over the wire: JSON-RPC 2.0, protocol version 1. The one place that makes JSON.
+"""Events as they go over the wire: JSON-RPC 2.0 notifications, protocol version 1.
 
 An event goes out as a notification whose method is the name of its stream. The very same line
 is what `events.jsonl` holds, so that a log can be served again without change. Signal goes as a
@@ -11,10 +11,9 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from decoder.events import (
     Event,
@@ -30,146 +29,11 @@ from decoder.events import (
 )
 from streaming.signal import Gap
 
-__all__ = [
-    "PROTOCOL",
-    "STREAMS",
-    "Authorize",
-    "Mark",
-    "Request",
-    "RpcError",
-    "Subscribe",
-    "Unsubscribe",
-    "encode",
-    "encode_signal",
-    "error_reply",
-    "parse_params",
-    "parse_request",
-    "reply",
-    "stream_of",
-]
+__all__ = ["PROTOCOL", "STREAMS", "encode", "encode_signal", "stream_of"]
 
 PROTOCOL = "1"
 
-Params = TypeVar("Params", bound=BaseModel)
 STREAMS = ("text", "signal", "markers", "quality", "state", "latency")
-
-PARSE_ERROR = -32700
-INVALID_REQUEST = -32600
-METHOD_NOT_FOUND = -32601
-INVALID_PARAMS = -32602
-UNAUTHORIZED = -32001
-TOO_LARGE = -32002
-FORBIDDEN = -32003
-
-
-class RpcError(Exception):
-    """A request that is answered with an error; the connection stays open."""
-
-    def __init__(self, code: int, message: str, request_id: int | str | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.request_id = request_id
-
-
-class Request(BaseModel):
-    """A JSON-RPC request; `id` is absent from a notification."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    jsonrpc: str = Field(pattern=r"^2\.0$")
-    method: str = Field(max_length=64)
-    params: dict[str, Any] = Field(default_factory=dict)
-    id: int | str | None = None
-
-
-class Authorize(BaseModel):
-    """Who the client is. Without a token only a server that says so lets a viewer in."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    token: str = Field(default="", max_length=256)
-
-
-class Subscribe(BaseModel):
-    """Which streams, and what to do when the client reads too slowly.
-
-    ``"lossless"`` keeps everything up to a bound, then closes with 1013; ``"latest"`` keeps the
-    newest message of each stream.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    streams: list[str] = Field(max_length=16)
-    policy: str = Field(default="lossless", pattern="^(lossless|latest)$")
-
-
-class Unsubscribe(BaseModel):
-    """Which streams to stop."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    streams: list[str] = Field(max_length=16)
-
-
-class Mark(BaseModel):
-    """Which channels the operator takes for bad, or no longer."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    ch_names: list[str] = Field(min_length=1, max_length=1024)
-    bad: bool = True
-
-
-class Nothing(BaseModel):
-    """A method without parameters."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def parse_request(text: str) -> Request:
-    """Read a request, or say in JSON-RPC's terms what is wrong with it."""
-    try:
-        message = json.loads(text)
-    except (ValueError, RecursionError):
-        raise RpcError(PARSE_ERROR, "not JSON: send one JSON-RPC 2.0 object") from None
-    request_id = message.get("id") if isinstance(message, dict) else None
-    if isinstance(request_id, bool) or not isinstance(request_id, int | str):
-        request_id = None
-    try:
-        return Request.model_validate(message)
-    except ValidationError as error:
-        raise RpcError(INVALID_REQUEST, _first_problem(error), request_id) from None
-
-
-def parse_params(model: type[Params], request: Request) -> Params:
-    """Check the parameters of a request against what its method takes."""
-    try:
-        return model.model_validate(request.params)
-    except ValidationError as error:
-        raise RpcError(INVALID_PARAMS, _first_problem(error), request.id) from None
-
-
-def _first_problem(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])[:100] or "message"
-    return f"{where}: {first['msg']}"
-
-
-def reply(request_id: int | str, result: object) -> str:
-    """Make the answer to a request."""
-    return _answer({"jsonrpc": "2.0", "id": request_id, "result": result})
-
-
-def error_reply(error: RpcError) -> str:
-    """Make the answer to a request that failed."""
-    body = {"code": error.code, "message": error.message}
-    return _answer({"jsonrpc": "2.0", "id": error.request_id, "error": body})
-
-
-def _answer(message: dict[str, Any]) -> str:
-    # In ASCII, because it repeats what was asked: half of a surrogate pair is no UTF-8.
-    return json.dumps(message, separators=(",", ":"), allow_nan=False)
 
 
 def stream_of(event: Event) -> str:

@@ -13,7 +13,7 @@ import uvicorn
 
 from decoder.server.app import build_app
 from decoder.server.auth import Access
-from decoder.server.connection import Backend
+from decoder.server.backend import Backend
 from decoder.server.hub import Hub, Message
 from decoder.server.protocol import HttpProtocol, WebSocketProtocol
 

@@ -40,6 +40,13 @@ def test_authorize_answers_who_and_when(server: Serving) -> None:
     assert result["t_unix"] > 1e9
 
 
+def test_authorize_says_how_far_the_log_has_come(server: Serving) -> None:
+    for seq in (7, 0):  # what is never logged does not count
+        server.publish(Message("state", "{}", 1.0, seq=seq))
+    with connect(server.ws_url) as ws:
+        assert ask(ws, "authorize", token=TOKEN)["result"]["last_seq"] == 7
+
+
 def test_nothing_is_told_before_authorize_but_the_time(server: Serving) -> None:
     with connect(server.ws_url) as ws:
         assert "t_lsl" in ask(ws, "time")["result"]

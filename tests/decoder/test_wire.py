@@ -5,8 +5,6 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from decoder.events import (
     Event,
@@ -86,35 +84,6 @@ def test_a_signal_frame_gives_back_its_samples() -> None:
     shape = (header["n_channels"], header["n_times"])
     got = np.frombuffer(frame[4 + n :], "<f4").reshape(shape)
     np.testing.assert_array_equal(got, data[:, ::-1])
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-)
-
-
-@given(JSON.map(json.dumps) | st.text())
-def test_whatever_is_sent_is_a_request_or_a_clear_error(text: str) -> None:
-    try:
-        request = wire.parse_request(text)
-    except wire.RpcError as error:
-        answer = json.loads(wire.error_reply(error))
-        assert answer["error"]["code"] in {wire.PARSE_ERROR, wire.INVALID_REQUEST}
-        assert answer["error"]["message"]
-    else:
-        assert request.jsonrpc == "2.0"
-
-
-def test_the_id_comes_back_with_an_error() -> None:
-    with pytest.raises(wire.RpcError) as caught:
-        wire.parse_request('{"jsonrpc":"2.0","id":"a","method":5}')
-    assert json.loads(wire.error_reply(caught.value))["id"] == "a"
-
-
-def test_deep_nesting_is_no_crash() -> None:
-    with pytest.raises(wire.RpcError):
-        wire.parse_request("[" * 60000)
 
 
 def test_not_a_number_never_goes_out() -> None:

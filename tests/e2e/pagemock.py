@@ -35,7 +35,7 @@ from decoder.events import (
 )
 from decoder.server.app import build_app
 from decoder.server.auth import Access
-from decoder.server.connection import Backend
+from decoder.server.backend import Backend
 from decoder.server.hub import Hub, Message
 from decoder.server.wire import encode, encode_signal, stream_of
 from streaming.lsl_clock import lsl_clock

@@ -1,0 +1,48 @@
+"""What the application stands on: the running session, as far as clients may touch it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from decoder.control import MarkBad
+from decoder.server.auth import Access
+from decoder.server.hub import Hub
+from streaming.lsl_clock import Clock
+
+__all__ = ["Backend"]
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What the application serves.
+
+    Parameters
+    ----------
+    hub : Hub
+        Where events come from.
+    access : Access
+        Who is let in.
+    session_id : str
+        Answered to `authorize`.
+    describe : callable
+        Returns the body of ``/v1/session``.
+    candidates : callable
+        Returns the body of ``/v1/candidates``.
+    not_ready : callable
+        Returns why the service is not ready; empty if it is.
+    mark_bad : callable
+        Takes channels and whether they are bad; returns what is wrong with that, or nothing.
+    clock : Clock
+        LSL's.
+    """
+
+    hub: Hub
+    access: Access
+    session_id: str
+    describe: Callable[[], dict[str, Any]]
+    candidates: Callable[[], list[dict[str, Any]]]
+    not_ready: Callable[[], str]
+    mark_bad: Callable[[MarkBad], str]
+    clock: Clock

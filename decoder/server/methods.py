@@ -1,0 +1,146 @@
+"""The methods that clients may call: a table of small functions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from decoder.control import MarkBad
+from decoder.server import messages, wire
+from decoder.server.auth import Role
+from decoder.server.backend import Backend
+from decoder.server.hub import Client
+from decoder.server.rpc import Code, RpcError
+
+__all__ = ["METHODS", "Method", "Peer"]
+
+
+@dataclass(slots=True)
+class Peer:
+    """Who calls.
+
+    Parameters
+    ----------
+    backend : Backend
+        What is served.
+    client : Client
+        Its queues.
+    role : Role or None
+        What its token made of it; None before `authorize`.
+    n_wrong : int
+        How many wrong tokens it sent.
+    """
+
+    backend: Backend
+    client: Client
+    role: Role | None = None
+    n_wrong: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method, as the connection and the documents need it.
+
+    Parameters
+    ----------
+    params, result : type of BaseModel
+        What it takes and gives.
+    call : callable
+        Takes a `Peer` and `params`; returns `result`, or raises `RpcError`.
+    role : Role or None
+        The least that may call it; None if `authorize` may come later.
+    then : callable or None
+        Called with the same once the answer was sent, so that it comes before what follows.
+    apart : bool
+        It may take long: other requests of the same client are answered meanwhile.
+    """
+
+    params: type[BaseModel]
+    result: type[BaseModel]
+    call: Callable[[Peer, Any], Awaitable[BaseModel]]
+    role: Role | None = "viewer"
+    then: Callable[[Peer, Any], None] | None = None
+    apart: bool = False
+
+
+async def authorize(peer: Peer, params: messages.Authorize) -> messages.Authorized:
+    """Let a client in."""
+    backend = peer.backend
+    peer.role = backend.access.role(params.token)
+    if peer.role is None:
+        peer.n_wrong += 1
+        msg = "wrong token" if params.token else "a token is needed: it was printed at start"
+        raise RpcError(Code.UNAUTHORIZED, msg)
+    return messages.Authorized(
+        session=backend.session_id,
+        protocol=wire.PROTOCOL,
+        role=peer.role,
+        last_seq=backend.hub.last_seq,
+        **_times(peer),
+    )
+
+
+async def tell_time(peer: Peer, _: messages.Nothing) -> messages.Times:
+    """Say what the clocks read."""
+    return messages.Times(**_times(peer))
+
+
+def _times(peer: Peer) -> dict[str, float]:
+    # Unix time is for people and for logs elsewhere; nothing here computes with it.
+    return {"t_lsl": peer.backend.clock(), "t_unix": time.time()}
+
+
+async def subscribe(_: Peer, params: messages.Subscribe) -> messages.Subscribed:
+    """Say which of the streams there are; `follow` begins."""
+    known = ", ".join(wire.STREAMS)
+    return _subscribed(params.streams, _there(params), f"no such stream; there are {known}")
+
+
+def follow(peer: Peer, params: messages.Subscribe) -> None:
+    """Begin to send streams, with what a client that comes late must know."""
+    good = _there(params)
+    peer.client.policies.update(dict.fromkeys(good, params.policy))
+    for message in peer.backend.hub.retained.values():
+        if message.stream in good:
+            peer.client.offer(message)
+
+
+async def unsubscribe(peer: Peer, params: messages.Unsubscribe) -> messages.Subscribed:
+    """Send streams no more."""
+    gone = [name for name in params.streams if peer.client.policies.pop(name, None)]
+    return _subscribed(params.streams, gone, "not subscribed")
+
+
+def _there(params: messages.Subscribe) -> list[str]:
+    return [name for name in params.streams if name in wire.STREAMS]
+
+
+def _subscribed(asked: list[str], good: list[str], problem: str) -> messages.Subscribed:
+    failure = [
+        messages.Failure(stream=name[:64], code=Code.INVALID_PARAMS, message=problem)
+        for name in asked
+        if name not in good
+    ]
+    return messages.Subscribed(success=good, failure=failure)
+
+
+async def mark_bad(peer: Peer, params: messages.Mark) -> messages.Marked:
+    """Take channels for bad, or no longer."""
+    problem = peer.backend.mark_bad(MarkBad(tuple(params.ch_names), params.bad))
+    if problem:
+        raise RpcError(Code.INVALID_PARAMS, problem)
+    return messages.Marked(ch_names=params.ch_names, bad=params.bad)
+
+
+METHODS = {
+    "authorize": Method(messages.Authorize, messages.Authorized, authorize, role=None),
+    "markBad": Method(messages.Mark, messages.Marked, mark_bad, role="operator"),
+    "subscribe": Method(messages.Subscribe, messages.Subscribed, subscribe, then=follow),
+    "time": Method(messages.Nothing, messages.Times, tell_time, role=None),
+    "unsubscribe": Method(messages.Unsubscribe, messages.Subscribed, unsubscribe),
+}
+"""Name of a method -> what it is. A new one needs its models, a function and a line here."""
