@@ -18,6 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 from decoder import client
 from decoder.server.hub import Message
 from tests.decoder.serving import TOKEN, Serving, serving
+from tests.examples import examples
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,8 @@ GARBAGE = (
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    examples(150),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(garbage=st.lists(GARBAGE, min_size=1, max_size=3))
 def test_garbage_gets_an_error_and_the_connection_stays(

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from decoder.control import MarkBad
@@ -27,6 +27,7 @@ from streaming.signal import Chunk, Gap, Impedance, Marker, Revision, SignalSpec
 from streaming.sources.source import Item
 from streaming.window import SlidingWindows
 from tests.decoder.tiny import SPEC, chunk, marker, signal, tiny_model
+from tests.examples import examples
 
 MODEL = tiny_model()
 DATA = signal()
@@ -76,13 +77,13 @@ def test_each_stimulus_is_decoded_once_its_window_is_there() -> None:
     assert first.truth.id == MARKERS[0].label
 
 
-@settings(deadline=None, max_examples=30)
+@examples(30)
 @given(cuts=st.lists(st.integers(1, 2999), max_size=60))
 def test_how_the_stream_is_cut_changes_no_decode(cuts: list[int]) -> None:
     assert decodes(run(stream(cuts), t=130.0, freshness=1e9)) == WHOLE
 
 
-@settings(deadline=None, max_examples=20)
+@examples(20)
 @given(labels=st.lists(st.sampled_from(["face", "house"]), min_size=23, max_size=23))
 def test_scrambling_what_was_shown_changes_no_decode(labels: list[str]) -> None:
     scrambled = [marker(m.sample, name) for m, name in zip(MARKERS, labels, strict=True)]
@@ -301,7 +302,7 @@ def test_what_was_filled_in_lowers_the_quality_of_the_decodes_over_it() -> None:
     assert {d.quality for d in FILLED} == {1.0, 0.96}  # 1 of 25 samples at 50 Hz
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(cut=st.integers(1, 1200), size=st.integers(1, 300))
 def test_cutting_changes_nothing_where_samples_were_filled_in(cut: int, size: int) -> None:
     assert run_with_a_filled_loss(cut, size) == FILLED

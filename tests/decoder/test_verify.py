@@ -19,6 +19,7 @@ from streaming.errors import SessionError
 from streaming.record import XdfWriter
 from streaming.sources.recording import RecordingSource
 from tests.decoder.sessions import record
+from tests.examples import examples
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +98,8 @@ def test_a_missing_event_is_found(
 
 
 @settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    examples(25),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(seconds=st.floats(0, 59), torn=st.integers(1, 40))
 def test_after_a_crash_what_is_there_verifies(

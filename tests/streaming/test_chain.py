@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.chain import TRANSFORMS, Chain, standard_chain, with_watch
@@ -15,6 +15,7 @@ from streaming.resample import Resample, ResampleSettings
 from streaming.sections import SETTLED
 from streaming.signal import Chunk, SignalSpec
 from streaming.transform import Transform
+from tests.examples import examples
 from tests.laws import cuts, noise, run
 
 SPEC = SignalSpec(250.0, ("EEG Fp1-REF", "Cz", "Pz", "Oz", "trash"))
@@ -105,7 +106,7 @@ def test_every_transform_has_an_example() -> None:
 
 
 @pytest.mark.parametrize("name", CHAINS)
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(where=cuts(N_TIMES))
 def test_cutting_the_stream_changes_nothing(name: str, where: list[int]) -> None:
     make, segments = CHAINS[name]
@@ -122,7 +123,7 @@ def test_samples_one_by_one_change_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CHAINS)
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(now=st.integers(1, N_TIMES - 1))
 def test_the_future_does_not_change_the_past(name: str, now: int) -> None:
     make, segments = CHAINS[name]

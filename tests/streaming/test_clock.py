@@ -7,13 +7,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from streaming.clock import DECISION, MAX_FILL, THRESHOLD, StreamClock, Stretch
 from streaming.errors import SourceError
 from streaming.signal import Gap
+from tests.examples import examples
 from tests.recordings import recordings
 
 SFREQ = 250.0
@@ -65,7 +66,7 @@ def _truth(seconds: float, ppm: float = 0.0) -> NDArray[np.float64]:
     return START + np.arange(round(seconds * SFREQ)) / (SFREQ * (1 + ppm * 1e-6))
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(
     block=st.integers(1, 32),
     late=st.floats(0, 0.02),
@@ -86,7 +87,7 @@ def test_late_blocks_are_no_loss_and_instants_are_right(
     assert np.diff(run.t).min() > 0
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(ppm=st.floats(-1000, 1000), size=st.integers(1, 50))
 def test_exact_timestamps_are_kept(ppm: float, size: int) -> None:
     truth = _truth(60, ppm)
@@ -95,7 +96,7 @@ def test_exact_timestamps_are_kept(ppm: float, size: int) -> None:
     np.testing.assert_allclose(run.t[40 * 250 :], truth[40 * 250 :], atol=1.5e-3)
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(size=st.integers(1, 50), lost=st.floats(0.2, 30), at=st.integers(250, 2000))
 def test_a_loss_is_found_with_its_place_and_length(size: int, lost: float, at: int) -> None:
     truth = _truth(10)
@@ -109,7 +110,7 @@ def test_a_loss_is_found_with_its_place_and_length(size: int, lost: float, at: i
     assert run.longest_hold <= round(DECISION * SFREQ) + size
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(
     block=st.integers(1, 32),
     late=st.floats(0, 0.02),
@@ -132,7 +133,7 @@ def test_a_loss_is_found_among_late_blocks(
     assert np.abs(error[at + 10 * 250 :]).max() < 0.004
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(
     block=st.integers(1, 8),
     late=st.floats(0, 0.02),
@@ -155,7 +156,7 @@ def test_a_loss_just_longer_than_the_lateness_is_found_live(
     assert run.longest_hold <= round((2 * DECISION + late) * SFREQ) + size + 2 * block
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(
     n_lost=st.integers(3, 25),
     at=st.integers(3500, 4000),
@@ -177,7 +178,7 @@ def test_a_short_loss_is_found_where_timestamps_are_exact(
         assert (gap.reason, run.segment.count(0)) == ("lost", at)
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(block=st.integers(1, 8), late=st.floats(0, 0.02), seed=st.integers(0, 1000))
 def test_deliveries_that_become_worse_are_no_loss(block: int, late: float, seed: int) -> None:
     truth, exact = _truth(60), 30 * 250
@@ -185,7 +186,7 @@ def test_deliveries_that_become_worse_are_no_loss(block: int, late: float, seed:
     assert not _run(np.maximum.accumulate(stamps), [16]).gaps
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(block=st.integers(1, 32), mean=st.floats(0.001, 0.015), seed=st.integers(0, 1000))
 def test_deliveries_that_are_now_and_then_later_are_no_loss(
     block: int, mean: float, seed: int
@@ -198,7 +199,7 @@ def test_deliveries_that_are_now_and_then_later_are_no_loss(
     assert not _run(np.maximum.accumulate(stamps), [16]).gaps
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(
     stall=st.floats(0.05, 3),
     at=st.integers(250, 1500),
@@ -259,7 +260,7 @@ def test_samples_are_never_held_for_ever() -> None:
     assert _run(stamps, [10]).longest_hold <= 5.1 * SFREQ
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=30), st.integers(0, 100))
 def test_each_sample_is_given_out_once_in_order(sizes: list[int], seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -274,7 +275,7 @@ def test_each_sample_is_given_out_once_in_order(sizes: list[int], seed: int) -> 
     assert list(expected) == list(range(len(expected)))
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(
     block=st.integers(1, 32),
     late=st.floats(0, 0.05),
@@ -418,7 +419,7 @@ def _error(run: Run, truth: NDArray[np.float64], n_settled: int) -> NDArray[np.f
     return np.abs(error - np.median(error[n_settled // 2 : n_settled]))
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(
     block=st.integers(1, 32),
     late=st.floats(0, 0.02),
@@ -440,7 +441,7 @@ def test_instants_are_right_again_soon_after_a_loss(
     assert error[at + 11 * 250 :].max() < 2e-3
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(
     block=st.integers(1, 32),
     late=st.floats(0, 0.02),
@@ -487,7 +488,7 @@ def test_a_recording_that_is_sent_faster_loses_what_it_lost() -> None:
     assert (gap.reason, round(gap.duration, 3)) == ("lost", 1.0)
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(
     block=st.integers(1, 20),
     late=st.floats(0.008, 0.02),
@@ -512,7 +513,7 @@ def test_a_loss_that_hides_among_late_blocks_is_found_within_30_s(
     assert error[-500:].max() < 2e-3
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(
     block=st.integers(1, 32),
     mean=st.floats(0.001, 0.015),

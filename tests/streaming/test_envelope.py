@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from streaming.envelope import Envelope, Rise
+from tests.examples import examples
 
 SFREQ = 250.0
 
@@ -19,7 +20,7 @@ def _fed(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[Envelope, list
     return envelope, rises
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(ppm=st.floats(-100, 100), late=st.floats(0, 0.02), seed=st.integers(0, 1000))
 def test_the_envelope_is_the_line_below_late_points(ppm: float, late: float, seed: int) -> None:
     x = np.arange(0, 60, 0.1)

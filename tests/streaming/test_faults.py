@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.errors import ConfigError
@@ -14,6 +14,7 @@ from streaming.signal import SignalSpec
 from streaming.sources.faults import KINDS, Schedule, parse_fault, read_schedule
 from streaming.sources.injector import Injector, Piece, injectors
 from streaming.sources.playable import Block
+from tests.examples import examples
 
 SPEC = SignalSpec(200.0, ("Cz", "VEOG", "TRIG"), ("eeg", "eog", "stim"))
 STREAM = describe_signal(SPEC, "some")
@@ -53,7 +54,7 @@ def _one(text: str, chunk_size: int = 16) -> list[Piece]:
 WHOLE = _pieces(ALL, [])
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.lists(st.integers(0, N_TIMES), max_size=30))
 def test_cutting_the_stream_anywhere_changes_no_fault(cuts: list[int]) -> None:
     for one, other in zip(WHOLE, _pieces(ALL, cuts), strict=True):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.description import Described
@@ -17,6 +17,7 @@ from streaming.fieldtrip_protocol import Address
 from streaming.fieldtrip_server import FieldTripServer
 from streaming.fif_header import read_fif_header
 from streaming.signal import SignalSpec
+from tests.examples import examples
 from tests.streaming.buffers import Client
 
 SPEC = SignalSpec(100.0, ("MEG0111", "MEG0112", "STI101"), ("mag", "grad", "stim"))
@@ -134,7 +135,7 @@ def test_writing_is_refused(server: FieldTripServer) -> None:
 
 
 @given(st.binary(max_size=200), st.sampled_from([0x201, 0x202, 0x203, 0x402, 0x501, 7]))
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_no_bytes_end_it(noise: bytes, command: int) -> None:
     server = FieldTripServer(Described(SPEC, (1.0,) * 3), Address("127.0.0.1", 0))
     try:

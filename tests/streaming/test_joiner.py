@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -12,6 +12,7 @@ from streaming.joined import join_recorded, join_row
 from streaming.joiner import Joiner
 from streaming.rows import Piece, RowClock
 from streaming.signal import Chunk, Gap, Revision, SignalSpec
+from tests.examples import examples
 
 SFREQ = 250.0
 A = SignalSpec(SFREQ, ("A1", "A2"))
@@ -152,7 +153,7 @@ def test_markers_are_placed_in_the_joined_signal() -> None:
     assert amplifiers.joiner.locate(first.t0 + 2) == (0, 500)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.lists(st.integers(1, 60), min_size=2, max_size=30), st.randoms())
 def test_the_recording_holds_what_was_decoded_bit_for_bit(sizes: list[int], random) -> None:  # type: ignore[no-untyped-def]
     amplifiers = _Amplifiers(5e-5, start=0.0017)

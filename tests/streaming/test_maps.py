@@ -4,16 +4,17 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from streaming.maps import apply_map
+from tests.examples import examples
 from tests.laws import cuts, noise
 
 RNG = np.random.default_rng(0)
 
 
 @pytest.mark.parametrize("shape", [(306, 306), (3, 306), (306, 3), (1, 64), (2, 1)])
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(where=cuts(100))
 def test_a_map_does_not_depend_on_the_cut(shape: tuple[int, int], where: list[int]) -> None:
     matrix, data = RNG.standard_normal(shape), noise(shape[1], 100)

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from streaming.pulses import find_level, find_pulses
+from tests.examples import examples
 
 SFREQ = 1000.0
 
@@ -28,7 +29,7 @@ def photodiode(
     return x + noise * np.random.default_rng(seed).standard_normal(n_times)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(
     up=st.booleans(),
     base=st.floats(-100, 100),

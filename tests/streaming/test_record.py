@@ -12,7 +12,7 @@ import numpy as np
 import pylsl
 import pytest
 import pyxdf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -21,6 +21,7 @@ from streaming.outlet import marker_xml, signal_xml
 from streaming.record import XdfWriter
 from streaming.signal import SignalSpec
 from streaming.sources.source import ClockOffset, RawSamples, StreamHeader
+from tests.examples import examples
 
 FORMATS = ["float32", "double64", "int8", "int16", "int32", "int64"]
 
@@ -129,7 +130,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
     return path, _session(path)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(share=st.floats(0, 1))
 def test_a_file_cut_anywhere_keeps_what_was_flushed(
     session: tuple[Path, list[int]], share: float

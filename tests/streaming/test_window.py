@@ -5,7 +5,7 @@ from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.chain import standard_chain
@@ -19,6 +19,7 @@ from streaming.window import (
     Withheld,
     windowing_from_json,
 )
+from tests.examples import examples
 from tests.laws import chunks, cuts, noise
 
 SPEC_IN = SignalSpec(500.0, ("Cz", "Pz"))
@@ -62,7 +63,7 @@ def flat(results: Sequence[Window | Withheld]) -> list[tuple[object, ...]]:
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     where=cuts(N_TIMES),
     markers=st.lists(st.tuples(st.integers(-10, N_TIMES + 20), st.integers(0, 2)), max_size=9),
@@ -85,7 +86,7 @@ def test_cutting_the_stream_changes_nothing(
     assert results(range(1, N_TIMES)) == whole
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(where=cuts(4000))
 def test_cutting_the_raw_stream_changes_no_window(where: list[int]) -> None:
     """The same through the standard chain, with a gap and a bad sample on the way."""
@@ -104,7 +105,7 @@ def test_cutting_the_raw_stream_changes_no_window(where: list[int]) -> None:
     assert results(where) == whole
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     order=st.permutations(range(30, 250, 20)),
     arrival=st.lists(st.integers(0, N_TIMES), min_size=11, max_size=11),
