@@ -17,7 +17,7 @@ from decoder.patterns import Pattern
 
 __all__ = ["FORMAT_VERSION", "Assessment", "Setup"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

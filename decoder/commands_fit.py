@@ -9,41 +9,8 @@ import typer
 
 from decoder.commands_evaluate import tell_verdict
 from decoder.console import err, out, progress_bar
-from decoder.options import (
-    Onsets,
-    Subject,
-    Task,
-    TimingFile,
-    TriggerChannelName,
-    TriggerMask,
-    Visit,
-    read_band,
-    read_trigger,
-)
-from decoder.options_fit import (
-    Band,
-    CandidatesFile,
-    ChainFile,
-    Drop,
-    EncoderName,
-    Events,
-    People,
-    Picks,
-    ProtocolName,
-    Recordings,
-    SampleUnit,
-    SpaceName,
-    Stimuli,
-    StreamNames,
-    Stretch,
-    Tmax,
-    Tmin,
-    TrackNames,
-    TrackOnset,
-    TrackRate,
-    track_settings,
-)
-from decoder.recordings import listed
+from decoder.options import read_band
+from decoder.options_fit import Said, takes_recordings
 
 __all__ = ["chain", "fit"]
 
@@ -72,35 +39,10 @@ def chain(
     typer.echo(chain_to_yaml(standard), nl=False)
 
 
+@takes_recordings
 def fit(
-    recordings: Recordings,
+    said: Said,
     output: Annotated[Path, typer.Option("--output", "-o", help="The new model folder.")],
-    events: Events = None,
-    stimuli: Stimuli = None,
-    track: TrackNames = None,
-    track_rate: TrackRate = None,
-    track_onset: TrackOnset = "",
-    stretch: Stretch = None,
-    candidates: CandidatesFile = None,
-    space: SpaceName = "",
-    picks: Picks = "eeg",
-    drop: Drop = None,
-    unit: SampleUnit = None,
-    streams: StreamNames = None,
-    trigger_channel: TriggerChannelName = None,
-    trigger_mask: TriggerMask = None,
-    encoder: EncoderName = "auto",
-    protocol: ProtocolName = None,
-    subject: Subject = None,
-    session: Visit = None,
-    task: Task = None,
-    tmin: Tmin = None,
-    tmax: Tmax = None,
-    band: Band = None,
-    chain_file: ChainFile = None,
-    timing: TimingFile = None,
-    onsets: Onsets = "markers",
-    people: People = None,
     hop: Annotated[
         float | None,
         typer.Option(
@@ -114,6 +56,9 @@ def fit(
             "does; by default, but for networks, which would be trained many times more."
         ),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the model that is there.")
+    ] = False,
 ) -> None:
     """Fit a decoder to recordings, and say what it is worth.
 
@@ -121,44 +66,26 @@ def fit(
     predicted by models that never saw it.
     """
     from decoder.evaluating import evaluate_problem
-    from decoder.fitting import FitSettings, fit_recordings
+    from decoder.fitting import fit_recordings
     from models.encoder import NETWORKS
-    from streaming.timing import choose_timing
 
-    settings = FitSettings(
-        events=tuple(events or ()),
-        stimuli=stimuli,
-        candidates=candidates,
-        space=space,
-        picks=picks,
-        drop=tuple(drop or ()),
-        unit=unit,
-        streams=tuple(streams or ()),
-        trigger=read_trigger(trigger_channel, trigger_mask),
-        encoder=encoder,
-        protocol=protocol,  # type: ignore[arg-type]  # checked there
-        tmin=tmin,
-        tmax=tmax,
-        band=read_band(band) if band else None,
-        chain=chain_file,
-        hop=hop,
-        subjects=tuple(people or ()),
-        track=track_settings(track, track_rate, track_onset, stretch),
-        timing=choose_timing(timing, onsets),
-    )
-    files = listed(recordings, subject=subject, session=session, task=task)
+    settings = said.settings(hop)
     with progress_bar() as bar:
         step = bar.add_task("reading and fitting", total=1.0)
         done = fit_recordings(
-            files, output, settings, lambda share: bar.update(step, completed=share)
+            said.files,
+            output,
+            settings,
+            lambda share: bar.update(step, completed=share),
+            overwrite=overwrite,
         )
         if report is None:
-            report = encoder not in NETWORKS
+            report = settings.encoder not in NETWORKS
         assessment = None
         if report:
             assessment = evaluate_problem(
                 done.problem,
-                files,
+                said.files,
                 output,
                 settings,
                 done.held_out,

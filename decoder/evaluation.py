@@ -18,11 +18,11 @@ from decoder.design import Order
 from decoder.metrics import (
     auc_score,
     beaten,
+    exchanged,
     mean_score,
     median_score,
     ranks,
     ranks_within,
-    top_score,
 )
 from decoder.permutation import N_PERMUTATIONS, permutation_p
 from decoder.resampling import Score, bootstrap
@@ -60,6 +60,8 @@ class Evaluation:
     n, pool, n_groups : int
         Trials, candidates each chose from (the median, where folds differ), and runs (or
         blocks) they come from.
+    majority : float
+        Top-1 of who always answers what these trials show most often.
     top1, top5, top10 : Score
         Share of trials with the truth first, or among the best five or ten; of a pool that is
         no larger than that, it is 1.
@@ -97,6 +99,7 @@ class Evaluation:
     n: int
     pool: int
     n_groups: int
+    majority: float
     top1: Score
     top5: Score
     top10: Score
@@ -146,11 +149,16 @@ def evaluate(held_out: HeldOut, order: Order = _RANDOM, *, with_p: bool = True) 
     n, n_candidates = held_out.similarity.shape
     pools = held_out.pools[held_out.fold]
     size = pools.sum(axis=1)
-    true_rank = ranks(held_out.similarity, pools)[np.arange(n), truth]
+    rank = ranks(held_out.similarity, pools)
+    shares = exchanged(truth, _cells(held_out), n_candidates)
     resamples = bootstrap(
         truth, groups, held_out.stim_files, cross_validated=len(held_out.pools) > 1
     )
-    pairwise = mean_score(beaten(true_rank, size), 0.5, resamples)
+
+    def score(values: NDArray[np.bool_] | NDArray[np.float64]) -> Score:
+        return mean_score(values, truth, shares, resamples)
+
+    pairwise = score(beaten(rank, size[:, None]))
     auc = None
     if _is_binary(held_out):
         decision = held_out.similarity[:, 1] - held_out.similarity[:, 0]
@@ -169,12 +177,11 @@ def evaluate(held_out: HeldOut, order: Order = _RANDOM, *, with_p: bool = True) 
         n=n,
         pool=int(np.median(size)),
         n_groups=len(np.unique(groups)),
-        top1=top_score(true_rank, 1, size, resamples),
-        top5=top_score(true_rank, 5, size, resamples),
-        top10=top_score(true_rank, 10, size, resamples),
-        median_rank=median_score(
-            true_rank, float((np.median(size) + 1) / 2), resamples, float(size.max())
-        ),
+        majority=float(np.bincount(truth).max() / n),
+        top1=score(rank <= 1),
+        top5=score(rank <= 5),
+        top10=score(rank <= 10),
+        median_rank=median_score(rank, truth, shares, resamples, float(size.max())),
         pairwise=pairwise,
         auc=auc,
         statistic="pairwise" if auc is None else "auc",

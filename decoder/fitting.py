@@ -16,7 +16,7 @@ from decoder.guards import check_different, check_recording
 from decoder.problem import Problem
 from decoder.tracks import TrackSettings, read_track
 from models.candidates import Candidates, embed_candidates, read_candidates
-from models.checkpoint import NON_CAUSAL, Model, save_model
+from models.checkpoint import NON_CAUSAL, Model, check_vacant, save_model
 from models.dataset import Dataset, MakeChain, read_dataset
 from models.encoder import ENCODERS
 from models.epochs import are_epochs, read_epochs
@@ -210,6 +210,8 @@ def fit_recordings(
     output: Path,
     settings: FitSettings,
     progress: Callable[[float], None] = lambda _: None,
+    *,
+    overwrite: bool = False,
 ) -> FittedRecordings:
     """Fit a model to recordings, score it on runs it never saw, and save both.
 
@@ -224,12 +226,17 @@ def fit_recordings(
         What was shown, and what to make of it.
     progress : callable
         Told the share that is done.
+    overwrite : bool
+        Whether a model that is there already may be replaced.
 
     Raises
     ------
+    ModelError
+        If something is in the place of the model; before anything is read.
     EvaluationError
         If no recording shows two different things.
     """
+    check_vacant(output, overwrite=overwrite)
     dataset, candidates, live = read_trials(
         recordings, settings, lambda share: progress(0.5 * share)
     )
@@ -257,7 +264,7 @@ def fit_recordings(
         model = replace(model, windowing=windows, training=training)
         if settings.track:
             model = replace(model, candidates=live)
-    save_model(model, output)
+    save_model(model, output, overwrite=overwrite)
     shutil.rmtree(keep, ignore_errors=True)
     progress(1.0)
     return FittedRecordings(model, evaluation, problem, fitted.held_out)

@@ -1,4 +1,10 @@
-"""What is counted: places, shares and pairs, each with its chance and its interval."""
+"""What is counted: places, shares and pairs, each with its chance and its interval.
+
+Chance is what the very same answers get when what was shown is exchanged within runs, on
+average over all orders: exactly what the permutation test compares with. Where things were
+shown equally often it is one of the pool; where they were not, it depends on what was answered:
+the agreement by chance of Cohen (1960), Educ. Psychol. Meas. 20, 37-46, within each run.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +17,11 @@ from decoder.resampling import Resamples, Score
 __all__ = [
     "auc_score",
     "beaten",
+    "exchanged",
     "mean_score",
     "median_score",
     "ranks",
     "ranks_within",
-    "top_score",
 ]
 
 
@@ -37,6 +43,38 @@ def beaten(rank: NDArray[np.float64], size: NDArray[np.intp]) -> NDArray[np.floa
     return (size - rank) / np.maximum(size - 1, 1)
 
 
+def exchanged(
+    truth: NDArray[np.intp], cells: NDArray[np.intp], n_candidates: int
+) -> NDArray[np.float64]:
+    """Return how often each trial gets each candidate as its truth, over all orders.
+
+    Parameters
+    ----------
+    truth : array of shape (n,)
+        What was shown.
+    cells : array of shape (n,)
+        Within what truths are exchanged.
+    n_candidates : int
+        How many things could have been.
+
+    Returns
+    -------
+    array of shape (n, n_candidates)
+        The share of each candidate in the trial's cell.
+
+    Examples
+    --------
+    >>> exchanged(np.array([0, 0, 1, 2]), np.array([0, 0, 0, 1]), 3).round(2)[2:]
+    array([[0.67, 0.33, 0.  ],
+           [0.  , 0.  , 1.  ]])
+    """
+    shares = np.zeros((len(truth), n_candidates))
+    for cell in np.unique(cells):
+        here = cells == cell
+        shares[here] = np.bincount(truth[here], minlength=n_candidates) / here.sum()
+    return shares
+
+
 def ranks_within(decision: NDArray[np.float32], cells: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return the place of each trial among those of its cell, from 1 at the lowest."""
     places = np.zeros(len(decision))
@@ -46,34 +84,47 @@ def ranks_within(decision: NDArray[np.float32], cells: NDArray[np.intp]) -> NDAr
     return places
 
 
-def top_score(
-    true_rank: NDArray[np.float64], k: int, size: NDArray[np.intp], resamples: Resamples
-) -> Score:
-    """Score how often the truth is among the best `k`."""
-    chance = float(np.minimum(k / size, 1.0).mean())
-    return mean_score(true_rank <= k, chance, resamples)
-
-
 def mean_score(
-    values: NDArray[np.bool_] | NDArray[np.float64], chance: float, resamples: Resamples
+    values: NDArray[np.bool_] | NDArray[np.float64],
+    truth: NDArray[np.intp],
+    shares: NDArray[np.float64],
+    resamples: Resamples,
 ) -> Score:
-    """Score a mean over trials."""
-    weights = resamples.weights
+    """Score a mean over trials.
+
+    Parameters
+    ----------
+    values : array of shape (n, n_candidates)
+        What a trial counts if that candidate is the truth.
+    truth : array of shape (n,)
+        Which it is.
+    shares : array of shape (n, n_candidates)
+        Which it could be, from `exchanged`.
+    resamples : Resamples
+        For the interval.
+    """
+    own, weights = values[np.arange(len(truth)), truth], resamples.weights
     with np.errstate(invalid="ignore"):  # a resample may draw no trial
-        means = weights @ values / weights.sum(axis=1)
-    return Score(float(np.mean(values)), chance, *resamples.interval(means))
+        means = weights @ own / weights.sum(axis=1)
+    chance = float((shares * values).sum() / len(truth))
+    return Score(float(np.mean(own)), chance, *resamples.interval(means))
 
 
 def median_score(
-    values: NDArray[np.float64], chance: float, resamples: Resamples, largest: float
+    values: NDArray[np.float64],
+    truth: NDArray[np.intp],
+    shares: NDArray[np.float64],
+    resamples: Resamples,
+    largest: float,
 ) -> Score:
-    """Score a median over trials of places from 1 to `largest`."""
-    order = np.argsort(values)
+    """Score a median over trials of places from 1 to `largest`; see `mean_score`."""
+    own = values[np.arange(len(truth)), truth]
+    order = np.argsort(own)
     cumulative = np.cumsum(resamples.weights[:, order], axis=1)
     middle = (cumulative >= cumulative[:, -1:] / 2).argmax(axis=1)
-    medians = np.where(cumulative[:, -1] > 0, values[order][middle], np.nan)
+    medians = np.where(cumulative[:, -1] > 0, own[order][middle], np.nan)
     interval = resamples.interval(medians, (1.0, largest))
-    return Score(float(np.median(values)), chance, *interval)
+    return Score(float(np.median(own)), _weighted_median(values, shares), *interval)
 
 
 def auc_score(
@@ -103,3 +154,11 @@ def auc_score(
         return None
     with np.errstate(invalid="ignore"):
         return Score(float(total_won / total), 0.5, *resamples.interval(won / pairs))
+
+
+def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Return the value with as much weight below as above; between two, their middle."""
+    order = np.argsort(values, axis=None)
+    cumulative = np.cumsum(weights.ravel()[order]) / weights.sum()
+    sides = [np.searchsorted(cumulative, 0.5 + sign * 1e-9) for sign in (-1, 1)]
+    return float(values.ravel()[order][sides].mean())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,6 +38,7 @@ __all__ = [
     "parse_mask",
     "read_band",
     "read_trigger",
+    "takes",
     "takes_source",
 ]
 
@@ -114,33 +115,64 @@ _SOURCE: dict[str, tuple[Any, Any]] = {
 
 
 def takes_source(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that say what to take in, for its parameter `source`.
+    """Give a command the options that say what to take in, for its parameter `source`."""
+    return takes("source", _SOURCE, _source_config)(command)
 
-    Typer reads a command's options from its signature; those of a source are written into it
-    here, once for all commands, and arrive as a `SourceConfig`.
+
+def takes(
+    parameter: str, options: Mapping[str, tuple[Any, Any]], make: Callable[..., object]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give commands the same options in place of one parameter.
+
+    Typer reads a command's options from its signature; these are written into it here, once for
+    all commands that have them.
+
+    Parameters
+    ----------
+    parameter : str
+        The command's parameter that gets what they make.
+    options : dict of str to tuple
+        By name, the type as typer takes it, and the default; `...` if there is none.
+    make : callable
+        Gets their values by name, and returns what the command gets.
     """
-    before = inspect.signature(command, eval_str=True).parameters
-    options = [
-        inspect.Parameter(
-            name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=kind, default=default
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        before = inspect.signature(command, eval_str=True).parameters
+        written = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                annotation=kind,
+                default=inspect.Parameter.empty if default is ... else default,
+            )
+            for name, (kind, default) in options.items()
+        ]
+        place = list(before).index(parameter)
+        own = [p for name, p in before.items() if name != parameter]
+        parameters = sorted(
+            [*own[:place], *written, *own[place:]],
+            key=lambda p: p.default is not inspect.Parameter.empty,
         )
-        for name, (kind, default) in _SOURCE.items()
-    ]
-    place = list(before).index("source")
-    own = [p for name, p in before.items() if name != "source"]
-    parameters = [*own[:place], *options, *own[place:]]
 
-    @functools.wraps(command)
-    def with_source(**values: Any) -> None:
-        said = {name: values.pop(name) for name in _SOURCE}
-        mask = parse_mask(said.pop("trigger_mask"))
-        said |= {name: tuple(said[name] or ()) for name in ("streams", "markers", "aux")}
-        command(source=SourceConfig(trigger_mask=mask, **said), **values)
+        @functools.wraps(command)
+        def with_options(**values: Any) -> None:
+            made = make(**{name: values.pop(name) for name in options})
+            command(**{parameter: made}, **values)
 
-    with_source.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    with_source.__annotations__ = {p.name: p.annotation for p in parameters}
-    del with_source.__wrapped__
-    return with_source
+        with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        with_options.__annotations__ = {p.name: p.annotation for p in parameters}
+        del with_options.__wrapped__
+        return with_options
+
+    return decorate
+
+
+def _source_config(**said: Any) -> SourceConfig:
+    """Return what the options of a source name."""
+    mask = parse_mask(said.pop("trigger_mask"))
+    said |= {name: tuple(said[name] or ()) for name in ("streams", "markers", "aux")}
+    return SourceConfig(trigger_mask=mask, **said)
 
 
 def parse_mask(text: str | None) -> int | None:

@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from decoder.options import (
+    Onsets,
+    Subject,
+    Task,
+    TimingFile,
+    TriggerChannelName,
+    TriggerMask,
+    Visit,
+    read_band,
+    read_trigger,
+    takes,
+)
+from decoder.recordings import listed
+from streaming.errors import ConfigError
+
 if TYPE_CHECKING:
+    from decoder.evaluating import LaterSettings
+    from decoder.fitting import FitSettings
     from decoder.tracks import TrackSettings
 
-__all__ = [
-    "Band",
-    "CandidatesFile",
-    "ChainFile",
-    "Drop",
-    "EncoderName",
-    "Events",
-    "People",
-    "Picks",
-    "ProtocolName",
-    "Recordings",
-    "SampleUnit",
-    "SpaceName",
-    "Stimuli",
-    "StreamNames",
-    "Stretch",
-    "Tmax",
-    "Tmin",
-    "TrackNames",
-    "TrackOnset",
-    "TrackRate",
-    "track_settings",
-]
+__all__ = ["Said", "takes_recordings"]
 
 Recordings = Annotated[
     list[Path], typer.Argument(help="Recordings: XDF, what MNE reads, or a BIDS dataset.")
@@ -138,12 +135,145 @@ ChainFile = Annotated[
 ]
 
 
-def track_settings(
-    names: list[str] | None, rate: float | None, onset: str, stretch: float | None
-) -> TrackSettings | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What the options that `fit` and `evaluate` have in common say.
+
+    Parameters
+    ----------
+    files : list of Path
+        The recordings.
+    values : dict of str to object
+        The other options.
+    """
+
+    files: list[Path]
+    values: Mapping[str, Any]
+
+    def settings(self, hop: float | None = None) -> FitSettings:
+        """Return what was shown, and what to make of it."""
+        from decoder.fitting import FitSettings
+
+        v = self.values
+        return FitSettings(
+            events=tuple(v["events"] or ()),
+            stimuli=v["stimuli"],
+            candidates=v["candidates"],
+            space=v["space"],
+            picks=v["picks"],
+            drop=tuple(v["drop"] or ()),
+            encoder=v["encoder"],
+            protocol=v["protocol"],
+            tmin=v["tmin"],
+            tmax=v["tmax"],
+            band=read_band(v["band"]) if v["band"] else None,
+            chain=v["chain_file"],
+            hop=hop,
+            subjects=tuple(v["people"] or ()),
+            track=_track_settings(v),
+            **self._reading(),
+        )
+
+    def later(self) -> LaterSettings:
+        """Return how recordings are read for a model, which says the rest itself.
+
+        Raises
+        ------
+        ConfigError
+            If an option says what the model does.
+        """
+        from decoder.evaluating import LaterSettings
+
+        given = [
+            name
+            for name, key in _OF_A_MODEL.items()
+            if self.values[key] not in (_OPTIONS[key][1], [])
+        ]
+        if given:
+            msg = f"{', '.join(given)}: the model says it itself; leave it out with --model"
+            raise ConfigError(msg)
+        return LaterSettings(protocol=self.values["protocol"], **self._reading())
+
+    def _reading(self) -> dict[str, Any]:
+        """Return how recordings are read."""
+        from streaming.timing import choose_timing
+
+        v = self.values
+        return {
+            "timing": choose_timing(v["timing"], v["onsets"]),
+            "unit": v["unit"],
+            "streams": tuple(v["streams"] or ()),
+            "trigger": read_trigger(v["trigger_channel"], v["trigger_mask"]),
+        }
+
+
+def takes_recordings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command recordings and the options of a fit, for its parameter `said`."""
+    return takes("said", _OPTIONS, _said)(command)
+
+
+_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "recordings": (Recordings, ...),
+    "events": (Events, None),
+    "stimuli": (Stimuli, None),
+    "track": (TrackNames, None),
+    "track_rate": (TrackRate, None),
+    "track_onset": (TrackOnset, ""),
+    "stretch": (Stretch, None),
+    "candidates": (CandidatesFile, None),
+    "space": (SpaceName, ""),
+    "picks": (Picks, "eeg"),
+    "drop": (Drop, None),
+    "unit": (SampleUnit, None),
+    "streams": (StreamNames, None),
+    "trigger_channel": (TriggerChannelName, None),
+    "trigger_mask": (TriggerMask, None),
+    "encoder": (EncoderName, "auto"),
+    "protocol": (ProtocolName, None),
+    "subject": (Subject, None),
+    "session": (Visit, None),
+    "task": (Task, None),
+    "tmin": (Tmin, None),
+    "tmax": (Tmax, None),
+    "band": (Band, None),
+    "chain_file": (ChainFile, None),
+    "timing": (TimingFile, None),
+    "onsets": (Onsets, "markers"),
+    "people": (People, None),
+}
+
+_OF_A_MODEL = {
+    "--events": "events",
+    "--stimuli": "stimuli",
+    "--track": "track",
+    "--track-rate": "track_rate",
+    "--track-onset": "track_onset",
+    "--stretch": "stretch",
+    "--candidates": "candidates",
+    "--space": "space",
+    "--picks": "picks",
+    "--drop": "drop",
+    "--encoder": "encoder",
+    "--tmin": "tmin",
+    "--tmax": "tmax",
+    "--band": "band",
+    "--chain": "chain_file",
+    "--people": "people",
+}
+
+
+def _said(recordings: list[Path], **values: Any) -> Said:
+    """Return what was said, with BIDS datasets as their files."""
+    labels = {name: values.pop(name) for name in ("subject", "session", "task")}
+    return Said(files=listed(recordings, **labels), values=values)
+
+
+def _track_settings(values: Mapping[str, Any]) -> TrackSettings | None:
     """Return which track was named, if one was."""
     from decoder.tracks import TrackSettings
 
+    names, rate, onset = values["track"], values["track_rate"], values["track_onset"]
+    stretch = values["stretch"]
     if not names and rate is None and not onset and stretch is None:
         return None
     return TrackSettings(names=tuple(names or ()), rate=rate, onset=onset, stretch=stretch)

@@ -40,6 +40,7 @@ def plot_controls(assessment: Assessment) -> Figure:
     for n, (_, score, colour) in enumerate(rows):
         axes.plot([score.low, score.high], [n, n], color=colour, lw=3, solid_capstyle="round")
         axes.plot(score.value, n, "o", color=colour, ms=8)
+        axes.plot([score.chance] * 2, [n - 0.5, n + 0.5], color="black", lw=1, ls="--")
         axes.annotate(
             f"{score.value:.3f}",
             (score.high, n),
@@ -48,7 +49,6 @@ def plot_controls(assessment: Assessment) -> Figure:
             va="center",
             color=colour,
         )
-    axes.axvline(assessment.scores.main.chance, color="black", lw=1, ls="--")
     axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
     axes.set_ylim(len(rows) - 0.5, -0.6)
     axes.margins(x=0.15)
@@ -180,5 +180,5 @@ def _curve(
     low, high = [score.low for score in scores], [score.high for score in scores]
     axes.fill_between(x, low, high, color=BAND, lw=0, label="95 % interval")
     axes.plot(x, value, color=colour, marker=marker, lw=2)
-    axes.axhline(scores[0].chance, color="black", lw=1, ls="--")
+    axes.plot(x, [score.chance for score in scores], color="black", lw=1, ls="--")
     axes.set_ylabel(label)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from decoder import plots
 from decoder.assessment import Assessment
 from decoder.patterns import Pattern
-from decoder.tables import rows_of
+from decoder.tables import lines_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -98,23 +98,15 @@ def _glance(a: Assessment) -> str:
     ]
     warnings = "".join(f'<div class="warn">{_sentence(text)}</div>' for text in a.warnings)
     boxes = "".join(f'<div class="card"><b>{v}</b><span>{k}</span></div>' for v, k in cards)
+    scores = _table(("single trials", "value", "95 % interval", "chance"), lines_of(e))
     return (
         f'{_STYLE}<div class="bc"><div class="verdict" style="background:{back};color:{front}">'
         f"<b>{_sentence(a.verdict)}</b>{says}</div>"
         f'<div class="cards">{boxes}</div>{tested}{warnings}'
-        f"<p>{_sentence(_PROTOCOLS[e.protocol])}</p>{_score_table(a)}</div>"
+        f"<p>{_sentence(_PROTOCOLS[e.protocol])}</p>{scores}"
+        "<p>Chance: what the same answers get when what was shown is exchanged within runs."
+        "</p></div>"
     )
-
-
-def _score_table(a: Assessment) -> str:
-    """Return all scores."""
-    rows = []
-    for name, score in rows_of(a.scores).items():
-        digits = 1 if name == "median rank" else 3
-        cells = (score.value, score.low, score.high, score.chance)
-        value, low, high, chance = (f"{cell:.{digits}f}" for cell in cells)
-        rows.append((name, value, f"{low} to {high}", chance))
-    return _table(("single trials", "value", "95 % interval", "chance"), rows)
 
 
 def _figures(a: Assessment) -> Iterator[tuple[str, Figure, str]]:

@@ -21,14 +21,15 @@ _SEED = 0  # the same trials give the same interval
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A number, what guessing gives, and the 95 % interval.
+    """A number, what chance gives, and the 95 % interval.
 
     Parameters
     ----------
     value : float
         The score.
     chance : float
-        What a decoder without information gets.
+        What the same answers get when what was shown is exchanged within runs, on average over
+        all orders; see `decoder.metrics`.
     low, high : float
         The 95 % interval; see `Resamples.interval`.
     """

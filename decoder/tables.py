@@ -10,10 +10,10 @@ from decoder.controls import Control
 from decoder.evaluation import Evaluation
 from decoder.resampling import Score
 
-__all__ = ["as_table", "controls_table", "rows_of"]
+__all__ = ["as_table", "controls_table", "lines_of"]
 
 
-def rows_of(evaluation: Evaluation) -> dict[str, Score]:
+def _rows_of(evaluation: Evaluation) -> dict[str, Score]:
     """Return the scores that say something, by what people call them."""
     e = evaluation
     rows = {
@@ -27,6 +27,19 @@ def rows_of(evaluation: Evaluation) -> dict[str, Score]:
     return {name: score for name, score in rows.items() if score is not None}
 
 
+def lines_of(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
+    """Return the scores as people read them: name, value, interval and chance."""
+    lines = []
+    for name, s in _rows_of(evaluation).items():
+        digits = 1 if name == "median rank" else 3
+        value, low, high, chance = (
+            f"{number:.{digits}f}" for number in (s.value, s.low, s.high, s.chance)
+        )
+        lines.append((name, value, f"{low} to {high}", chance))
+    always = f"{evaluation.majority:.3f}"
+    return [*lines, ("top-1 of who always answers what is most frequent", always, "", "")]
+
+
 def as_table(evaluation: Evaluation) -> Table:
     """Return all scores as a table for a terminal."""
     e = evaluation
@@ -34,11 +47,8 @@ def as_table(evaluation: Evaluation) -> Table:
     table = Table(title=title, caption=_caption(e))
     for column in ("score", "value", "95 % interval", "chance"):
         table.add_column(column, justify="left" if column == "score" else "right")
-    for name, score in rows_of(e).items():
-        digits = 1 if name == "median rank" else 3
-        low, high = f"{score.low:.{digits}f}", f"{score.high:.{digits}f}"
-        chance = f"{score.chance:.{digits}f}"
-        table.add_row(name, f"{score.value:.{digits}f}", f"{low} to {high}", chance)
+    for line in lines_of(e):
+        table.add_row(*line)
     return table
 
 

@@ -1,6 +1,7 @@
 """A model is a folder: ``model.json`` and ``weights.safetensors``, and nothing that executes.
 
-The weights' checksum is in ``model.json``; the model's id is a hash of both.
+The weights' checksum is in ``model.json``; the model's id is a hash of all that is there, and
+is written there too, so that what was edited is told from what was fitted.
 """
 
 from __future__ import annotations
@@ -27,7 +28,15 @@ from streaming.errors import BraincastError, ModelError
 from streaming.signal import SignalSpec, Window
 from streaming.window import Windowing, windowing_from_json
 
-__all__ = ["FORMAT_VERSION", "NON_CAUSAL", "REPORTS", "Model", "load_model", "save_model"]
+__all__ = [
+    "FORMAT_VERSION",
+    "NON_CAUSAL",
+    "REPORTS",
+    "Model",
+    "check_vacant",
+    "load_model",
+    "save_model",
+]
 
 FORMAT_VERSION = 1
 
@@ -83,7 +92,7 @@ class Model:
     training: dict[str, Any]
     scores: dict[str, Any]
     model_id: str = field(init=False)
-    """SHA-256, in hex, of both files of the folder."""
+    """SHA-256, in hex, of all that ``model.json`` says, the weights' checksum included."""
 
     def __post_init__(self) -> None:
         """Check the temperature and name the model after what it is made of."""
@@ -96,8 +105,8 @@ class Model:
                 f"{self.candidates.vectors.shape[1]} dimensions; they must match"
             )
             raise ValueError(msg)
-        text, _ = _files(self)
-        object.__setattr__(self, "model_id", hashlib.sha256(text).hexdigest())
+        values, _ = _files(self)
+        object.__setattr__(self, "model_id", _id_of(values))
 
     @property
     def space(self) -> str:
@@ -129,18 +138,21 @@ class Model:
         return Latent(vector, self.space, window.chunk.t_end, self.model_id)
 
 
-def save_model(model: Model, folder: str | Path) -> None:
-    """Write a model folder.
+def check_vacant(folder: Path, *, overwrite: bool) -> None:
+    """Refuse to write a model where something else is.
 
     Parameters
     ----------
-    model : Model
-        What to write.
-    folder : path
-        Made if need be; a model that is there already is replaced and its report removed,
-        anything else is refused.
+    folder : Path
+        Where it is to go.
+    overwrite : bool
+        Whether a model that is there already may be replaced.
+
+    Raises
+    ------
+    ModelError
+        If something is in its place.
     """
-    folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         msg = f"{folder} is a file; name a folder to write the model to"
         raise ModelError(msg)
@@ -150,7 +162,32 @@ def save_model(model: Model, folder: str | Path) -> None:
     if others:
         msg = f"{folder} holds other files, such as {others[0]}; name a new or an empty folder"
         raise ModelError(msg)
-    text, weights = _files(model)
+    if not overwrite and any((folder / name).exists() for name in (_JSON, _WEIGHTS)):
+        msg = f"{folder} holds a model already; name a new folder, or replace it by --overwrite"
+        raise ModelError(msg)
+
+
+def save_model(model: Model, folder: str | Path, *, overwrite: bool = False) -> None:
+    """Write a model folder.
+
+    Parameters
+    ----------
+    model : Model
+        What to write.
+    folder : path
+        Made if need be.
+    overwrite : bool
+        Whether a model that is there already may be replaced, and its report removed.
+
+    Raises
+    ------
+    ModelError
+        If something else is there, or it cannot be written.
+    """
+    folder = Path(folder)
+    check_vacant(folder, overwrite=overwrite)
+    values, weights = _files(model)
+    text = _text({**values, "model_id": model.model_id})
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in REPORTS:
@@ -168,10 +205,17 @@ def load_model(folder: str | Path) -> Model:
     Raises
     ------
     ModelError
-        If it is no model folder, of another version, or altered.
+        If it is no model folder, of another version, altered or edited.
     """
     folder = Path(folder)
     values = _read_json(folder)
+    said = values.pop("model_id", None)  # older ones do not say it
+    if said is not None and said != (made := _id_of(values)):
+        msg = (
+            f"{folder / _JSON} was edited: it says it is model {str(said)[:12]}..., and what "
+            f"it says makes {made[:12]}...; copy the folder again, or fit anew"
+        )
+        raise ModelError(msg)
     weights = _read_inside(folder, _WEIGHTS)
     expected = values.get("weights_sha256")
     found = hashlib.sha256(weights).hexdigest()
@@ -191,8 +235,8 @@ def load_model(folder: str | Path) -> Model:
         raise ModelError(msg) from error
 
 
-def _files(model: Model) -> tuple[bytes, bytes]:
-    """Return the contents of ``model.json`` and of the weights."""
+def _files(model: Model) -> tuple[dict[str, Any], bytes]:
+    """Return what ``model.json`` says, but for the id, and the contents of the weights."""
     arrays = {f"encoder.{name}": array for name, array in model.encoder.arrays().items()}
     arrays["candidates"] = model.candidates.vectors
     arrays["centre"] = model.centre
@@ -226,8 +270,18 @@ def _files(model: Model) -> tuple[bytes, bytes]:
             "trained": candidates.trained,
         },
     }
+    return values, weights
+
+
+def _text(values: Mapping[str, Any]) -> bytes:
+    """Return the contents of ``model.json``."""
     text = json.dumps(values, ensure_ascii=False, indent=1, allow_nan=False)
-    return text.encode() + b"\n", weights
+    return text.encode() + b"\n"
+
+
+def _id_of(values: Mapping[str, Any]) -> str:
+    """Return the id of a model."""
+    return hashlib.sha256(_text(values)).hexdigest()
 
 
 def _build(values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Model:
@@ -266,7 +320,7 @@ def _read_json(folder: Path) -> dict[str, Any]:
     """Read ``model.json`` and check that it is one of ours."""
     text = _read_inside(folder, _JSON)
     try:
-        values = json.loads(text)
+        values = json.loads(text, parse_constant=_refuse_constant)
     except ValueError as error:
         msg = f"{folder / _JSON} is not JSON ({error}); copy the folder again, or fit anew"
         raise ModelError(msg) from error
@@ -280,6 +334,12 @@ def _read_json(folder: Path) -> dict[str, Any]:
         )
         raise ModelError(msg)
     return values
+
+
+def _refuse_constant(name: str) -> None:
+    """Refuse what Python writes for numbers that JSON has not."""
+    msg = f"{name} is no number of JSON"
+    raise ValueError(msg)
 
 
 def _read_inside(folder: Path, name: str) -> bytes:

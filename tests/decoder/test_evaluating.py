@@ -66,6 +66,23 @@ def test_a_new_fit_without_a_report_leaves_no_old_one(runs: list[str], tmp_path:
     assert main(["fit", *runs[:2], *EVENTS, "-o", str(tmp_path / "m"), "--no-report"]) == 0
     left = {path.name for path in (tmp_path / "m").iterdir()}
     assert left == {"model.json", "weights.safetensors"}
+    again = ("fit", *runs[1:3], *EVENTS, "-o", str(tmp_path / "m"), "--no-report")
+    before = load_model(tmp_path / "m").model_id
+    assert main([*again, "--overwrite"]) == 0
+    assert load_model(tmp_path / "m").model_id != before
+
+
+def test_a_model_is_not_replaced_by_mistake(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (model / "model.json").read_bytes()
+    # Told before anything is read: the recording is not even there.
+    fit = ("fit", str(tmp_path / "none_raw.fif"), *EVENTS, "-o", str(model))
+    assert main([*fit]) == 2
+    assert "holds a model already; name a new folder, or replace it by --overwrite" in (
+        capsys.readouterr().err
+    )
+    assert (model / "model.json").read_bytes() == before
 
 
 def test_a_model_is_tested_on_recordings_that_were_kept_back(
@@ -109,8 +126,8 @@ def test_what_would_not_be_a_test_is_refused(
     test = ("evaluate", "--model", str(model), "-o", str(tmp_path / "e"))
     assert main([*test, *runs[1:]]) == 2
     assert "fitted to recording 1 of 3" in capsys.readouterr().err
-    assert main([*test, runs[2], "--tmax", "0.5"]) == 2
-    assert "--tmax: the model says it itself" in capsys.readouterr().err
+    assert main([*test, runs[2], "--tmax", "0.5", "--encoder", "ridge"]) == 2
+    assert "--encoder, --tmax: the model says it itself" in capsys.readouterr().err
     assert main([*test, record(tmp_path / "a_raw.fif", 9, sfreq=256.0)]) == 2
     assert "has 256 Hz, and 128 Hz are needed" in capsys.readouterr().err
     assert not (tmp_path / "e").exists()

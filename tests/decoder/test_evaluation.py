@@ -71,12 +71,13 @@ def test_scores_of_many_candidates_are_those_of_sklearn() -> None:
     for k, top in ((1, e.top1), (5, e.top5), (10, e.top10)):
         oracle = top_k_accuracy_score(truth, similarity, k=k, labels=range(30))
         assert top.value == pytest.approx(oracle)
-        assert top.chance == pytest.approx(k / 30)
+        assert top.chance == pytest.approx(k / 30, rel=0.2)
         assert top.low < top.value < top.high
     beaten = (similarity < similarity[np.arange(400), truth][:, None]).sum(1)
     assert e.pairwise.value == pytest.approx((beaten / 29).mean())
     assert e.median_rank.value == np.median(30 - beaten)
-    assert e.median_rank.chance == 15.5
+    assert e.median_rank.chance == pytest.approx(15.5, abs=1)
+    assert e.majority == np.bincount(truth).max() / 400
     assert (e.n, e.pool, e.n_groups, e.auc) == (400, 30, 5, None)
     assert e.statistic == "pairwise"
     assert e.p_value == 1 / (1 + N_PERMUTATIONS)
@@ -154,7 +155,8 @@ def test_intervals_of_six_runs_cover_the_truth() -> None:
     covered = 0
     for _ in range(400):
         values = rng.standard_normal(6)[groups] + rng.standard_normal(120)
-        mean = mean_score(norm.cdf(values), 0.5, resamples)
+        nothing = np.zeros(120, np.intp)
+        mean = mean_score(norm.cdf(values)[:, None], nothing, np.ones((120, 1)), resamples)
         covered += mean.low < 0.5 < mean.high
     assert 0.9 < covered / 400 < 0.98  # measured 0.94 over 2000; plain percentiles 0.87
 
@@ -193,7 +195,7 @@ def test_protocols_are_not_mixed() -> None:
         pools=zero_shot,
         cross_validated=False,
     )
-    assert (e.protocol, e.pool, e.top1.chance, e.auc) == ("zero_shot", 2, 0.5, None)
+    assert (e.protocol, e.pool, e.auc) == ("zero_shot", 2, None)
     better = similarity[new, truth[new]] > similarity[new, 5 - truth[new]]
     assert e.top1.value == pytest.approx(better.mean())
     assert e.pairwise.value == e.top1.value
@@ -204,7 +206,7 @@ def test_chance_follows_pools_of_different_sizes() -> None:
     truth[groups == 0] %= 2
     pools = np.array([[True, True, False, False], [True] * 4])
     e = score(similarity, truth, groups, pools=pools)
-    assert e.top1.chance == pytest.approx((0.5 + 0.25) / 2)
+    assert e.top1.chance == pytest.approx((0.5 + 0.25) / 2, abs=0.005)
     assert e.top1.low < e.top1.chance < e.top1.high
     assert e.pairwise.low < 0.5 < e.pairwise.high
 

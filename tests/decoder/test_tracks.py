@@ -50,7 +50,7 @@ def test_a_recording_of_a_deaf_listener_has_no_verdict_above_chance(tmp_path: Pa
     assert evaluation.verdict == "not above chance"
     twice = TrackSettings(names=("env", "env"))
     with pytest.raises(ConfigError, match="2 tracks for 1 recordings; name one for all"):
-        fit_recordings([path], tmp_path / "m", FitSettings(track=twice))
+        fit_recordings([path], tmp_path / "n", FitSettings(track=twice))
     with pytest.raises(ConfigError, match=r"0.5 to 60 s, got --stretch 90"):
         TrackSettings(names=("env",), stretch=90)
     with pytest.raises(ConfigError, match="belong to a track: add --track"):

@@ -80,24 +80,37 @@ def test_the_id_is_of_all_that_matters(model: Model) -> None:
     assert len({m.model_id for m in changed} | {model.model_id}) == 3
 
 
-def test_a_model_is_replaced_but_other_files_are_not(model: Model, folder: Path) -> None:
-    save_model(replace(model, temperature=2.0), folder)
+def test_a_model_is_replaced_on_demand_and_other_files_never(
+    model: Model, folder: Path
+) -> None:
+    with pytest.raises(ModelError, match="holds a model already; name a new folder, or repl"):
+        save_model(replace(model, temperature=2.0), folder)
+    assert load_model(folder).temperature == 0.1
+    save_model(replace(model, temperature=2.0), folder, overwrite=True)
     assert load_model(folder).temperature == 2.0
     (folder / "thesis.docx").write_text("")
     with pytest.raises(ModelError, match=r"holds other files, such as thesis\.docx"):
-        save_model(model, folder)
+        save_model(model, folder, overwrite=True)
     with pytest.raises(ModelError, match="is a file; name a folder"):
         save_model(model, folder / "model.json")
 
 
 def alter(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
+    """Make a folder of another writer, who does not say the model's id."""
+
     def altered(folder: Path) -> None:
         path = folder / "model.json"
         values = json.loads(path.read_text())
         change(values)
+        values.pop("model_id")
         path.write_text(json.dumps(values))
 
     return altered
+
+
+def edit(folder: Path) -> None:
+    path = folder / "model.json"
+    path.write_text(path.read_text().replace('"temperature": 0.1', '"temperature": 0.2'))
 
 
 def alter_weights(folder: Path) -> None:
@@ -121,6 +134,8 @@ def link_outside(folder: Path) -> None:
         (lambda f: (f / "model.json").write_text("{"), "is not JSON"),
         (lambda f: (f / "model.json").write_bytes(b"\xff"), "is not JSON"),
         (lambda f: (f / "model.json").write_text("[]"), "does not describe a braincast model"),
+        (lambda f: (f / "model.json").write_text('{"a": NaN}'), "is not JSON (NaN is no num"),
+        (edit, "model.json was edited: it says it is model"),
         (alter_weights, "was altered: its sha256 is"),
         (link_outside, "leads outside of the model folder"),
         (alter(lambda v: v.update(version=99)), "has model format 99, this braincast reads 1"),
@@ -142,6 +157,14 @@ def test_a_damaged_folder_is_refused(
         load_model(folder)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_model_of_before_ids_were_written_is_the_same_model(
+    model: Model, folder: Path
+) -> None:
+    assert json.loads((folder / "model.json").read_text())["model_id"] == model.model_id
+    alter(lambda _: None)(folder)
+    assert load_model(folder).model_id == model.model_id
 
 
 def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:

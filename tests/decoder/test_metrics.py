@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from decoder.metrics import beaten, exchanged, mean_score, median_score, ranks
+from decoder.resampling import bootstrap
+
+CELLS = np.array([0, 0, 0, 0, 1, 1, 1])
+TRUTH = np.array([0, 0, 0, 1, 2, 0, 2])  # unequal, and candidate 3 is never shown
+
+
+def orders() -> list[NDArray[np.intp]]:
+    """Return all that could have been shown with the same counts in each cell."""
+    return [
+        np.concatenate([one, other])
+        for one in permutations(TRUTH[CELLS == 0])
+        for other in permutations(TRUTH[CELLS == 1])
+    ]
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_chance_is_the_mean_over_all_orders(k: int) -> None:
+    similarity = np.random.default_rng(k).standard_normal((7, 4)).astype(np.float32)
+    similarity[:, 3] -= 2.0  # the decoder has learnt that it never comes
+    rank = ranks(similarity, np.ones((7, 4), bool))
+    shares = exchanged(TRUTH, CELLS, 4)
+    resamples = bootstrap(TRUTH, CELLS, [], cross_validated=True)
+    rows = np.arange(7)
+    top = mean_score(rank <= k, TRUTH, shares, resamples)
+    assert top.value == np.mean(rank[rows, TRUTH] <= k)
+    assert top.chance == pytest.approx(np.mean([rank[rows, t] <= k for t in orders()]))
+    two_way = beaten(rank, np.full((7, 1), 4))
+    score = mean_score(two_way, TRUTH, shares, resamples)
+    assert score.chance == pytest.approx(np.mean([two_way[rows, t] for t in orders()]))
+    assert score.chance > 0.5  # whoever never answers what never comes beats it each time
+    places = median_score(rank, TRUTH, shares, resamples, 4.0)
+    assert places.chance == np.median(np.array([rank[rows, t] for t in orders()]))
+
+
+def test_equal_counts_make_chance_one_of_the_pool() -> None:
+    truth, cells = np.tile(np.arange(5), 8), np.repeat([0, 1], 20)
+    similarity = np.random.default_rng(0).standard_normal((40, 5)).astype(np.float32)
+    rank = ranks(similarity, np.ones((40, 5), bool))
+    resamples = bootstrap(truth, cells, [], cross_validated=False)
+    shares = exchanged(truth, cells, 5)
+    for k in (1, 2, 5):
+        assert mean_score(rank <= k, truth, shares, resamples).chance == pytest.approx(k / 5)
+    two_way = beaten(rank, np.full((40, 1), 5))
+    assert mean_score(two_way, truth, shares, resamples).chance == pytest.approx(0.5)
+    assert median_score(rank, truth, shares, resamples, 5.0).chance == 3.0
+
+
+def test_the_most_frequent_answer_is_at_its_own_chance() -> None:
+    truth = (np.arange(60) % 10 == 0).astype(np.intp)
+    always = np.tile(np.array([1, 0], np.float32), (60, 1))
+    rank = ranks(always, np.ones((60, 2), bool))
+    cells = np.zeros(60, np.intp)
+    resamples = bootstrap(truth, cells, [], cross_validated=False)
+    score = mean_score(rank <= 1, truth, exchanged(truth, cells, 2), resamples)
+    assert score.value == pytest.approx(score.chance) == pytest.approx(0.9)
