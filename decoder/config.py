@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from decoder.listening import is_loopback
 from streaming.errors import ConfigError
 from streaming.timing import Timing
 
@@ -125,13 +126,54 @@ class ServerConfig(_Section):
         Address to listen on. Any other than loopback sends decodes unencrypted.
     port : int
         0 takes a free one.
+    names : tuple of str
+        Names by which clients call this machine, beside `host`.
+    tls_cert, tls_key : Path or None
+        Certificate and key, as PEM files: all is encrypted.
+    insecure : bool
+        Listen on another address than loopback and encrypt nothing.
+    tokens : Path or None
+        File of tokens, of ``braincast token``.
     open_viewer : bool
         Let a viewer in without a token; for a simulated participant only.
+
+    Raises
+    ------
+    ConfigError
+        If decodes would go over a network unencrypted without that being asked for, or if no
+        client could reach it.
     """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    names: tuple[str, ...] = ()
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    insecure: bool = False
+    tokens: Path | None = None
     open_viewer: bool = False
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> ServerConfig:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            msg = "--tls-cert and --tls-key belong together: give both, or neither"
+            raise ConfigError(msg)
+        if is_loopback(self.host):
+            return self
+        if self.tls_cert is None and not self.insecure:
+            msg = (
+                f"--host {self.host} is not this machine alone, and nothing is encrypted: give "
+                "--tls-cert and --tls-key, or leave --host and put a proxy in front (see "
+                "docs/how-to/deploy.md); --insecure sends tokens and decodes in the clear"
+            )
+            raise ConfigError(msg)
+        if self.host in {"0.0.0.0", "::"} and not self.names:  # noqa: S104 - it is refused
+            msg = (
+                f"--host {self.host} is no name that clients could call: say by which they do, "
+                "as in --allow-host lab-pc.example"
+            )
+            raise ConfigError(msg)
+        return self
 
 
 class Config(_Section):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+from ipaddress import ip_address
 
 from streaming.errors import ConfigError
 
-__all__ = ["listen", "url_of"]
+__all__ = ["is_loopback", "listen", "url_of"]
 
 SEND_BUFFER = 65536
 """Bytes the kernel may hold for a client; its default hides seconds of stale messages."""
@@ -34,7 +35,25 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def url_of(sock: socket.socket) -> str:
-    """Return the address of the page."""
+def url_of(sock: socket.socket, *, encrypted: bool = False, name: str = "") -> str:
+    """Return the address of the page; with a `name` that is not the machine's own address."""
     host, port = sock.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    host = name or host
+    scheme = "https" if encrypted else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is this machine's own, which nobody else reaches.
+
+    Examples
+    --------
+    >>> [is_loopback(host) for host in ("localhost", "127.0.0.1", "::1", "0.0.0.0")]
+    [True, True, True, False]
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -28,6 +28,8 @@ class EventLog:
         Says when an event is emitted.
     last_seq : int
         The last `seq` that is in the file.
+    observe : callable
+        Told of each event before it is published (a count); must not wait.
 
     Attributes
     ----------
@@ -36,16 +38,23 @@ class EventLog:
     """
 
     def __init__(
-        self, path: Path, publish: Callable[[Message], None], clock: Clock, last_seq: int = 0
+        self,
+        path: Path,
+        publish: Callable[[Message], None],
+        clock: Clock,
+        last_seq: int = 0,
+        observe: Callable[[Event], None] = lambda _: None,
     ) -> None:
         self._file = LineFile(path)
         self.failure = ""
         self._publish = publish
+        self._observe = observe
         self._clock = clock
         self._seq = last_seq
 
     def emit(self, event: Event) -> None:
         """Log an event and publish it; signal and latency are published only."""
+        self._observe(event)
         now = self._clock()
         stream = stream_of(event)
         if isinstance(event, Signal):

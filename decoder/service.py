@@ -7,26 +7,28 @@ import signal
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import uvicorn
-
 from decoder.config import Config
 from decoder.console import stop_signals
 from decoder.control import MarkBad
+from decoder.finished import Sessions
 from decoder.folder import SessionFolder, write_manifest
 from decoder.journal import Journal
 from decoder.listening import url_of
 from decoder.log import EventLog
+from decoder.readiness import not_alive, not_ready
 from decoder.resume import BEGINNING, Resumption
 from decoder.runtime import Runtime
-from decoder.server.app import build_app
+from decoder.server.audit import AuditLog
 from decoder.server.auth import Access
 from decoder.server.backend import Backend
 from decoder.server.hub import Hub, Message
-from decoder.server.protocol import HttpProtocol, WebSocketProtocol
+from decoder.server.listener import Server, certificate_of
+from decoder.server.metrics import Levels, Metrics
 from decoder.server.wire import PROTOCOL
 from decoder.session import Session
 from models.checkpoint import load_model
@@ -36,33 +38,6 @@ __all__ = ["Service"]
 
 SHUTDOWN = 5
 """Seconds that threads and clients get to end."""
-
-HANG_UP = 50
-"""How often, 20 ms apart, it is looked whether all clients took what was sent to them."""
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn without its handling of signals, which would end us before the recording is."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone."""
-        yield
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Say goodbye to all clients, and hang up on those that take nothing."""
-        connections = self.server_state.connections
-        for connection in list(connections):
-            connection.shutdown()
-        for _ in range(HANG_UP):
-            if not connections:
-                break
-            await asyncio.sleep(0.02)
-        for connection in list(connections):
-            if connection.transport is not None:
-                connection.transport.abort()
-        await asyncio.sleep(0)  # in which they are gone
-        await super().shutdown(sockets)
 
 
 class Service:
@@ -112,14 +87,24 @@ class Service:
         )
         self._hub = Hub(before.last_seq)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._server = _Server(self._uvicorn_config())
+        self._t_turn: float | None = None
+        self._audit = AuditLog(folder.path / "audit.jsonl")
+        self._metrics = Metrics(self._model.model_id, self._levels)
+        self._backend = self._make_backend()
+        self._server = Server(self._backend, certificate_of(config.server))
         self._error: BaseException | None = None
         write_manifest(folder, feed.hello, config)
         self.runtime = Runtime(
             self._session,
             feed,
             Journal(folder.inputs),
-            EventLog(folder.events, self._publish, feed.clock, before.last_seq),
+            EventLog(
+                folder.events,
+                self._publish,
+                feed.clock,
+                before.last_seq,
+                observe=self._metrics.observe,
+            ),
             lambda: self._hub.wants("signal"),
             feed.clock,
             before.place,
@@ -174,9 +159,13 @@ class Service:
         self._loop = loop = asyncio.get_running_loop()
         serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
 
+        def beat() -> None:
+            self._t_turn = time.monotonic()
+            _call_soon(loop, on_beat)
+
         def decode() -> None:
             try:
-                self.runtime.run(lambda: _call_soon(loop, on_beat))
+                self.runtime.run(beat)
             except BaseException as error:  # noqa: BLE001 - raised again by run
                 self._error = error
             finally:
@@ -190,13 +179,14 @@ class Service:
         finally:
             self.runtime.stop()
             await asyncio.to_thread(thread.join, SHUTDOWN)
+            self._audit.close()
 
     def _publish(self, message: Message) -> None:
         if self._loop is not None:
             _call_soon(self._loop, self._hub.publish, message)
 
-    def _uvicorn_config(self) -> uvicorn.Config:
-        backend = Backend(
+    def _make_backend(self) -> Backend:
+        return Backend(
             hub=self._hub,
             access=self._access,
             session_id=self._folder.session_id,
@@ -205,18 +195,21 @@ class Service:
             not_ready=self._not_ready,
             mark_bad=self._mark_bad,
             clock=self._source.clock,
+            not_alive=lambda: not_alive(self._t_turn, time.monotonic()),
+            models=lambda: [self._about_model() | {"active": True}],
+            sessions=Sessions(self._config.session.record, self._folder.session_id),
+            scrape=self._metrics.render,
+            audit=self._audit,
         )
-        return uvicorn.Config(
-            build_app(backend),
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            http=HttpProtocol,
-            ws=WebSocketProtocol,
-            ws_max_size=65536,
-            ws_per_message_deflate=False,
-            timeout_graceful_shutdown=2,
-            server_header=False,
+
+    def _levels(self) -> Levels:
+        peers = tuple(self._backend.peers)
+        return Levels(
+            ready=self.ready,
+            clients=Counter(peer.role or "none" for peer in peers),
+            queues={"clients": max((peer.client.n_queued for peer in peers), default=0)},
+            samples_dropped=self._source.n_dropped,
+            missed={"policy": sum(peer.client.n_missed for peer in peers)},
         )
 
     def describe(self) -> dict[str, Any]:
@@ -239,14 +232,18 @@ class Service:
             },
             "simulated": self._config.simulated,
             "latency_from": "LSL timestamp" if self._device_delay is None else "electrode",
-            "model": {
-                "id": model.model_id,
-                "space": model.space,
-                "protocol": model.protocol,
-                "windowing": model.windowing.to_json(),
-                "scores": model.scores,
-            },
+            "model": self._about_model(),
             "candidates": {"n": len(model.candidates), "hash": model.candidates.hash},
+        }
+
+    def _about_model(self) -> dict[str, Any]:
+        model = self._model
+        return {
+            "id": model.model_id,
+            "space": model.space,
+            "protocol": model.protocol,
+            "windowing": model.windowing.to_json(),
+            "scores": model.scores,
         }
 
     def _mark_bad(self, control: MarkBad) -> str:
@@ -276,13 +273,7 @@ class Service:
         return not self._not_ready()
 
     def _not_ready(self) -> str:
-        for what, good in (("source", "live"), ("decoder", "ready")):
-            state = self.runtime.states.get(what)
-            if state is None:
-                return f"no word from the {what} yet"
-            if state.state != good:
-                return f"{what} is {state.state}: {state.detail}"
-        return ""
+        return not_ready(self.runtime.states)
 
 
 def _call_soon(

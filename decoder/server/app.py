@@ -2,95 +2,116 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
-from fastapi import FastAPI, Header, HTTPException, Request, Response, WebSocket
+import uvicorn
+from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from decoder.server import wire
-from decoder.server.auth import Role
 from decoder.server.backend import Backend
 from decoder.server.connection import Connection
+from decoder.server.limits import MAX_CONNECTIONS, Limits
+from decoder.server.protocol import HttpProtocol, WebSocketProtocol
+from decoder.server.rest import router
 
-__all__ = ["build_app"]
+__all__ = ["build_app", "server_config"]
 
 STATIC = Path(__file__).parent / "static"
 
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'; "
-        "base-uri 'none'; form-action 'none'"
+        "base-uri 'none'; form-action 'none'; object-src 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     "Cache-Control": "no-store",
 }
 
+MAX_MESSAGE = 65536
+"""Bytes of a message from a client; a longer one closes the connection with 1009."""
 
-def build_app(backend: Backend) -> FastAPI:  # noqa: C901 - a list of routes, not a branch
+
+def server_config(backend: Backend) -> uvicorn.Config:
+    """Return how the application around a running session is served."""
+    return uvicorn.Config(
+        build_app(backend),
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        http=HttpProtocol,
+        ws=WebSocketProtocol,
+        ws_max_size=MAX_MESSAGE,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=2,
+        limit_concurrency=MAX_CONNECTIONS,
+        server_header=False,
+    )
+
+
+def build_app(backend: Backend) -> FastAPI:
     """Make the application around a running session."""
-    app = FastAPI(title="braincast", version=wire.PROTOCOL, docs_url=None, redoc_url=None)
-    access = backend.access
+    app = FastAPI(
+        title="braincast",
+        version=wire.PROTOCOL,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.state.backend = backend
+    app.include_router(router)
+    access, limits = backend.access, Limits()
 
     @app.middleware("http")
     async def guard(
         request: Request, proceed: Callable[[Request], Awaitable[Response]]
     ) -> Response:
-        if not access.host_allowed(request.headers.get("host", "")):
-            return JSONResponse({"detail": "unknown host"}, 403, HEADERS)
+        host = request.headers.get("host", "")
+        if not access.host_allowed(host):
+            return JSONResponse({"detail": _unknown(host)}, 403, HEADERS)
+        if request.client is not None and not limits.ask(request.client.host, time.monotonic()):
+            return JSONResponse({"detail": "too many requests: ask less often"}, 429, HEADERS)
         response = await proceed(request)
-        response.headers.update(HEADERS)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
         return response
-
-    def role_of(authorization: str) -> Role:
-        role = access.role(authorization.removeprefix("Bearer ").strip())
-        if role is None:
-            detail = "send the token that was printed at start: Authorization: Bearer TOKEN"
-            raise HTTPException(401, detail)
-        return role
-
-    @app.get("/healthz")
-    async def healthz() -> dict[str, str]:
-        """Whether the server runs."""
-        return {"status": "ok"}
-
-    @app.get("/readyz")
-    async def readyz() -> JSONResponse:
-        """Whether decodes can be expected now."""
-        reason = backend.not_ready()
-        return JSONResponse({"ready": not reason, "reason": reason}, 503 if reason else 200)
-
-    @app.get("/v1/session")
-    async def session(authorization: str = Header(default="")) -> dict[str, Any]:
-        """Say what runs."""
-        role_of(authorization)
-        return backend.describe()
-
-    @app.get("/v1/candidates")
-    async def candidates(authorization: str = Header(default="")) -> list[dict[str, Any]]:
-        """List what can be decoded."""
-        role_of(authorization)
-        return backend.candidates()
 
     @app.websocket("/v1/ws")
     async def websocket(ws: WebSocket) -> None:
-        headers = ws.headers
-        allowed = access.host_allowed(headers.get("host", "")) and access.origin_allowed(
-            headers.get("origin")
-        )
-        if not allowed:
+        address = ws.client.host if ws.client is not None else ""
+        host = ws.headers.get("host", "")
+        if not (access.host_allowed(host) and access.origin_allowed(ws.headers.get("origin"))):
+            backend.audit.write(None, address, "connect", 403)
             await ws.close(1008)  # before accept: answered with 403
             return
-        await ws.accept()
-        await Connection(ws, backend).run()
+        problem = limits.enter(address)
+        if problem:
+            backend.audit.write(None, address, "connect", 429)
+            await ws.send_denial_response(JSONResponse({"detail": problem}, 429))
+            return
+        try:
+            await ws.accept()
+            await Connection(ws, backend).run()
+        finally:
+            limits.leave(address)
 
-    @app.get("/")
+    @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
         """Serve the page."""
         return FileResponse(STATIC / "index.html")
 
     app.mount("/static", StaticFiles(directory=STATIC))
     return app
+
+
+def _unknown(host: str) -> str:
+    return f"unknown host {host[:64]!r}: start serve with --allow-host and this name"

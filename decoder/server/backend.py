@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from decoder.control import MarkBad
+from decoder.finished import Sessions
+from decoder.server.audit import AuditLog
 from decoder.server.auth import Access
 from decoder.server.hub import Hub
 from streaming.lsl_clock import Clock
+
+if TYPE_CHECKING:
+    from decoder.server.methods import Peer
 
 __all__ = ["Backend"]
 
@@ -36,6 +41,18 @@ class Backend:
         Takes channels and whether they are bad; returns what is wrong with that, or nothing.
     clock : Clock
         LSL's.
+    not_alive : callable
+        Returns why the service has to be started again; empty if it has not.
+    models : callable
+        Returns the body of ``/v1/models``.
+    sessions : Sessions
+        Those that are over.
+    scrape : callable
+        Returns the body of ``/metrics``.
+    audit : AuditLog
+        Who did what.
+    peers : set of Peer
+        Who is connected.
     """
 
     hub: Hub
@@ -46,3 +63,9 @@ class Backend:
     not_ready: Callable[[], str]
     mark_bad: Callable[[MarkBad], str]
     clock: Clock
+    not_alive: Callable[[], str] = str
+    models: Callable[[], list[dict[str, Any]]] = list
+    sessions: Sessions = field(default_factory=lambda: Sessions(None, ""))
+    scrape: Callable[[], bytes] = bytes
+    audit: AuditLog = field(default_factory=lambda: AuditLog(None))
+    peers: set[Peer] = field(default_factory=set)

@@ -13,7 +13,7 @@ from decoder.server.hub import Client
 from decoder.server.methods import METHODS, Method, Peer
 from decoder.server.rpc import Code, RpcError
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "expel"]
 
 SEND_TIMEOUT = 10.0
 """Seconds after which a client that takes nothing is closed."""
@@ -32,23 +32,28 @@ class Connection:
 
     def __init__(self, ws: WebSocket, backend: Backend) -> None:
         self._ws = ws
-        self._peer = Peer(backend, Client(backend.clock))
+        address = ws.client.host if ws.client is not None else ""
+        self._peer = Peer(backend, Client(backend.clock), address)
         self._due = 0.0  # when the next request may be answered
 
     async def run(self) -> None:
         """Serve the client until either side closes."""
         clients, client = self._peer.backend.hub.clients, self._peer.client
+        peers = self._peer.backend.peers
         clients.add(client)
+        peers.add(self._peer)
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._send_events)
                 tasks.start_soon(self._expect_authorize)
+                tasks.start_soon(self._hang_up)
                 await self._answer_requests(tasks)
                 tasks.cancel_scope.cancel()
         except* WebSocketDisconnect:
             pass
         finally:
             clients.discard(client)
+            peers.discard(self._peer)
 
     async def _send_events(self) -> None:
         while (message := await self._peer.client.next()) is not None:
@@ -59,6 +64,11 @@ class Connection:
         await anyio.sleep(PATIENCE)
         if self._peer.role is None:
             await self._close(1008, f"authorize within {PATIENCE:g} s")
+
+    async def _hang_up(self) -> None:
+        await self._peer.revoked.wait()
+        self._peer.audit("revoked", "closed")
+        await self._close(1008, "the token was revoked")
 
     async def _take_turns(self) -> None:
         """Wait if the client asks too much: the event loop belongs to all of them."""
@@ -121,25 +131,41 @@ class Connection:
             raise RpcError(Code.METHOD_NOT_FOUND, msg, request.id)
         role = self._peer.role
         if method.role is not None and role is None:
+            self._peer.audit(request.method, int(Code.UNAUTHORIZED))
             msg = "authorize first, with the token that was printed at start"
             raise RpcError(Code.UNAUTHORIZED, msg, request.id)
         if not allows(role, method.role):
+            self._peer.audit(request.method, int(Code.FORBIDDEN))
             msg = f"{request.method} needs the role {method.role}; yours is {role}"
             raise RpcError(Code.FORBIDDEN, msg, request.id)
         return request, method
 
     async def _answer(self, request: rpc.Request, method: Method) -> None:
+        done = request.method
         try:
             params = rpc.parse_params(method.params, request.params)
+            done = " ".join([done, *filter(None, [getattr(params, "action", "")])])
             result = await method.call(self._peer, params)
         except RpcError as error:
+            self._peer.audit(done, int(error.code))
             error.request_id = request.id
             await self._send(rpc.error_reply(error))
             return
+        if request.method != "time":  # which says nothing about anybody
+            self._peer.audit(done, "ok")
         if request.id is not None:
             await self._send(rpc.reply(request.id, result))
         if method.then is not None:
             method.then(self._peer, params)
+
+
+def expel(backend: Backend) -> None:
+    """Hang up on clients whose token holds no more; nothing is sent to them after it."""
+    for peer in backend.peers:
+        if peer.grant is not None and not backend.access.holds(peer.grant):
+            peer.grant = None
+            backend.hub.clients.discard(peer.client)
+            peer.revoked.set()
 
 
 def turn(due: float, now: float) -> float:

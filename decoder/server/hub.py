@@ -64,6 +64,11 @@ class Client:
         self._latest: deque[Message] = deque(maxlen=N_LATEST)
         self._wake = asyncio.Event()
 
+    @property
+    def n_queued(self) -> int:
+        """How many messages wait for the client."""
+        return len(self._lossless) + len(self._latest)
+
     def offer(self, message: Message) -> None:
         """Queue a message by the policy of its stream; never waits."""
         policy = self.policies.get(message.stream)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
 from pydantic import BaseModel
 
 from decoder.control import MarkBad
 from decoder.server import messages, wire
-from decoder.server.auth import Role
+from decoder.server.auth import Grant, Role
 from decoder.server.backend import Backend
 from decoder.server.hub import Client
 from decoder.server.rpc import Code, RpcError
@@ -19,7 +20,7 @@ from decoder.server.rpc import Code, RpcError
 __all__ = ["METHODS", "Method", "Peer"]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Peer:
     """Who calls.
 
@@ -29,16 +30,31 @@ class Peer:
         What is served.
     client : Client
         Its queues.
-    role : Role or None
+    address : str
+        Where it is.
+    grant : Grant or None
         What its token made of it; None before `authorize`.
     n_wrong : int
         How many wrong tokens it sent.
+    revoked : Event
+        Set when its token holds no more.
     """
 
     backend: Backend
     client: Client
-    role: Role | None = None
+    address: str = ""
+    grant: Grant | None = None
     n_wrong: int = 0
+    revoked: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def role(self) -> Role | None:
+        """What it may do; None before `authorize`."""
+        return None if self.grant is None else self.grant.role
+
+    def audit(self, method: str, outcome: str | int) -> None:
+        """Write down what it did."""
+        self.backend.audit.write(self.grant, self.address, method, outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +86,16 @@ class Method:
 async def authorize(peer: Peer, params: messages.Authorize) -> messages.Authorized:
     """Let a client in."""
     backend = peer.backend
-    peer.role = backend.access.role(params.token)
-    if peer.role is None:
+    granted = backend.access.grant(params.token)
+    if granted is None:
         peer.n_wrong += 1
         msg = "wrong token" if params.token else "a token is needed: it was printed at start"
         raise RpcError(Code.UNAUTHORIZED, msg)
+    peer.grant = granted
     return messages.Authorized(
         session=backend.session_id,
         protocol=wire.PROTOCOL,
-        role=peer.role,
+        role=granted.role,
         last_seq=backend.hub.last_seq,
         **_times(peer),
     )

@@ -9,22 +9,34 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import uvicorn
-
-from decoder.server.app import build_app
 from decoder.server.auth import Access
 from decoder.server.backend import Backend
 from decoder.server.hub import Hub, Message
-from decoder.server.protocol import HttpProtocol, WebSocketProtocol
+from decoder.server.listener import Certificate, Server
+from decoder.tokens import TokenFile
 
 TOKEN = "token-of-the-test"
+
+ABOUT: dict[str, Any] = {
+    "session": "S",
+    "protocol": "1",
+    "started": 1.0,
+    "source": {"name": "test", "sfreq": 100.0, "ch_names": ["Cz"]},
+    "signal": {"sfreq": 100.0, "ch_names": ["Cz"], "units": ["V"]},
+    "simulated": None,
+    "latency_from": "LSL timestamp",
+    "model": {
+        "id": "m", "space": "labels", "protocol": "closed_set", "windowing": {}, "scores": {},
+    },
+    "candidates": {"n": 1, "hash": "c"},
+}  # fmt: skip
 
 
 @dataclass
 class Serving:
     port: int
     hub: Hub
-    server: uvicorn.Server
+    server: Server
     publish: Any
 
     @property
@@ -37,32 +49,34 @@ class Serving:
 
 
 @contextmanager
-def serving(*, open_viewer: bool = False, not_ready: str = "") -> Iterator[Serving]:
+def serving(
+    *,
+    open_viewer: bool = False,
+    not_ready: str = "",
+    certificate: Certificate | None = None,
+    tokens: TokenFile | None = None,
+    **more: Any,
+) -> Iterator[Serving]:
+    """Serve; `more` is what else a `Backend` takes."""
     import asyncio
 
     hub = Hub()
     backend = Backend(
         hub=hub,
-        access=Access(TOKEN, open_viewer=open_viewer),
+        access=Access(TOKEN, open_viewer=open_viewer, tokens=tokens),
         session_id="S",
-        describe=lambda: {"session": "S"},
-        candidates=lambda: [{"id": "cat"}],
+        describe=lambda: ABOUT,
+        candidates=lambda: [{"id": "cat", "text": "a cat", "glyph": "", "trained": True}],
         not_ready=lambda: not_ready,
         mark_bad=lambda control: "" if "Cz" in control.ch_names else "no such channel",
         clock=lambda: 1.0,
+        **more,
     )
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind(("127.0.0.1", 0))
     sock.listen()
-    config = uvicorn.Config(
-        build_app(backend),
-        log_level="warning",
-        lifespan="off",
-        http=HttpProtocol,
-        ws=WebSocketProtocol,
-    )
-    server = uvicorn.Server(config)
+    server = Server(backend, certificate)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(
         target=loop.run_until_complete, args=(server.serve(sockets=[sock]),)

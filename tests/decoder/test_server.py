@@ -186,7 +186,7 @@ def test_rest_needs_the_token(server: Serving) -> None:
         assert httpx.get(base + path).status_code == 401
         assert httpx.get(base + path, headers={"Authorization": "Bearer no"}).status_code == 401
         assert httpx.get(base + path, headers=right).status_code == 200
-    assert httpx.get(base + "/healthz").json() == {"status": "ok"}
+    assert httpx.get(base + "/healthz").json() == {"status": "ok", "reason": ""}
     assert httpx.get(base + "/readyz").json() == {"ready": True, "reason": ""}
 
 

@@ -90,10 +90,19 @@ class PageMock:
         names = [f"E{i + 1}" for i in range(self.n_channels)]
         return {
             "session": self.session,
-            "source": {"sfreq": 250.0, "ch_names": names},
+            "protocol": "1",
+            "started": 0.0,
+            "source": {"name": "mock", "sfreq": 250.0, "ch_names": names},
             "signal": {"sfreq": SFREQ, "ch_names": names, "units": ["V"] * len(names)},
             "simulated": {"snr": "easy", "subject_seed": 1},
             "latency_from": "LSL timestamp",
+            "model": {
+                "id": "m",
+                "space": "labels",
+                "protocol": "closed_set",
+                "windowing": {},
+                "scores": {},
+            },
             "candidates": {"n": POOL, "hash": "c"},
         }
 

@@ -1,0 +1,203 @@
+"""What a monitor reads at ``/metrics``, as Prometheus has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.process_collector import ProcessCollector
+
+from decoder.events import (
+    Event,
+    GapFound,
+    MarkerSeen,
+    Overrun,
+    Quality,
+    Running,
+    State,
+    TextDecoded,
+)
+
+__all__ = ["CONTENT_TYPE", "Levels", "Metrics"]
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Upper edges in seconds: a hop of the chain takes one, a window of a second has to wait."""
+
+_USABLE = {"good", "noisy", "line"}
+"""Verdicts on channels whose samples are used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Levels:
+    """What is read only when somebody asks.
+
+    Parameters
+    ----------
+    ready : bool
+        Whether decodes can be expected now.
+    clients : mapping of str to int
+        How many there are in each role.
+    queues : mapping of str to int
+        How many messages or inputs wait in each queue.
+    samples_dropped : int
+        On the way to the decoder, so far.
+    missed : mapping of str to int
+        Messages that clients did not get, by reason, so far.
+    """
+
+    ready: bool
+    clients: Mapping[str, int]
+    queues: Mapping[str, int]
+    samples_dropped: int
+    missed: Mapping[str, int]
+
+
+class Metrics:
+    """Counts what a session says; `observe` and `render` may be of different threads.
+
+    Parameters
+    ----------
+    model_id : str
+        Of the model that decodes.
+    levels : callable
+        Reads what is not told by events.
+    """
+
+    def __init__(self, model_id: str, levels: Callable[[], Levels]) -> None:
+        self._registry = registry = CollectorRegistry()
+        self._levels = levels
+        self._latency = Histogram(
+            "braincast_latency_seconds",
+            "How long each stage of a decode took; total from the newest sample's timestamp.",
+            ["stage"],
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self._decodes = Counter(
+            "braincast_decodes",
+            "Windows by outcome: decoded, stale, or why there is no decode.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._gaps = Counter(
+            "braincast_gaps",
+            "Stretches that were lost before us.",
+            ["reason"],
+            registry=registry,
+        )
+        self._lost = Counter(
+            "braincast_gap_seconds",
+            "Length of the stretches that were lost before us.",
+            ["reason"],
+            registry=registry,
+        )
+        self._overruns = Counter(
+            "braincast_overruns", "Times that decoding was too slow.", registry=registry
+        )
+        self._markers = Counter(
+            "braincast_markers", "Markers by what they mean.", ["role"], registry=registry
+        )
+        self._states = Gauge(
+            "braincast_state", "1 for the state that each is in.", ["what", "state"],
+            registry=registry,
+        )  # fmt: skip
+        self._bad = Gauge(
+            "braincast_bad_channels",
+            "Channels that others stand in for, or that stand still.",
+            registry=registry,
+        )
+        self._score = Gauge(
+            "braincast_score",
+            "Share of decodes with the truth among the best k.",
+            ["protocol", "k"],
+            registry=registry,
+        )
+        self._chance = Gauge(
+            "braincast_score_chance", "What chance has.", ["protocol", "k"], registry=registry
+        )
+        self._trials = Gauge(
+            "braincast_score_trials", "Decodes with a truth.", ["protocol"], registry=registry
+        )
+        info = Gauge("braincast_info", "What runs.", ["version", "model"], registry=registry)
+        info.labels(version("braincast"), model_id).set(1)
+        ProcessCollector(registry=registry)
+        registry.register(self)
+        self._said: dict[str, str] = {}
+
+    def observe(self, event: Event) -> None:
+        """Count an event."""
+        if isinstance(event, TextDecoded):
+            self._count_decode(event)
+        elif isinstance(event, GapFound):
+            self._gaps.labels(event.gap.reason).inc()
+            self._lost.labels(event.gap.reason).inc(event.gap.duration)
+        elif isinstance(event, MarkerSeen):
+            self._markers.labels(event.role).inc()
+        elif isinstance(event, Overrun):
+            self._overruns.inc()
+        elif isinstance(event, Quality):
+            self._bad.set(sum(v not in _USABLE for v in event.channels.verdicts))
+        elif isinstance(event, State):
+            self._keep_state(event)
+
+    def _count_decode(self, decode: TextDecoded) -> None:
+        outcome = decode.abstained or ("stale" if decode.stale else "decoded")
+        self._decodes.labels(outcome).inc()
+        if not decode.abstained:
+            for stage, ms in (decode.latency_ms or {}).items():
+                self._latency.labels(stage).observe(ms / 1000)
+        for running in decode.running:
+            self._keep_score(running)
+
+    def _keep_state(self, state: State) -> None:
+        before = self._said.get(state.what)
+        if before is not None:
+            self._states.labels(state.what, before).set(0)
+        self._states.labels(state.what, state.state).set(1)
+        self._said[state.what] = state.state
+
+    def _keep_score(self, running: Running) -> None:
+        protocol = running.protocol
+        self._trials.labels(protocol).set(running.n)
+        for k, share in ((1, running.top1), (5, running.top5)):
+            self._score.labels(protocol, str(k)).set(share)
+            self._chance.labels(protocol, str(k)).set(min(1.0, k / running.pool))
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what is read only when somebody asks."""
+        now = self._levels()
+        yield GaugeMetricFamily(
+            "braincast_ready", "Whether decodes can be expected now.", value=float(now.ready)
+        )
+        clients = GaugeMetricFamily("braincast_clients", "Websockets by role.", labels=["role"])
+        for role, n in now.clients.items():
+            clients.add_metric([role], n)
+        yield clients
+        queues = GaugeMetricFamily(
+            "braincast_queue_depth", "What waits in each queue; of clients the longest.",
+            labels=["queue"],
+        )  # fmt: skip
+        for queue, n in now.queues.items():
+            queues.add_metric([queue], n)
+        yield queues
+        yield CounterMetricFamily(
+            "braincast_samples_dropped",
+            "Samples that were recorded and not decoded, because decoding was too slow.",
+            value=now.samples_dropped,
+        )
+        missed = CounterMetricFamily(
+            "braincast_client_missed", "Messages that clients did not get.", labels=["reason"]
+        )
+        for reason, n in now.missed.items():
+            missed.add_metric([reason], n)
+        yield missed
+
+    def render(self) -> bytes:
+        """Return it in Prometheus' text format; see `CONTENT_TYPE`."""
+        return generate_latest(self._registry)

@@ -1,0 +1,85 @@
+"""Encryption, and certificates that are renewed while serving."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from decoder.config import ServerConfig
+from decoder.server import listener
+from decoder.server.listener import Certificate, certificate_of
+from streaming.errors import ConfigError
+from tests.decoder.serving import serving
+
+
+def make_certificate(folder: Path, name: str) -> Certificate:
+    """A certificate for 127.0.0.1 that signed itself."""
+    folder.mkdir(exist_ok=True)
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
+        f"-subj /CN={name} -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem"
+    )
+    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+    return Certificate(folder / "cert.pem", folder / "key.pem")
+
+
+def served_by(port: int) -> str:
+    """The certificate that a server shows, in PEM."""
+    return ssl.get_server_certificate(("127.0.0.1", port), timeout=10)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Certificate:
+    return make_certificate(tmp_path / "one", "one")
+
+
+def test_all_is_encrypted_and_a_renewed_certificate_is_taken(
+    certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_certificate(tmp_path / "two", "two")
+    monkeypatch.setattr(listener, "_TICKS", 1)
+    with serving(certificate=certificate) as running:
+        trust = ssl.create_default_context(cafile=str(certificate.cert))
+        url = f"https://127.0.0.1:{running.port}/healthz"
+        assert httpx.get(url, verify=trust).json()["status"] == "ok"
+        with pytest.raises(httpx.HTTPError):
+            httpx.get(url.replace("https", "http"))
+        first = served_by(running.port)
+        other.key.replace(certificate.key)
+        other.cert.replace(certificate.cert)
+        while served_by(running.port) == first:
+            pass
+        assert served_by(running.port) == certificate.cert.read_text()
+
+
+def test_a_certificate_without_its_key_is_not_taken(
+    certificate: Certificate, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = make_certificate(tmp_path / "two", "two")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.cert, certificate.key)
+    certificate.cert.write_bytes(other.cert.read_bytes())
+    certificate.renew(context)
+    assert "the old certificate is kept" in caplog.text
+    certificate.key.write_bytes(other.key.read_bytes())
+    caplog.clear()
+    certificate.renew(context)
+    assert caplog.text == ""
+
+
+def test_what_is_no_certificate_is_said_at_once(
+    certificate: Certificate, tmp_path: Path
+) -> None:
+    (tmp_path / "no.pem").write_text("no")
+    for cert, key in (
+        (tmp_path / "none.pem", certificate.key),
+        (tmp_path / "no.pem", certificate.key),
+        (certificate.cert, tmp_path / "no.pem"),
+    ):
+        with pytest.raises(ConfigError, match="no certificate with its key"):
+            certificate_of(ServerConfig(tls_cert=cert, tls_key=key))
+    assert certificate_of(ServerConfig()) is None
