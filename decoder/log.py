@@ -69,7 +69,17 @@ class EventLog:
             self._file.write(body)
         except SessionError as error:
             self.failure = str(error)
-        self._publish(Message(stream, body, now, _retain(event), self._seq))
+        self._publish(
+            Message(
+                stream,
+                body,
+                now,
+                retain=_retain(event),
+                seq=self._seq,
+                logged=not self.failure,
+                purges=purges(event),
+            )
+        )
 
     def close(self) -> None:
         """Close the file."""
@@ -81,3 +91,8 @@ def _retain(event: Event) -> str:
     if isinstance(event, State):
         return event.what
     return "restart" if isinstance(event, GapFound) and event.gap.reason == "restart" else ""
+
+
+def purges(event: Event) -> bool:
+    """Return whether nothing from before an event is given out any more."""
+    return isinstance(event, State) and (event.what, event.state) == ("session", "stopped")

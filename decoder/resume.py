@@ -30,6 +30,8 @@ class Resumption:
         How the next session object begins.
     last_seq : int
         The last event that was logged.
+    purged : int
+        The participant's last stop, before which nothing is given out again; 0 if none.
     place : Place or None
         Where the next sample would have been; None if none was fed.
     position : Position or None
@@ -40,6 +42,7 @@ class Resumption:
 
     start: Start = FRESH_START
     last_seq: int = 0
+    purged: int = 0
     place: Place | None = None
     position: Position | None = None
     controls: tuple[MarkBad, ...] = ()
@@ -55,16 +58,7 @@ def resume(folder: SessionFolder) -> Resumption:
     """
     if not folder.events.exists():
         return BEGINNING
-    last_seq, first_trigger = 0, 0
-    ranks: dict[str, list[int]] = {"closed_set": [], "zero_shot": []}
-    for message in _lines(folder.events):
-        params = message["params"]
-        last_seq = params["seq"]
-        if message["method"] == "text":
-            first_trigger = max(first_trigger, 1 + int(params["decode_id"].rpartition("/")[2]))
-            truth = params["truth"]
-            if truth and not params["stale"]:
-                ranks["closed_set" if truth["trained"] else "zero_shot"].append(truth["rank"])
+    start, last_seq, purged = _logged(folder)
     manifest = folder.manifest()
     spec, sfreq = signal_of(manifest), manifest["signal"]["sfreq"]
     place: Place | None = None
@@ -88,7 +82,24 @@ def resume(folder: SessionFolder) -> Resumption:
     controls = (MarkBad(bads, bad=True),) if bads else ()
     hello = Hello(manifest["source"], spec, tuple(manifest["to_si"]), recording)
     position = Position(hello, first_segment, newest)
-    return Resumption(Start(first_trigger, ranks), last_seq, place, position, controls)
+    return Resumption(start, last_seq, purged, place, position, controls)
+
+
+def _logged(folder: SessionFolder) -> tuple[Start, int, int]:
+    """Return what the log says: how a session goes on, its last event, the last stop."""
+    last_seq, purged, first_trigger = 0, 0, 0
+    ranks: dict[str, list[int]] = {"closed_set": [], "zero_shot": []}
+    for message in _lines(folder.events):
+        params = message["params"]
+        last_seq = params["seq"]
+        if (params.get("what"), params.get("state")) == ("session", "stopped"):
+            purged = last_seq
+        if message["method"] == "text":
+            first_trigger = max(first_trigger, 1 + int(params["decode_id"].rpartition("/")[2]))
+            truth = params["truth"]
+            if truth and not params["stale"]:
+                ranks["closed_set" if truth["trained"] else "zero_shot"].append(truth["rank"])
+    return Start(first_trigger, ranks), last_seq, purged
 
 
 def _lines(path: Path) -> Iterator[Any]:

@@ -85,7 +85,7 @@ class Service:
         self._session = Session(
             self._model, spec, folder.session_id, freshness, start=before.start
         )
-        self._hub = Hub(before.last_seq)
+        self._hub = Hub(before.last_seq, before.purged)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._t_turn: float | None = None
         self._audit = AuditLog(folder.path / "audit.jsonl")
@@ -195,6 +195,7 @@ class Service:
             not_ready=self._not_ready,
             mark_bad=self._mark_bad,
             clock=self._source.clock,
+            events=self._folder.events,
             not_alive=lambda: not_alive(self._t_turn, time.monotonic()),
             models=lambda: [self._about_model() | {"active": True}],
             sessions=Sessions(self._config.session.record, self._folder.session_id),
@@ -209,7 +210,7 @@ class Service:
             clients=Counter(peer.role or "none" for peer in peers),
             queues={"clients": max((peer.client.n_queued for peer in peers), default=0)},
             samples_dropped=self._source.n_dropped,
-            missed={"policy": sum(peer.client.n_missed for peer in peers)},
+            missed={"policy": self._hub.n_missed + sum(peer.client.n_missed for peer in peers)},
         )
 
     def describe(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decoder.control import MarkBad
@@ -41,6 +42,8 @@ class Backend:
         Takes channels and whether they are bad; returns what is wrong with that, or nothing.
     clock : Clock
         LSL's.
+    events : Path
+        The log, from which clients resume.
     not_alive : callable
         Returns why the service has to be started again; empty if it has not.
     models : callable
@@ -63,6 +66,7 @@ class Backend:
     not_ready: Callable[[], str]
     mark_bad: Callable[[MarkBad], str]
     clock: Clock
+    events: Path
     not_alive: Callable[[], str] = str
     models: Callable[[], list[dict[str, Any]]] = list
     sessions: Sessions = field(default_factory=lambda: Sessions(None, ""))

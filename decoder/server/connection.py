@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import anyio
-from anyio.abc import TaskGroup
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from decoder.server import rpc
@@ -11,6 +10,8 @@ from decoder.server.auth import allows
 from decoder.server.backend import Backend
 from decoder.server.hub import Client
 from decoder.server.methods import METHODS, Method, Peer
+from decoder.server.protocol import LINE, WebSocketProtocol
+from decoder.server.resuming import catch_up
 from decoder.server.rpc import Code, RpcError
 
 __all__ = ["Connection", "expel"]
@@ -32,33 +33,60 @@ class Connection:
 
     def __init__(self, ws: WebSocket, backend: Backend) -> None:
         self._ws = ws
+        self._line: WebSocketProtocol = ws.scope["extensions"][LINE]
+        self._client = Client(backend.clock, self._line)
         address = ws.client.host if ws.client is not None else ""
-        self._peer = Peer(backend, Client(backend.clock), address)
+        self._peer = Peer(backend, self._client, self._resume, address)
+        self._tasks = anyio.create_task_group()
         self._due = 0.0  # when the next request may be answered
 
     async def run(self) -> None:
         """Serve the client until either side closes."""
-        clients, client = self._peer.backend.hub.clients, self._peer.client
-        peers = self._peer.backend.peers
-        clients.add(client)
+        hub, peers = self._peer.backend.hub, self._peer.backend.peers
+        hub.clients.add(self._client)
         peers.add(self._peer)
         try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._send_events)
-                tasks.start_soon(self._expect_authorize)
-                tasks.start_soon(self._hang_up)
-                await self._answer_requests(tasks)
-                tasks.cancel_scope.cancel()
+            async with self._tasks:
+                self._tasks.start_soon(self._send_events)
+                self._tasks.start_soon(self._expect_authorize)
+                self._tasks.start_soon(self._hang_up)
+                await self._answer_requests()
+                self._tasks.cancel_scope.cancel()
         except* WebSocketDisconnect:
             pass
         finally:
-            clients.discard(client)
+            hub.leave(self._client)
             peers.discard(self._peer)
 
     async def _send_events(self) -> None:
-        while (message := await self._peer.client.next()) is not None:
-            await self._send(message.body)
+        await self._taken()
+        while (message := await self._client.next()) is not None:
+            self._client.send(message)
+            await self._taken()
+        self._peer.backend.hub.n_too_slow += 1
         await self._close(1013, "too slow: subscribe with policy latest, or read faster")
+
+    async def _taken(self) -> None:
+        """Wait until the client has taken what was sent.
+
+        Raises
+        ------
+        WebSocketDisconnect
+            If it takes nothing.
+        """
+        with anyio.move_on_after(SEND_TIMEOUT) as patience:
+            await self._line.taken()
+        if patience.cancelled_caught:
+            raise WebSocketDisconnect
+
+    def _resume(self, seq: int) -> None:
+        backend = self._peer.backend
+        client, hub, path = self._client, backend.hub, backend.events
+        self._tasks.start_soon(catch_up, client, hub, path, seq, self._send_logged)
+
+    async def _send_logged(self, frame: bytes) -> None:
+        await self._taken()
+        self._line.write(frame)
 
     async def _expect_authorize(self) -> None:
         await anyio.sleep(PATIENCE)
@@ -76,8 +104,8 @@ class Connection:
         self._due = turn(self._due, now)
         await anyio.sleep(max(0.0, self._due - now))
 
-    async def _send(self, body: str | bytes) -> None:
-        """Send a frame.
+    async def _send(self, body: str) -> None:
+        """Send an answer.
 
         Raises
         ------
@@ -86,10 +114,7 @@ class Connection:
         """
         try:
             with anyio.fail_after(SEND_TIMEOUT):
-                if isinstance(body, str):
-                    await self._ws.send_text(body)
-                else:
-                    await self._ws.send_bytes(body)
+                await self._ws.send_text(body)
         except (RuntimeError, TimeoutError) as error:
             # The server closed the connection before we heard of it: a RuntimeError there.
             raise WebSocketDisconnect from error
@@ -101,7 +126,7 @@ class Connection:
             if patience.cancelled_caught:
                 raise WebSocketDisconnect
 
-    async def _answer_requests(self, tasks: TaskGroup) -> None:
+    async def _answer_requests(self) -> None:
         while self._peer.n_wrong < MAX_WRONG_TOKENS:
             frame = await self._ws.receive()
             if frame["type"] == "websocket.disconnect":
@@ -113,7 +138,7 @@ class Connection:
                 await self._send(rpc.error_reply(error))
                 continue
             if method.apart:
-                tasks.start_soon(self._answer, request, method)
+                self._tasks.start_soon(self._answer, request, method)
             else:
                 await self._answer(request, method)
         await self._close(1008, "too many wrong tokens")

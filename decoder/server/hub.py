@@ -1,26 +1,46 @@
 """From the decoder to the clients: each message encoded once, each client at its own pace.
 
-Lives on the event loop: `publish` is called there and never waits.
+Lives on the event loop: `publish` is called there and never waits. To a client that reads, a
+message is handed at once; only one that does not has a queue, by its policy:
+
+- ``lossless`` keeps all up to a bound, and is closed with 1013 beyond it;
+- ``latest`` misses what grew too old;
+- ``rate`` gets the newest message of a stream so many times a second.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import anyio
+from websockets.frames import Frame, Opcode
 
 from streaming.lsl_clock import Clock
 
-__all__ = ["Client", "Hub", "Message"]
+__all__ = ["Client", "Hub", "Line", "Message", "Policy", "frame_of"]
+
+Policy = Literal["lossless", "latest", "rate"]
 
 N_LOSSLESS = 1024
 """Messages a lossless client may lag behind before it is closed: about 50 s at 20 a second."""
 
+MAX_LAG = 10.0
+"""Seconds that it may lag behind: what is older is not delivered as if it were live."""
+
 MAX_AGE = 0.5
-"""Seconds after which a message is not worth sending to a `latest` client any more."""
+"""Seconds after which a message is not worth sending to another client any more."""
 
 N_LATEST = 64
 """Messages kept for `latest` streams: `MAX_AGE` at 128 a second."""
+
+
+def frame_of(data: bytes, opcode: Opcode = Opcode.TEXT) -> bytes:
+    """Return the websocket frame of a message, the same for all clients."""
+    return Frame(opcode, data).serialize(mask=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +60,15 @@ class Message:
         the source is away must not think it live. Empty for those that are not kept.
     seq : int
         Its place in the log; 0 for what is never logged.
+    logged : bool
+        Whether it is in the log; not if the disk failed.
+    purges : bool
+        What was queued before it is not sent any more, nor given out again from the log.
+
+    Attributes
+    ----------
+    frame : bytes
+        As it goes over the wire.
     """
 
     stream: str
@@ -47,55 +76,202 @@ class Message:
     t_emit: float
     retain: str = ""
     seq: int = 0
+    logged: bool = True
+    purges: bool = False
+    frame: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Encode it, once for all clients."""
+        body = self.body
+        text = isinstance(body, str)
+        data = body.encode() if isinstance(body, str) else body
+        frame = frame_of(data, Opcode.TEXT if text else Opcode.BINARY)
+        object.__setattr__(self, "frame", frame)
+
+
+class Line(Protocol):
+    """The way to a client."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the client took all that was written to it before."""
+
+    def write(self, frame: bytes) -> None:
+        """Write a frame; never waits."""
 
 
 class Client:
-    """The queues of one client, one for each policy.
+    """One client: what it subscribed to, and what it did not take yet.
 
-    A full queue closes a `lossless` client; a `latest` one misses what grew too old.
+    Parameters
+    ----------
+    clock : Clock
+        LSL's.
+    line : Line
+        Where messages go.
+
+    Attributes
+    ----------
+    policies : dict of str to Policy
+        Of each stream that it subscribed to.
+    resuming : set of str
+        Streams that it still gets from the log.
+    n_missed : int
+        Messages it did not get because it read too slowly.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        self.policies: dict[str, str] = {}
+    def __init__(self, clock: Clock, line: Line) -> None:
+        self.policies: dict[str, Policy] = {}
+        self.resuming: set[str] = set()
         self.n_missed = 0
+        self._n_told = 0
         self._clock = clock
+        self._line = line
         self._overflowed = False
         self._lossless: deque[Message] = deque()
-        self._latest: deque[Message] = deque(maxlen=N_LATEST)
+        self._latest: deque[Message] = deque()
+        self._paced: dict[str, _Pace] = {}
         self._wake = asyncio.Event()
 
     @property
     def n_queued(self) -> int:
         """How many messages wait for the client."""
-        return len(self._lossless) + len(self._latest)
+        paced = sum(pace.newest is not None for pace in self._paced.values())
+        return len(self._lossless) + len(self._latest) + paced
+
+    def follow(self, streams: Iterable[str], policy: Policy, rate: float = 1.0) -> None:
+        """Subscribe to streams; what waits of them from before is not sent.
+
+        Parameters
+        ----------
+        streams : iterable of str
+            Which.
+        policy : Policy
+            What to do when the client reads too slowly.
+        rate : float
+            Messages a second of each stream; for the policy ``rate`` alone.
+        """
+        for stream in streams:
+            self.leave(stream)
+            self.policies[stream] = policy
+            if policy == "rate":
+                self._paced[stream] = _Pace(1 / rate)
+
+    def leave(self, stream: str) -> bool:
+        """Unsubscribe from a stream; return whether the client had subscribed."""
+        there = self.policies.pop(stream, None) is not None or stream in self.resuming
+        self.resuming.discard(stream)
+        self._forget({stream})
+        self._paced.pop(stream, None)
+        return there
+
+    def purge(self) -> None:
+        """Forget what waits, but for how things stand."""
+        self._forget({stream for stream in self.policies if stream != "state"})
+
+    def _forget(self, streams: set[str]) -> None:
+        for queue in (self._lossless, self._latest):
+            if queue:
+                kept = [message for message in queue if message.stream not in streams]
+                queue.clear()
+                queue.extend(kept)
+        for stream in streams & self._paced.keys():
+            self._paced[stream].newest = None
 
     def offer(self, message: Message) -> None:
-        """Queue a message by the policy of its stream; never waits."""
+        """Send a message if the client reads, else queue it by its policy; never waits."""
         policy = self.policies.get(message.stream)
-        if policy is None:
+        if policy is None or self._overflowed:
             return
-        if policy == "latest":
-            self.n_missed += len(self._latest) == N_LATEST
-            self._latest.append(message)
-        elif len(self._lossless) < N_LOSSLESS:
+        idle = self._line.ready
+        if policy == "lossless":
+            if idle and not self._lossless:
+                self.send(message)
+                return
             self._lossless.append(message)
+            if len(self._lossless) > N_LOSSLESS:
+                self._overflow()
+        elif policy == "latest":
+            if idle and not self._lossless and not self._latest:
+                self.send(message)
+                return
+            if len(self._latest) == N_LATEST:
+                self._latest.popleft()
+                self.n_missed += 1
+            self._latest.append(message)
         else:
-            self._overflowed = True
+            pace, now = self._paced[message.stream], self._clock()
+            due = now >= pace.due
+            waits = pace.newest is not None
+            self.n_missed += due and waits and not idle
+            pace.newest = message
+            if due and idle and not self._lossless:
+                pace.sent(now)
+                self.send(message)
+            if waits:  # then it is known when the client gets it
+                return
         self._wake.set()
+
+    def _overflow(self) -> None:
+        self._overflowed = True
+        self._lossless.clear()
+        self._wake.set()
+
+    def send(self, message: Message) -> None:
+        """Write a message; the next after some were missed says how many that were so far."""
+        frame, body = message.frame, message.body
+        if self.n_missed != self._n_told and isinstance(body, str):
+            self._n_told = self.n_missed
+            frame = frame_of(f'{body[:-2]},"missed":{self.n_missed}}}}}'.encode())
+        self._line.write(frame)
 
     async def next(self) -> Message | None:
         """Return the next message, or None when the client has to be closed with 1013."""
-        while not self._overflowed:
-            if self._lossless:
-                return self._lossless.popleft()
-            while self._latest:
-                message = self._latest.popleft()
-                if self._clock() - message.t_emit <= MAX_AGE:
-                    return message
-                self.n_missed += 1
+        while True:
+            message = self._pop()
+            if self._overflowed or message is not None:
+                return message
             self._wake.clear()
-            await self._wake.wait()
+            dues = [pace.due for pace in self._paced.values() if pace.newest is not None]
+            with anyio.move_on_after(max(0.0, min(dues) - self._clock()) if dues else None):
+                await self._wake.wait()
+
+    def _pop(self) -> Message | None:
+        """Return what is to be sent now; None if there is nothing, or too much."""
+        now = self._clock()
+        if self._lossless and now - self._lossless[0].t_emit > MAX_LAG:
+            self._overflow()
+        if self._overflowed:
+            return None
+        if self._lossless:
+            return self._lossless.popleft()
+        while self._latest:
+            message = self._latest.popleft()
+            if now - message.t_emit <= MAX_AGE:
+                return message
+            self.n_missed += 1
+        for pace in self._paced.values():
+            newest = pace.newest
+            if newest is None or now < pace.due:
+                continue
+            if now - newest.t_emit <= MAX_AGE:
+                pace.sent(now)
+                return newest
+            self.n_missed += 1
+            pace.newest = None
         return None
+
+
+@dataclass(slots=True)
+class _Pace:
+    """The newest message of a stream, and when the client gets it."""
+
+    period: float
+    due: float = 0.0
+    newest: Message | None = None
+
+    def sent(self, now: float) -> None:
+        self.newest, self.due = None, now + self.period
 
 
 class Hub:
@@ -105,20 +281,47 @@ class Hub:
     ----------
     last_seq : int
         The last event of the log; later `publish` counts on.
+    purged : int
+        The event before which nothing is given out again; 0 if all is.
+
+    Attributes
+    ----------
+    last_logged : int
+        The last event that can be read from the log.
+    n_too_slow : int
+        Clients that were closed with 1013.
+    n_missed : int
+        What clients that left had missed.
     """
 
-    def __init__(self, last_seq: int = 0) -> None:
+    def __init__(self, last_seq: int = 0, purged: int = 0) -> None:
         self.last_seq = last_seq
+        self.last_logged = last_seq
+        self.purged = purged
         self.clients: set[Client] = set()
         self.retained: dict[str, Message] = {}
+        self.n_too_slow = 0
+        self.n_missed = 0
 
     def wants(self, stream: str) -> bool:
         """Whether any client subscribed to a stream; any thread may ask."""
         return any(stream in client.policies for client in tuple(self.clients))
 
+    def leave(self, client: Client) -> None:
+        """Forget a client, but not what it missed."""
+        self.clients.discard(client)
+        self.n_missed += client.n_missed
+
     def publish(self, message: Message) -> None:
         """Offer a message to every client."""
-        self.last_seq = message.seq or self.last_seq
+        if message.seq:
+            self.last_seq = message.seq
+            if message.logged:
+                self.last_logged = message.seq
+        if message.purges:
+            self.purged = message.seq
+            for client in self.clients:
+                client.purge()
         if message.retain:
             self.retained[message.retain] = message
         for client in self.clients:

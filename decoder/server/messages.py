@@ -5,9 +5,12 @@ The documents of the protocol are made from them too, so that they say what hold
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from decoder.server.auth import Role
+from decoder.server.hub import Policy
 
 __all__ = [
     "Authorize",
@@ -64,12 +67,26 @@ class Authorized(Times):
 class Subscribe(Params):
     """Which streams, and what to do when the client reads too slowly.
 
-    ``"lossless"`` keeps everything up to a bound, then closes with 1013; ``"latest"`` keeps the
-    newest message of each stream.
+    ``lossless`` sends all in order and closes with 1013 who lags too far behind; ``latest``
+    leaves out what grew too old; ``rate`` sends the newest message of each stream, `rate`
+    times a second. With `from_seq`, which needs ``lossless``, events come from the log first,
+    beginning with that one, then live, without hole or duplicate.
     """
 
     streams: list[str] = Field(max_length=16)
-    policy: str = Field(default="lossless", pattern="^(lossless|latest)$")
+    policy: Policy = "lossless"
+    rate: float | None = Field(default=None, gt=0, le=1000)
+    from_seq: int | None = Field(default=None, ge=1, le=2**53)
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        if (self.rate is None) is (self.policy == "rate"):
+            msg = "rate goes with the policy rate: how many messages a second of each stream"
+            raise ValueError(msg)
+        if self.from_seq is not None and self.policy != "lossless":
+            msg = "from_seq needs the policy lossless"
+            raise ValueError(msg)
+        return self
 
 
 class Failure(Result):
@@ -81,10 +98,16 @@ class Failure(Result):
 
 
 class Subscribed(Result):
-    """Which streams were subscribed to, or unsubscribed from, and which not."""
+    """Which streams were subscribed to, or unsubscribed from, and which not.
+
+    After `from_seq`, `resumed_from` is the first event that the client can get, and `missed`
+    says how many from then on are lost: none, unless the disk failed.
+    """
 
     success: list[str]
     failure: list[Failure]
+    resumed_from: int | None = None
+    missed: int | None = None
 
 
 class Unsubscribe(Params):

@@ -15,6 +15,7 @@ from decoder.server import messages, wire
 from decoder.server.auth import Grant, Role
 from decoder.server.backend import Backend
 from decoder.server.hub import Client
+from decoder.server.resuming import lost
 from decoder.server.rpc import Code, RpcError
 
 __all__ = ["METHODS", "Method", "Peer"]
@@ -30,6 +31,8 @@ class Peer:
         What is served.
     client : Client
         Its queues.
+    resume : callable
+        Begins to send what the client resumes, from this event of the log on.
     address : str
         Where it is.
     grant : Grant or None
@@ -42,6 +45,7 @@ class Peer:
 
     backend: Backend
     client: Client
+    resume: Callable[[int], None]
     address: str = ""
     grant: Grant | None = None
     n_wrong: int = 0
@@ -111,29 +115,52 @@ def _times(peer: Peer) -> dict[str, float]:
     return {"t_lsl": peer.backend.clock(), "t_unix": time.time()}
 
 
-async def subscribe(_: Peer, params: messages.Subscribe) -> messages.Subscribed:
-    """Say which of the streams there are; `follow` begins."""
+async def subscribe(peer: Peer, params: messages.Subscribe) -> messages.Subscribed:
+    """Say which of the streams there are, and from where on; `follow` begins."""
     known = ", ".join(wire.STREAMS)
-    return _subscribed(params.streams, _there(params), f"no such stream; there are {known}")
+    problem = f"no such stream; there are {known}"
+    seq, hub = params.from_seq, peer.backend.hub
+    if seq is None:
+        return _subscribed(params.streams, _there(params), problem)
+    if peer.client.resuming:
+        raise RpcError(Code.BUSY, "you are still getting events from the log")
+    if seq < hub.purged:
+        msg = f"the participant stopped at {hub.purged}: what was before is not given out again"
+        raise RpcError(Code.PURGED, msg)
+    if seq > hub.last_seq + 1:
+        msg = f"from_seq is {seq}, but the log ends with {hub.last_seq}: was it this session?"
+        raise RpcError(Code.INVALID_PARAMS, msg)
+    problem += "; signal and latency are not logged, so they cannot be resumed"
+    answer = _subscribed(params.streams, _there(params), problem)
+    missed = lost(hub, seq)
+    first = seq if seq <= hub.last_logged else hub.last_seq + 1
+    return answer.model_copy(update={"resumed_from": first, "missed": missed})
 
 
 def follow(peer: Peer, params: messages.Subscribe) -> None:
     """Begin to send streams, with what a client that comes late must know."""
-    good = _there(params)
-    peer.client.policies.update(dict.fromkeys(good, params.policy))
+    client, good = peer.client, _there(params)
+    if params.from_seq is not None:
+        for name in good:
+            client.leave(name)
+        client.resuming.update(good)
+        peer.resume(params.from_seq)
+        return
+    client.follow(good, params.policy, params.rate or 1.0)
     for message in peer.backend.hub.retained.values():
         if message.stream in good:
-            peer.client.offer(message)
+            client.offer(message)
 
 
 async def unsubscribe(peer: Peer, params: messages.Unsubscribe) -> messages.Subscribed:
     """Send streams no more."""
-    gone = [name for name in params.streams if peer.client.policies.pop(name, None)]
+    gone = [name for name in params.streams if peer.client.leave(name)]
     return _subscribed(params.streams, gone, "not subscribed")
 
 
 def _there(params: messages.Subscribe) -> list[str]:
-    return [name for name in params.streams if name in wire.STREAMS]
+    there = wire.STREAMS if params.from_seq is None else wire.LOGGED
+    return [name for name in params.streams if name in there]
 
 
 def _subscribed(asked: list[str], good: list[str], problem: str) -> messages.Subscribed:

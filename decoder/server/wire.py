@@ -29,11 +29,14 @@ from decoder.events import (
 )
 from streaming.signal import Gap
 
-__all__ = ["PROTOCOL", "STREAMS", "encode", "encode_signal", "stream_of"]
+__all__ = ["LOGGED", "PROTOCOL", "STREAMS", "encode", "encode_signal", "stream_of"]
 
 PROTOCOL = "1"
 
-STREAMS = ("text", "signal", "markers", "quality", "state", "latency")
+LOGGED = ("text", "markers", "quality", "state")
+"""Streams whose events have a `seq` and can be resumed."""
+
+STREAMS = (*LOGGED, "signal", "latency")
 
 
 def stream_of(event: Event) -> str:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from decoder.server.auth import Access
@@ -53,6 +54,8 @@ def serving(
     *,
     open_viewer: bool = False,
     not_ready: str = "",
+    events: Path = Path("no-log"),
+    last_seq: int = 0,
     certificate: Certificate | None = None,
     tokens: TokenFile | None = None,
     **more: Any,
@@ -60,7 +63,7 @@ def serving(
     """Serve; `more` is what else a `Backend` takes."""
     import asyncio
 
-    hub = Hub()
+    hub = Hub(last_seq)
     backend = Backend(
         hub=hub,
         access=Access(TOKEN, open_viewer=open_viewer, tokens=tokens),
@@ -70,6 +73,7 @@ def serving(
         not_ready=lambda: not_ready,
         mark_bad=lambda control: "" if "Cz" in control.ch_names else "no such channel",
         clock=lambda: 1.0,
+        events=events,
         **more,
     )
     sock = socket.socket()

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from decoder.config import Config
 from decoder.control import MarkBad
+from decoder.events import State
 from decoder.folder import SessionFolder, write_manifest
 from decoder.journal import Journal
 from decoder.resume import Resumption, resume
 from decoder.runtime import Place
+from decoder.server.wire import encode
 from decoder.session import FRESH_START, Start
 from streaming.link import Hello
 from streaming.link_feed import Position
@@ -59,6 +61,16 @@ def test_what_was_said_is_gone_on_from_and_torn_lines_are_cut(tmp_path: Path) ->
     assert before.controls == (MarkBad(("Pz",), bad=True),)
     assert folder.events.read_text() == "".join(lines)
     assert folder.inputs.read_text().endswith("]\n")
+
+
+def test_the_last_stop_is_known(tmp_path: Path) -> None:
+    folder = SessionFolder(tmp_path)
+    states = [State("session", state, 1.0, "") for state in ("stopped", "decoding")]
+    lines = [encode(state, seq, 1.0) + "\n" for seq, state in enumerate(states * 2, 1)]
+    folder.events.write_text("".join(lines))
+    write_manifest(folder, HELLO, Config())
+    Journal(folder.inputs).abandon()
+    assert resume(folder).purged == 3
 
 
 def test_after_another_recording_segments_go_on_counting(tmp_path: Path) -> None:

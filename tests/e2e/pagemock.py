@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ from decoder.events import (
     TextDecoded,
     Truth,
 )
-from decoder.server.app import build_app
+from decoder.server.app import server_config
 from decoder.server.auth import Access
 from decoder.server.backend import Backend
 from decoder.server.hub import Hub, Message
@@ -200,16 +201,9 @@ class PageMock:
             not_ready=str,
             mark_bad=self._mark,
             clock=lsl_clock,
+            events=Path("no-log"),
         )
-        server = uvicorn.Server(
-            uvicorn.Config(
-                build_app(backend),
-                ws="websockets-sansio",
-                log_level="warning",
-                lifespan="off",
-                timeout_graceful_shutdown=1,
-            )
-        )
+        server = uvicorn.Server(server_config(backend))
         started = threading.Event()
 
         async def run() -> None:

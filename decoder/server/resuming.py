@@ -1,0 +1,147 @@
+"""For a client that comes back: events from the log, then live ones, none missing or twice.
+
+The log is written before an event is published, so that everything up to `Hub.last_logged` can
+be read from it, also what the decoder before this one wrote. A client gets that first, in
+batches, as fast as it takes them. Once it has all, it goes live, within one step of the event
+loop, in which nothing can be published: what is later than that goes the usual way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import anyio.to_thread
+
+from decoder.server.hub import Client, Hub, frame_of
+
+__all__ = ["Entry", "catch_up", "find", "lost", "read_from"]
+
+BATCH = 1 << 16
+"""Bytes of the log that are read at once for a client."""
+
+_HEAD = re.compile(rb'\{"jsonrpc":"2\.0","method":"([a-z]+)","params":\{"seq":([0-9]+)[,}]')
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the log.
+
+    Parameters
+    ----------
+    seq : int
+        Its place.
+    stream : str
+        What it belongs to.
+    body : bytes
+        What went over the wire.
+    """
+
+    seq: int
+    stream: str
+    body: bytes
+
+
+def _entry(line: bytes) -> Entry | None:
+    head = _HEAD.match(line)
+    if head is None or not line.endswith(b"\n"):
+        return None
+    return Entry(int(head[2]), head[1].decode(), line[:-1])
+
+
+def find(file: BinaryIO, seq: int) -> int:
+    """Return where in a log the first event from `seq` on begins, in bytes; its end if none.
+
+    Needs no index: `seq` only grows, so that a few lines are looked at.
+    """
+    low, high = 0, file.seek(0, 2)
+    while low < high:
+        middle = (low + high) // 2
+        file.seek(middle)
+        if middle:
+            file.seek(middle - 1)
+            file.readline()  # up to where a line begins
+        start = file.tell()
+        entry = _entry(file.readline())
+        if entry is None or entry.seq >= seq:
+            high = middle
+        else:
+            low = start + len(entry.body) + 1
+    return low
+
+
+def read_from(path: Path, place: int, seq: int, last: int) -> tuple[list[Entry], int]:
+    """Read a batch of events.
+
+    Parameters
+    ----------
+    path : Path
+        The log.
+    place : int
+        Where to begin, as returned; 0 to look for `seq`.
+    seq, last : int
+        The first and the last event to read.
+
+    Returns
+    -------
+    entries : list of Entry
+        In order; at least one if there is one.
+    place : int
+        Where the next begins.
+    """
+    entries: list[Entry] = []
+    with path.open("rb") as file:
+        end = (place or find(file, seq)) + BATCH
+        place = file.seek(end - BATCH)
+        while place < end:
+            entry = _entry(file.readline())
+            if entry is None or entry.seq > last:
+                break
+            entries.append(entry)
+            place = file.tell()
+    return entries, place
+
+
+def lost(hub: Hub, seq: int) -> int:
+    """Return how many events from `seq` on are not in the log, because the disk failed."""
+    return max(0, hub.last_seq - max(hub.last_logged, seq - 1))
+
+
+async def catch_up(
+    client: Client,
+    hub: Hub,
+    path: Path,
+    seq: int,
+    send: Callable[[bytes], Awaitable[None]],
+) -> None:
+    """Send what the log has of the streams that a client resumes, then let it go live.
+
+    Parameters
+    ----------
+    client : Client
+        Its `resuming` are these streams.
+    hub : Hub
+        Where it goes live.
+    path : Path
+        The log.
+    seq : int
+        The first event to send.
+    send : callable
+        Sends a frame, once the client has taken those before.
+    """
+    place, n_lost = 0, lost(hub, seq)
+    while seq <= hub.last_logged:
+        entries, place = await anyio.to_thread.run_sync(
+            read_from, path, place, seq, hub.last_logged
+        )
+        for entry in entries:
+            if entry.stream in client.resuming and entry.seq >= hub.purged:
+                await send(frame_of(entry.body))
+        if not entries:
+            break
+        seq = entries[-1].seq + 1
+    client.n_missed += hub.last_seq - seq + 1 - n_lost
+    client.follow(tuple(client.resuming), "lossless")
