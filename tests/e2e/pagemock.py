@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import uvicorn
 
 from decoder.control import MarkBad
 from decoder.events import (
@@ -34,7 +33,7 @@ from decoder.events import (
     TextDecoded,
     Truth,
 )
-from decoder.server.app import server_config
+from decoder.server.listener import Server
 from decoder.server.auth import Access
 from decoder.server.backend import Backend
 from decoder.server.hub import Hub, Message
@@ -203,7 +202,7 @@ class PageMock:
             clock=lsl_clock,
             events=Path("no-log"),
         )
-        server = uvicorn.Server(server_config(backend))
+        server = Server(backend)
         started = threading.Event()
 
         async def run() -> None:
