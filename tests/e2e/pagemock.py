@@ -33,10 +33,10 @@ from decoder.events import (
     TextDecoded,
     Truth,
 )
-from decoder.server.listener import Server
 from decoder.server.auth import Access
 from decoder.server.backend import Backend
 from decoder.server.hub import Hub, Message
+from decoder.server.listener import Server
 from decoder.server.wire import encode, encode_signal, stream_of
 from streaming.lsl_clock import lsl_clock
 from streaming.signal import ChannelQuality, Marker
