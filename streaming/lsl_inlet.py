@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pylsl
@@ -26,7 +27,9 @@ _BUFFER = 1.0
 
 
 class Inlet:
-    """An open stream.
+    """An open stream, whose clock is known after `wait_for_clock`.
+
+    In two steps, so that several streams can be opened in order and measured at once.
 
     The data comes as it was sent: liblsl neither moves nor smooths timestamps (its smoothing
     is off by 2 s after a dropout of 2 s), and does not recover lost streams (it hands over a
@@ -37,7 +40,7 @@ class Inlet:
     info : pylsl.StreamInfo
         A stream that was found.
     timeout : float
-        Seconds for each of three answers: data, description, clock. The last takes 0.7 s.
+        Seconds for each of two answers: data and description.
 
     Raises
     ------
@@ -48,17 +51,13 @@ class Inlet:
     def __init__(self, info: pylsl.StreamInfo, timeout: float = 10.0) -> None:
         self.uid: str = info.uid()
         self.summary = summarise(info)
+        self.offset = 0.0
         self._inlet = pylsl.StreamInlet(info, recover=False)
-        try:
+        with self._answering():
             self._inlet.open_stream(timeout)
             self.xml: str = self._inlet.info(timeout).as_xml()
-            self.offset: float = self._inlet.time_correction(timeout)
-        except (LostError, TimeoutError) as error:
-            msg = (
-                f"{self.summary} was found but does not answer ({error}); is there a firewall "
-                f"in between (TCP and UDP 16572-16604), or did it just stop?"
-            )
-            raise SourceError(msg) from error
+            with suppress(TimeoutError):  # liblsl begins to measure when it is first asked
+                self._inlet.time_correction(0.0)
         self.description = StreamDescription.from_xml(self.xml)
         self.channel_format: int = info.channel_format()
         n_rows = max(64, round(_BUFFER * self.summary.sfreq))
@@ -66,6 +65,29 @@ class Inlet:
         if not self._is_text:
             shape = (n_rows, self.summary.n_channels)
             self._buffer: NDArray[np.generic] = np.empty(shape, self._inlet.np_dtype)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except (LostError, TimeoutError) as error:
+            msg = (
+                f"{self.summary} was found but does not answer ({error}); is there a firewall "
+                f"in between (TCP and UDP 16572-16604), or did it just stop?"
+            )
+            raise SourceError(msg) from error
+
+    def wait_for_clock(self, timeout: float = 10.0) -> Inlet:
+        """Wait until the sender's clock is measured, 0.7 s after it was opened; return self.
+
+        Raises
+        ------
+        SourceError
+            If it does not answer within `timeout` seconds.
+        """
+        with self._answering():
+            self.offset = self._inlet.time_correction(timeout)
+        return self
 
     def pull(self, timeout: float) -> tuple[NDArray[np.generic], NDArray[np.float64]]:
         """Wait for a sample, and return it with all that are there.
@@ -170,7 +192,7 @@ class Finder:
 
     def _open(self, uid: str, info: pylsl.StreamInfo) -> None:
         try:
-            inlet = Inlet(info)
+            inlet = Inlet(info).wait_for_clock()
         except SourceError as error:
             logger.info("%s", error)
             self._opened.put((uid, None))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import pylsl
@@ -21,11 +21,12 @@ from streaming.signal import Impedance
 from streaming.sources.source import ClockOffset, RawSamples, StreamHeader, Tap
 from streaming.spatial import normal_name
 
-__all__ = ["Role", "SideStreams", "Taken", "impedance_of", "open_side"]
+__all__ = ["Role", "SideStreams", "Taken", "answering", "impedance_of"]
 
 logger = logging.getLogger(__name__)
 
 Role = Literal["markers", "impedance", "aux"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -206,18 +207,18 @@ def _is_numeric(info: pylsl.StreamInfo) -> bool:
     return bool(info.channel_format() != pylsl.cf_string)
 
 
-def open_side(found: Sequence[pylsl.StreamInfo], timeout: float, *, asked: bool) -> list[Inlet]:
-    """Open streams; what does not answer is an error if it was `asked` for by name.
+def answering(ask: Callable[[T], Inlet], of: Iterable[T], *, asked: bool) -> list[Inlet]:
+    """Ask each, and pass over what does not answer, if it was not `asked` for by name.
 
     Raises
     ------
     SourceError
-        If so.
+        If it was.
     """
     inlets = []
-    for info in found:
+    for one in of:
         try:
-            inlets.append(Inlet(info, timeout))
+            inlets.append(ask(one))
         except SourceError as error:
             if asked:
                 raise

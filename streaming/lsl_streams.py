@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 import pylsl
@@ -12,25 +13,31 @@ from streaming.errors import SourceError, StreamNotFound
 
 __all__ = [
     "IMPEDANCE",
+    "Search",
     "StreamQuery",
     "StreamSummary",
-    "find_markers",
-    "find_named",
-    "find_signal",
+    "find_streams",
     "is_marker_stream",
     "is_signal",
     "list_streams",
     "marker_predicate",
+    "marker_search",
     "named",
+    "named_search",
     "quoted",
+    "signal_search",
     "summarise",
 ]
 
 IMPEDANCE = "Impedance"
 """Type of streams of impedances, as EGI's and others' programs call them."""
 
-_ROUND = 0.5
-"""Seconds in which streams answer: on one machine within 0.1."""
+_ROUND = 0.4
+"""Seconds in which streams answer: on one machine within 0.1.
+
+Liblsl asks anew each 0.5 s. A search that ends in that very moment waits another 5 s for the
+answers: with 0.5, half of them did on a busy machine; with 0.3, 0.45, 0.6 and 1.0, none of 48.
+"""
 
 _MOST = 1024
 """More streams than there are, so that a search takes its time and finds all."""
@@ -148,95 +155,126 @@ def is_marker_stream(info: pylsl.StreamInfo) -> bool:
     return bool(info.nominal_srate() == 0)
 
 
-def find_markers(names: Sequence[str] | None, timeout: float) -> list[pylsl.StreamInfo]:
-    """Find the streams of markers.
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Streams that are looked for; see `find_streams`.
 
     Parameters
     ----------
-    names : sequence of str or None
-        What they are called; None for all of type Markers that are there now.
+    predicate : str
+        LSL's query (XPath 1.0).
+    pick : callable
+        Returns those that are meant of the streams that answer, or None if not all are there.
+        May raise a SourceError if they will never be.
+    missing : callable
+        Returns the error to raise when time is up.
+    """
+
+    predicate: str
+    pick: Callable[[list[pylsl.StreamInfo]], list[pylsl.StreamInfo] | None]
+    missing: Callable[[list[pylsl.StreamInfo]], SourceError]
+
+
+def find_streams(searches: Sequence[Search], timeout: float) -> list[list[pylsl.StreamInfo]]:
+    """Look for all at once, until all are there.
+
+    Found in one look, so that none is of long ago when the last appears.
+
+    Parameters
+    ----------
+    searches : sequence of Search
+        What to look for.
     timeout : float
-        Seconds to wait for those that are named, at least 0.5.
+        Seconds to wait for streams to appear, at least 0.4.
+
+    Returns
+    -------
+    list of list of pylsl.StreamInfo
+        What each found.
 
     Raises
     ------
     StreamNotFound
-        If a named one does not appear.
+        If something does not appear; the message lists what is there.
+    SourceError
+        If it is not clear what is meant, or there is something of that name that will not do.
     """
+    deadline = time.monotonic() + timeout
+    with ThreadPoolExecutor(len(searches)) as pool:
+        while True:
+            answers = list(pool.map(_look, searches))
+            picked = [s.pick(found) for s, found in zip(searches, answers, strict=True)]
+            found = [streams for streams in picked if streams is not None]
+            if len(found) == len(searches):
+                return found
+            if time.monotonic() >= deadline:
+                n = picked.index(None)
+                raise searches[n].missing(answers[n])
+
+
+def _look(search: Search) -> list[pylsl.StreamInfo]:
+    return list(pylsl.resolve_bypred(search.predicate, _MOST, _ROUND))
+
+
+def marker_search(names: Sequence[str] | None) -> Search:
+    """Look for streams of markers: those of these names, or all of type Markers there are."""
     if names is not None:
-        return find_named(names, timeout, is_marker_stream, "is irregular")
-    found = pylsl.resolve_bypred(marker_predicate(None), _MOST, _ROUND)
-    return [info for info in found if is_marker_stream(info)]
+        return named_search(names, is_marker_stream, "is irregular")
+
+    def pick(found: list[pylsl.StreamInfo]) -> list[pylsl.StreamInfo]:
+        return [info for info in found if is_marker_stream(info)]
+
+    return Search(marker_predicate(None), pick, lambda _: _not_found("type='Markers'", []))
 
 
-def find_named(
+def named_search(
     names: Sequence[str],
-    timeout: float,
     accept: Callable[[pylsl.StreamInfo], bool] = lambda _: True,
     what: str = "",
-) -> list[pylsl.StreamInfo]:
-    """Find streams by their names.
+) -> Search:
+    """Look for streams by their names.
 
     Parameters
     ----------
     names : sequence of str
         What they are called.
-    timeout : float
-        Seconds to wait for all of them, at least 0.5.
     accept : callable
         Whether a stream of that name is meant.
     what : str
         What that asks for, in words.
-
-    Raises
-    ------
-    StreamNotFound
-        If one does not appear.
     """
-    deadline = time.monotonic() + timeout
-    while names:
-        found = [i for i in pylsl.resolve_bypred(named(names), _MOST, _ROUND) if accept(i)]
-        missing = set(names) - {info.name() for info in found}
-        if not missing:
-            return found
-        if time.monotonic() >= deadline:
-            raise _not_found(named(sorted(missing)) + (f" that {what}" if what else ""), [])
-    return []
+
+    def missing(found: list[pylsl.StreamInfo]) -> set[str]:
+        return set(names) - {info.name() for info in found if accept(info)}
+
+    def pick(found: list[pylsl.StreamInfo]) -> list[pylsl.StreamInfo] | None:
+        return None if missing(found) else [info for info in found if accept(info)]
+
+    def complain(found: list[pylsl.StreamInfo]) -> SourceError:
+        return _not_found(named(sorted(missing(found))) + (f" that {what}" if what else ""), [])
+
+    return Search(named(names), pick, complain)
 
 
-def find_signal(query: StreamQuery, timeout: float) -> pylsl.StreamInfo:
-    """Find the one stream of samples at a regular rate that answers to a description.
-
-    Parameters
-    ----------
-    query : StreamQuery
-        Which.
-    timeout : float
-        Seconds to wait for a stream to appear, at least 0.5.
-
-    Raises
-    ------
-    StreamNotFound
-        If there is none.
-    SourceError
-        If there is more than one, or only one of events.
-    """
+def signal_search(query: StreamQuery) -> Search:
+    """Look for the one stream of samples at a regular rate that answers to a description."""
     predicate = query.to_xpath()
-    deadline = time.monotonic() + timeout
-    while True:
-        found = pylsl.resolve_bypred(predicate or "name!=''", _MOST, _ROUND)
+
+    def pick(found: list[pylsl.StreamInfo]) -> list[pylsl.StreamInfo] | None:
         signals = [info for info in found if is_signal(info)]
-        if len(signals) == 1:
-            return signals[0]
-        if signals:
+        if len(signals) > 1:
             several = "; ".join(sorted(str(summarise(i)) for i in signals))
             msg = (
                 f"{len(signals)} streams answer to {predicate or 'any signal'}: {several}; "
                 f"say which by its source_id"
             )
             raise SourceError(msg)
-        if time.monotonic() >= deadline:
-            raise _not_found(predicate, found if predicate else [])
+        return signals or None
+
+    def complain(found: list[pylsl.StreamInfo]) -> SourceError:
+        return _not_found(predicate, found if predicate else [])
+
+    return Search(predicate or "name!=''", pick, complain)
 
 
 def is_signal(info: pylsl.StreamInfo) -> bool:

@@ -116,7 +116,7 @@ class _Watch:
         self._n, self._first, self._last = 0, 0.0, 0.0
         self._age = math.inf
         try:
-            self._inlet = Inlet(info, _OPEN)
+            self._inlet = Inlet(info, _OPEN).wait_for_clock(_OPEN)
             self._offsets.append(self._inlet.offset)
             if is_signal(info):
                 self._spec = self._inlet.describe(unit).spec

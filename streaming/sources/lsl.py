@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pylsl
 from numpy.typing import NDArray
 
 from streaming.description import Described
@@ -17,14 +18,15 @@ from streaming.joined import join_header, join_row
 from streaming.joiner import Joiner
 from streaming.lsl_clock import Clock, lsl_clock
 from streaming.lsl_inlet import Inlet, LostError
-from streaming.lsl_side import Role, SideStreams, impedance_of, open_side
+from streaming.lsl_side import Role, SideStreams, answering, impedance_of
 from streaming.lsl_signal import LslSignal
 from streaming.lsl_streams import (
     StreamQuery,
-    find_markers,
-    find_named,
-    find_signal,
+    find_streams,
+    marker_search,
+    named_search,
     quoted,
+    signal_search,
 )
 from streaming.rows import Piece
 from streaming.signal import Impedance, Marker, SignalSpec, SourceState
@@ -47,6 +49,14 @@ _IDLE = 0.02
 
 _MARKER_WAIT = 0.5
 """How long a marker waits for the samples of its instant before it is given out."""
+
+
+def _open(info: pylsl.StreamInfo) -> Inlet:
+    return Inlet(info, _ANSWER)
+
+
+def _measure(inlet: Inlet) -> Inlet:
+    return inlet.wait_for_clock(_ANSWER)
 
 
 class LslSource:
@@ -176,7 +186,8 @@ class LslSource:
         trigger : str, optional
             The channel that holds triggers, whatever the description says of it.
         timeout : float
-            Seconds to wait for the streams to appear.
+            Seconds to wait for the streams to appear. When they are there, it takes 1.1 s: to
+            see that there are no others, and to measure the senders' clocks.
         clock : callable
             The LSL clock.
         tap : callable, optional
@@ -198,17 +209,22 @@ class LslSource:
                 StreamQuery(predicate=f"name={quoted(s)} or source_id={quoted(s)}")
                 for s in streams
             ]
-        infos = [find_signal(query, timeout) for query in queries]
+        searches = [marker_search(markers), named_search(aux), *map(signal_search, queries)]
+        sent, recorded, *signals = find_streams(searches, timeout)
+        infos = [info for (info,) in signals]
         if len({info.uid() for info in infos}) < len(infos):
             msg = f"one signal is named twice in {', '.join(streams)}: name each once"
             raise SourceError(msg)
         # markers first: a sender may wait for somebody to take the signal and then start
-        side: list[tuple[Role, Inlet]] = []
-        found = find_markers(markers, timeout)
-        side += [("markers", i) for i in open_side(found, _ANSWER, asked=markers is not None)]
-        found = find_named(aux, timeout)
-        side += [("aux", i) for i in open_side(found, _ANSWER, asked=True)]
+        asked = markers is not None
+        said = answering(_open, sent, asked=asked)
+        beside = answering(_open, recorded, asked=True)
         inlets = [Inlet(info) for info in infos]
+        for inlet in inlets:
+            inlet.wait_for_clock()
+        side: list[tuple[Role, Inlet]] = []
+        side += [("markers", i) for i in answering(_measure, said, asked=asked)]
+        side += [("aux", i) for i in answering(_measure, beside, asked=True)]
         return cls(
             inlets,
             side,

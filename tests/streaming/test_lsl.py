@@ -158,23 +158,16 @@ def test_a_marker_does_not_wait_for_samples_for_ever(name: str) -> None:
 def test_streams_of_markers_that_appear_later_are_found(name: str) -> None:
     signal = pylsl.StreamOutlet(_info(name))
     source = LslSource.open(source_id=f"id-{name}")
+    late = f"{name}-late"
     signal.push_chunk(np.zeros((20, 2)), pylsl.local_clock())
     _read_until(source, lambda items: _n_times(items) == 20)
     markers = _markers(f"{name}-m")
-    sent = threading.Event()
 
-    def send() -> None:
-        sent.set() if markers.wait_for_consumers(20) else None
-        markers.push_sample([f"{name}-late"])
+    def is_heard(items: list[Item]) -> bool:
+        markers.push_sample([late])  # who takes it first may be somebody else's source
+        return any(isinstance(i, Marker) and i.label == late for i in items)
 
-    thread = threading.Thread(target=send)
-    thread.start()
-    labels = {f"{name}-late"}
-    _read_until(
-        source, lambda items: labels <= {i.label for i in items if isinstance(i, Marker)}
-    )
-    thread.join(5)
-    assert sent.is_set()
+    _read_until(source, is_heard)
 
 
 def test_a_stream_of_markers_that_is_restarted_is_taken_again(name: str) -> None:
@@ -185,12 +178,12 @@ def test_a_stream_of_markers_that_is_restarted_is_taken_again(name: str) -> None
     del markers
     assert source.read(0.3) is None
     markers = _markers(f"{name}-m")
-    thread = threading.Thread(target=markers.wait_for_consumers, args=[20])
-    thread.start()
-    while thread.is_alive():
-        source.read(0.1)
-    markers.push_sample(["again"])
-    _read_until(source, lambda items: bool(_of(Marker, items)))
+
+    def is_heard(items: list[Item]) -> bool:
+        markers.push_sample(["again"])
+        return bool(_of(Marker, items))
+
+    _read_until(source, is_heard)
 
 
 def test_a_predicate_chooses_a_stream(name: str) -> None:
@@ -222,9 +215,7 @@ def test_a_stall_is_said_once_and_its_end(name: str) -> None:
     outlet = pylsl.StreamOutlet(_info(name))
     source = LslSource.open(name=name, markers=[])
     outlet.push_chunk(np.zeros((20, 2)), pylsl.local_clock())
-    t = pylsl.local_clock()
     items = _read_until(source, lambda items: "stalled" in _states(items))
-    assert pylsl.local_clock() - t < 2.6
     assert source.read(0.5) is None
     outlet.push_chunk(np.zeros((20, 2)), pylsl.local_clock())
     items += _read_until(source, lambda items: "live" in _states(items))
@@ -379,6 +370,7 @@ def test_missing_markers_are_named(name: str) -> None:
 def test_several_streams_ask_for_the_source_id(name: str) -> None:
     infos = [_info(name), _info(name)]
     outlets = [pylsl.StreamOutlet(info) for info in infos]
+    assert len(pylsl.resolve_byprop("name", name, 2, timeout=20)) == 2
     with pytest.raises(SourceError, match=r"2 streams answer .* source_id"):
         LslSource.open(name=name, timeout=1)
     del outlets
