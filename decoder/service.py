@@ -33,6 +33,7 @@ from decoder.server.wire import PROTOCOL
 from decoder.session import Session
 from models.checkpoint import load_model
 from streaming.link_feed import LinkFeed
+from streaming.scalp import on_scalp
 
 __all__ = ["Service"]
 
@@ -85,6 +86,7 @@ class Service:
         self._session = Session(
             self._model, spec, folder.session_id, freshness, start=before.start
         )
+        self._places = on_scalp(self._session.markable, spec)
         self._hub = Hub(before.last_seq, before.purged)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._t_turn: float | None = None
@@ -231,6 +233,11 @@ class Service:
                 "ch_names": list(shown.ch_names),
                 "units": list(shown.units),
             },
+            "sensors": {
+                "ch_names": list(self._session.markable),
+                "places": list(self._places),
+            },
+            "clients": Counter(peer.role for peer in self._backend.peers if peer.role),
             "simulated": self._config.simulated,
             "latency_from": "LSL timestamp" if self._device_delay is None else "electrode",
             "model": self._about_model(),

@@ -12,7 +12,7 @@ from streaming.spatial import normal_name
 if TYPE_CHECKING:
     import mne
 
-__all__ = ["interpolation", "positions_of"]
+__all__ = ["centre", "interpolation", "positions_of"]
 
 _MONTAGE = "colin27_1005"
 
@@ -79,12 +79,18 @@ def interpolation(positions: NDArray[np.float64], bad: NDArray[np.intp]) -> NDAr
     identity = np.zeros((n_channels, len(good)))
     identity[good, np.arange(len(good))] = 1.0
     evoked = mne.EvokedArray(identity, info, verbose="ERROR")
-    evoked.interpolate_bads(origin=_centre(positions), verbose="ERROR")
+    evoked.interpolate_bads(origin=centre(positions), verbose="ERROR")
     return np.ascontiguousarray(evoked.data[bad])
 
 
-def _centre(positions: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Return the centre of the sphere that fits the electrodes best."""
+def centre(positions: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return the centre of the sphere that fits electrodes best.
+
+    Parameters
+    ----------
+    positions : array of shape (n_channels, 3)
+        Of the electrodes, in meters.
+    """
     # |p|^2 = 2 p.c + (r^2 - |c|^2) is linear in c and the bracket.
     design = np.column_stack([2 * positions, np.ones(len(positions))])
     x, y, z, _ = np.linalg.lstsq(design, (positions**2).sum(axis=1), rcond=None)[0].tolist()

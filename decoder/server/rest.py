@@ -66,6 +66,16 @@ class SignalInfo(_Body):
     units: list[str]
 
 
+class SensorsInfo(_Body):
+    """The channels that are watched, and where they are on the head; null: not known.
+
+    `streaming.scalp` says what the numbers are.
+    """
+
+    ch_names: list[str] = []
+    places: list[tuple[float, float] | None] = []
+
+
 class ModelInfo(_Body):
     """A model that may decode; its scores are those of its fit."""
 
@@ -96,6 +106,8 @@ class SessionInfo(BaseModel):
     started: float
     source: SourceInfo
     signal: SignalInfo
+    sensors: SensorsInfo = SensorsInfo()
+    clients: dict[str, int] = {}
     simulated: dict[str, str | int] | None
     latency_from: str
     model: ModelInfo

@@ -88,12 +88,14 @@ class PageMock:
     def about(self) -> dict[str, Any]:
         """Return the description of the session."""
         names = [f"E{i + 1}" for i in range(self.n_channels)]
+        places = [[round(np.sin(i), 2), round(np.cos(i), 2)] for i in range(self.n_channels)]
         return {
             "session": self.session,
             "protocol": "1",
             "started": 0.0,
             "source": {"name": "mock", "sfreq": 250.0, "ch_names": names},
             "signal": {"sfreq": SFREQ, "ch_names": names, "units": ["V"] * len(names)},
+            "sensors": {"ch_names": names, "places": places},
             "simulated": {"snr": "easy", "subject_seed": 1},
             "latency_from": "LSL timestamp",
             "model": {

@@ -1,4 +1,4 @@
-/** The token: taken from the address once, kept for this tab, asked for when refused. */
+/** The token: taken from the address once, kept for this tab, asked for when refused; and its use. */
 
 import { byId, say } from "./dom.js";
 
@@ -31,4 +31,25 @@ export function askToken(reason, use) {
     use(bare);
   };
   if (!dialog.open) dialog.showModal();
+}
+
+/** Ask the server for JSON. */
+export async function get(path, token) {
+  return (await request(path, token)).json();
+}
+
+/** Save what the server has at `path` as a file: a link could not carry the token. */
+export async function download(path, name, token) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await (await request(path, token)).blob());
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+async function request(path, token) {
+  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  const answer = await fetch(path, { headers });
+  if (!answer.ok) throw new Error(`${path} was refused (HTTP ${answer.status})`);
+  return answer;
 }

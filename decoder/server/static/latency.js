@@ -33,6 +33,12 @@ export class LatencyPanel {
     say(this.#losses, "");
   }
 
+  /** Say who is connected: the number of each role. */
+  count(clients = {}) {
+    const said = Object.entries(clients).filter(([, n]) => n);
+    say(byId("clients"), said.map(([role, n]) => `${n} ${role}${n === 1 ? "" : "s"}`).join(" · "));
+  }
+
   show({ stages, gaps, drops }) {
     QUANTILES.forEach((q, i) => say(byId(q), stages.total ? ms(stages.total[i]) : "–"));
     for (const [stage, { bar, key, value }] of this.#parts) {

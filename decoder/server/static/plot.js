@@ -7,6 +7,7 @@
  */
 
 import { Ring } from "./ring.js";
+import { look } from "./scalp.js";
 
 const VIEW = 5; // seconds on view
 const DELAY = 0.3; // seconds behind now: frames come every 50 ms, networks jitter
@@ -30,6 +31,7 @@ export class Plot {
   #ring = null;
   #marks = [];
   #names = [];
+  #rows = []; // the channels that are drawn, from top to bottom
   #quality = new Map(); // verdict of each channel, by name
   #units = []; // of each channel
   #scales = []; // one for each unit: {unit, factor, channels, step}, step from lane to lane
@@ -52,14 +54,32 @@ export class Plot {
     this.#still.addEventListener("change", () => (this.#stale = true));
   }
 
-  /** Say what the rows are. */
+  /** Say what the channels are; returns whether that is news. */
   describe({ ch_names: names, units }) {
+    const same = names.length === this.#names.length && names.every((n, c) => n === this.#names[c]);
+    if (same) return false; // asked for again
     this.#names = names;
     this.#units = units;
+    this.show(0, names.length);
     this.#ring = null;
     this.#marks = [];
     this.#quality.clear();
     this.#stale = true;
+    return true;
+  }
+
+  /** Draw `n` channels from `first` on. */
+  show(first, n) {
+    this.#rows = Array.from({ length: n }, (_, k) => first + k);
+    this.#stale = true;
+  }
+
+  /** Forget every sample. */
+  clear() {
+    this.#ring = null;
+    this.#marks = [];
+    this.#quality.clear();
+    this.#screen.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
   }
 
   /** Say how each channel is; its label gets a mark. */
@@ -78,6 +98,7 @@ export class Plot {
   append(frame) {
     if (!this.#ring?.fits(frame.header)) {
       this.#ring = new Ring(frame.header.n_channels, frame.header.sfreq, VIEW + AHEAD + 1);
+      if (!this.#rows.length) this.show(0, frame.header.n_channels); // not described yet
       this.#makeScales();
       this.#scaledAt = -Infinity;
       this.#stale = true;
@@ -144,7 +165,7 @@ export class Plot {
     const canvas = this.#canvas;
     canvas.width = Math.round(canvas.clientWidth * dpr);
     canvas.height = Math.round(canvas.clientHeight * dpr);
-    for (const name of ["trace", "trace-2", "muted", "rule", "mark", "right", "warn", "wrong"]) {
+    for (const name of ["trace", "trace-2", "muted", "rule", "mark", "right", "doubt", "wrong"]) {
       this.#colors[name] = style.getPropertyValue(`--${name}`);
     }
     const rem = dpr * parseFloat(getComputedStyle(document.documentElement).fontSize);
@@ -177,32 +198,31 @@ export class Plot {
   #drawLabels(family) {
     const pen = this.#screen;
     const { left, top, height, rem } = this.#box;
-    const n = this.#ring.nChannels;
-    const lane = height / n;
+    const names = this.#rows.map((c) => this.#names[c] ?? "");
+    const lane = height / names.length;
     const every = Math.ceil((0.72 * rem) / lane); // names that would overlap are left out
     pen.font = `${Math.min(0.72 * rem, lane * every * 0.95)}px ${family}`;
-    pen.fillStyle = this.#colors.muted;
     pen.textBaseline = "middle";
     pen.textAlign = "right";
-    for (let c = 0; c < n; c += every) {
-      pen.fillText(this.#names[c] ?? "", left - 0.45 * rem, top + (c + 0.5) * lane, left - 0.5 * rem);
-    }
-    for (let c = 0; c < n; c++) {
-      const verdict = this.#quality.get(this.#names[c]);
-      if (verdict) this.#drawQuality(verdict, left - 0.2 * rem, top + (c + 0.5) * lane, Math.min(0.17 * rem, 0.4 * lane));
-    }
+    names.forEach((name, row) => {
+      const y = top + (row + 0.5) * lane;
+      pen.fillStyle = this.#colors.muted;
+      if (row % every === 0) pen.fillText(name, left - 0.45 * rem, y, left - 0.5 * rem);
+      const verdict = this.#quality.get(name);
+      if (verdict) this.#drawQuality(verdict, left - 0.2 * rem, y, Math.min(0.17 * rem, 0.4 * lane));
+    });
     pen.font = `${0.8 * rem}px ${family}`; // for the notes of every frame
   }
 
   /** A dot for a good channel, a triangle for a doubtful one, a square for a bad one. */
   #drawQuality(verdict, x, y, r) {
     const pen = this.#screen;
-    const look = { good: "right", noisy: "warn", line: "warn" }[verdict] ?? "wrong";
-    pen.fillStyle = this.#colors[look];
+    const kind = look(verdict);
+    pen.fillStyle = this.#colors[{ good: "right", doubtful: "doubt", bad: "wrong" }[kind]];
     pen.beginPath();
-    if (look === "right") {
+    if (kind === "good") {
       pen.arc(x, y, 0.7 * r, 0, 2 * Math.PI);
-    } else if (look === "warn") {
+    } else if (kind === "doubtful") {
       pen.moveTo(x, y - r);
       pen.lineTo(x + r, y + r);
       pen.lineTo(x - r, y + r);
@@ -263,15 +283,16 @@ export class Plot {
     }
   }
 
-  /** Ink every other channel, from channel `parity` on. */
+  /** Ink every other row, from row `parity` on. */
   #lines(first, end, base, parity, color) {
     const ring = this.#ring;
     const { pps, height } = this.#box;
-    const lane = height / ring.nChannels;
+    const lane = height / this.#rows.length;
     const pen = this.#ink;
     pen.beginPath();
-    for (let c = parity; c < ring.nChannels; c += 2) {
-      const middle = (c + 0.5) * lane;
+    for (let row = parity; row < this.#rows.length; row += 2) {
+      const c = this.#rows[row];
+      const middle = (row + 0.5) * lane;
       const gain = lane / this.#scaleOf[c].step;
       let down = false;
       for (let i = first; i < end; i++) {
@@ -319,7 +340,7 @@ export class Plot {
       const room = (this.#marks[i + 1]?.t - t) * pps || width; // up to the next label
       pen.fillText(label, x + dpr, 0.75 * rem, Math.max(1, room - 0.4 * rem));
     }
-    const bar = (2 * height) / this.#ring.nChannels;
+    const bar = (2 * height) / this.#rows.length;
     const bottom = this.#canvas.height;
     pen.fillStyle = this.#colors.muted;
     pen.textAlign = "right";

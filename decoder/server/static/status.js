@@ -14,6 +14,11 @@ const SOURCE = {
   ahead: ["CLOCK", "bad", "Nothing here is known to be live:"],
   ended: ["ENDED", "warn", "The source has ended. Nothing here is live."],
 };
+const SESSION = {
+  stopping: ["STOPPING", "warn", "Stop was pressed. The server has not confirmed it yet."],
+  stopped: ["STOPPED", "warn", "Decoding was stopped. Nothing is decoded until somebody resumes."],
+  paused: ["PAUSED", "warn", "Decoding is paused."],
+};
 const QUIET = new Set(["ready", "settling", "unknown"]);
 
 export class Status {
@@ -21,6 +26,7 @@ export class Status {
   #source = { state: "unknown" };
   #decoder = { state: "unknown" };
   #recorder = "";
+  #session = "unknown";
   #notice = null;
   #heard = 0; // when the last frame of the signal came
 
@@ -42,6 +48,11 @@ export class Status {
     this.#link = { state: "refused" };
   }
 
+  /** The session was paused, stopped or resumed. */
+  session(state) {
+    this.#session = state;
+  }
+
   /** A frame of the signal came whose first sample was taken at `t0`. */
   frame(now, t0) {
     this.#heard = now;
@@ -52,6 +63,7 @@ export class Status {
   state(now, event) {
     if (event.what === "source") this.#source = event;
     else if (event.what === "decoder") this.#decoder = event;
+    else if (event.what === "session") return; // see `session`
     else if (event.what === "recorder") this.#recorder = `Nothing is recorded: ${event.detail}.`;
     else if (event.state === "gap") {
       this.notice(now, `${event.detail}. Windows that touch it are not decoded.`);
@@ -75,8 +87,11 @@ export class Status {
     if (link.state === "lost") {
       const wait = Math.max(0, Math.ceil(link.retry - now));
       const next = wait ? `Trying again in ${wait} s.` : "Trying again.";
-      return view("OFFLINE", "bad", `The connection to the server is lost. Nothing here is live. ${next}`, false);
+      const owed = this.#session === "stopping" ? "The stop is sent as soon as it is back. " : "";
+      return view("OFFLINE", "bad", `${owed}The connection to the server is lost. Nothing here is live. ${next}`, false);
     }
+    const stopped = this.#session === "stopped" || this.#session === "stopping";
+    if (stopped) return view(...SESSION[this.#session], false);
     if (SOURCE[this.#source.state]) {
       const [word, tone, text] = SOURCE[this.#source.state];
       return view(word, tone, `${text} ${this.#source.detail ?? ""}`.trim(), false);
@@ -88,6 +103,7 @@ export class Status {
     if (now - this.#heard > SILENCE) {
       return view("NO SIGNAL", "bad", "No signal is arriving. Nothing here is live.", false);
     }
+    if (this.#session === "paused") return view(...SESSION.paused, false);
     const noticed = this.#notice && now < this.#notice.until ? this.#notice.text : "";
     const passing = [this.#recorder, noticed].filter(Boolean).join(" ");
     if (this.#decoder.state === "settling") return view("SETTLING", "warn", passing, true);

@@ -3,7 +3,7 @@
 import { byId, glyph, make, say, shape } from "./dom.js";
 import { verdict } from "./decode.js";
 
-const N_TRIALS = 20;
+const N_TRIALS = 12;
 const NOTHING = { glyph: "", text: "–", trained: true };
 const WORDS = { right: "right", near: "in the top five", wrong: "wrong" };
 
@@ -58,6 +58,10 @@ export class TrialStrip {
 export class Herald {
   #node = byId("herald");
   #spoken = -Infinity;
+
+  clear() {
+    say(this.#node, "");
+  }
 
   tell(event, now) {
     if (!event.truth || event.abstained || now - this.#spoken < 10) return;
