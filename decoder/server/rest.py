@@ -10,6 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict
 
 from decoder.finished import Finished
+from decoder.server.asyncapi import asyncapi
 from decoder.server.auth import Grant
 from decoder.server.backend import Backend
 from decoder.server.metrics import CONTENT_TYPE
@@ -245,3 +246,9 @@ async def openapi(request: Request) -> dict[str, Any]:
     """Describe what is answered over plain HTTP."""
     described: dict[str, Any] = request.app.openapi()
     return described
+
+
+@router.get("/v1/asyncapi.json", dependencies=[_needs_role], responses=_401)
+async def describe_websocket() -> dict[str, Any]:
+    """Describe what goes over the websocket."""
+    return asyncapi()

@@ -55,7 +55,7 @@ ERRORS = {
 CLOSE_CODES = {
     1002: "no websocket",
     1007: "text that is no UTF-8",
-    1008: "no `authorize` within 10 s, or five wrong tokens",
+    1008: "no `authorize` within 10 s, five wrong tokens, or a token that was revoked",
     1009: "a message beyond 64 KiB",
     1011: "the client did not answer a ping within 20 s",
     1012: "the service stops, or starts again",
