@@ -1,48 +1,231 @@
 """A client in one file: copy it into your project; it needs `websockets` and nothing else.
 
-Works on Python 3.8 and newer. Example::
+Works on Python 3.8 and newer with websockets 13 and newer. Example::
 
     from client import connect
 
     with connect("http://127.0.0.1:8000/#token=...") as decodes:
         for event in decodes:
-            print(event.stream, event.params)
+            print(event.params["top"])
+
+and, in asyncio, ``async with connect_async(...) as decodes: async for event in decodes: ...``.
+
+When the connection breaks, or the service starts again, it is made again, and goes on where it
+broke: of streams with the policy ``"lossless"`` each event comes once, in order. `Client` is of
+one thread; an `AsyncClient` may be used by several tasks of one event loop.
 
 License: BSD-3-Clause, see https://opensource.org/license/bsd-3-clause.
 """
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import json
+import random
+import ssl as tls
 import struct
-from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+import sys
+import time
+from array import array
+from collections import deque
+from typing import (
+    Any,
+    AsyncIterator,
+    Coroutine,
+    Deque,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Literal,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+    TypedDict,
+    TypeVar,
+    Union,
+)
 from urllib.parse import parse_qs, urlsplit
 
-from websockets.exceptions import ConnectionClosed
+from websockets.asyncio.client import ClientConnection as AsyncConnection
+from websockets.asyncio.client import connect as open_async
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection
-from websockets.sync.client import connect as open_websocket
+from websockets.sync.client import connect as open_sync
 
-__all__ = ["Client", "Event", "RequestError", "connect", "split_url"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Decode",
+    "Event",
+    "Latency",
+    "Latent",
+    "Marker",
+    "Other",
+    "Policies",
+    "Quality",
+    "RequestError",
+    "Signal",
+    "State",
+    "Text",
+    "connect",
+    "connect_async",
+    "split_url",
+]
+
+PULSE = 5.0
+"""Seconds of silence after which the service is asked whether it is there."""
+
+N_SILENT = 3
+"""So many of these without a word mean that the line is dead."""
+
+WAITS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds before each attempt to connect again, at most; the last one repeats."""
+
+EMBEDDING = 120.0
+"""Seconds that new candidates may take."""
+
+_EPHEMERAL = ("latency", "latent", "signal")  # have no `seq`: what is missed is gone
+_FORBIDDEN = 1008
+_ENDED = (1000, 1001, 1012)  # done, going away, and how a service says that it is stopped
+_PURGED = -32005
+_OPTIONS: Any = {"close_timeout": 1.0, "compression": None, "max_size": 2**24}
+_UNKNOWN = "the connection broke before {} was answered: whether it was done is not known"
+
+Policies = Union[Iterable[str], Mapping[str, Union[str, float]]]
+"""Streams, all ``"lossless"``; or each with that, ``"latest"``, or messages a second."""
 
 
-_ENDED = (1000, 1001, 1012)  # done, going away, and how uvicorn says that it is stopped
+class Ranked(TypedDict):
+    """A candidate and its probability."""
+
+    id: str
+    text: str
+    p: float
+    glyph: str
 
 
-class Event(NamedTuple):
-    """What the service said.
+class Truth(TypedDict):
+    """What was really shown, and where it ranked, from 1."""
 
-    `stream` is its stream, `params` its fields. For a `signal`, `data` holds little-endian
-    float32 values, channel after channel: ``params["n_channels"]`` times ``params["n_times"]``.
-    """
+    id: str
+    text: str
+    glyph: str
+    rank: int
+    trained: bool
 
-    stream: str
+
+class Decode(TypedDict, total=False):
+    """The fields of a text event that apps use; docs/reference/protocol.md has all."""
+
+    seq: int
+    decode_id: str
+    revision: int
+    top: List[Ranked]
+    abstained: str
+    stale: bool
+    truth: Optional[Truth]
+    calibrated: bool
+    n_candidates: int
+    candidates_hash: str
+    candidates_version: int
+    model_id: str
+    quality: float
+    t_start: float
+    t_end: float
+    t_emit: float
+    latency_ms: Dict[str, float]
+    running: List[Dict[str, Any]]
+
+
+class Text(NamedTuple):
+    """A decode, or why there is none."""
+
+    params: Decode
+    stream: Literal["text"] = "text"
+
+
+class Marker(NamedTuple):
+    """A marker was seen: `t`, `label`, `role`, `candidate_id`, `text`, `glyph`."""
+
     params: Dict[str, Any]
-    data: bytes = b""
+    stream: Literal["markers"] = "markers"
+
+
+class Quality(NamedTuple):
+    """How the channels are: `ch_names`, `verdicts`, ..."""
+
+    params: Dict[str, Any]
+    stream: Literal["quality"] = "quality"
+
+
+class State(NamedTuple):
+    """Something changed its state: `what`, `state`, `t`, `detail`."""
+
+    params: Dict[str, Any]
+    stream: Literal["state"] = "state"
+
+
+class Latency(NamedTuple):
+    """How the service keeps up: `stages`, `n_decodes`, `gaps`, `drops`."""
+
+    params: Dict[str, Any]
+    stream: Literal["latency"] = "latency"
+
+
+class Signal(NamedTuple):
+    """A stretch of the signal: `t0`, `sfreq`, `n_channels`, `n_times`."""
+
+    params: Dict[str, Any]
+    data: bytes
+    stream: Literal["signal"] = "signal"
+
+    def samples(self) -> "List[array[float]]":
+        """Return the samples of each channel, in SI units."""
+        values = _floats(self.data)
+        n_times = self.params["n_times"]
+        return [values[i : i + n_times] for i in range(0, len(values), n_times or 1)]
+
+
+class Latent(NamedTuple):
+    """A window in the embedding space: `decode_id`, `space`, `t_end`, `n_dims`, ..."""
+
+    params: Dict[str, Any]
+    data: bytes
+    stream: Literal["latent"] = "latent"
+
+    def vector(self) -> "array[float]":
+        """Return the vector of length ``n_dims``."""
+        return _floats(self.data)
+
+
+class Other(NamedTuple):
+    """What a newer service says on a stream that this file does not know."""
+
+    params: Dict[str, Any]
+    data: bytes
+    stream: str
+
+
+Event = Union[Text, Marker, Quality, State, Latency, Signal, Latent, Other]
+"""What the service said. `stream` is its stream, `params` its fields."""
+
+_TEXTUAL: Dict[str, Any] = {
+    "text": Text,
+    "markers": Marker,
+    "quality": Quality,
+    "state": State,
+    "latency": Latency,
+}
+_BINARY: Dict[str, Any] = {"signal": Signal, "latent": Latent}
 
 
 class RequestError(Exception):
-    """The service answered a request with an error."""
+    """The service answered a request with an error; its codes are in the protocol."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -62,84 +245,506 @@ def split_url(url: str) -> Tuple[str, str]:
     return "{}://{}{}".format(scheme, parts.netloc, path), token
 
 
-class Client:
-    """A connection that is authorized. Iterating over it gives events as they come.
+def _floats(data: bytes) -> "array[float]":
+    values = array("f", data)
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values
 
-    `session` is what the service answered to `authorize`.
-    """
 
-    def __init__(self, ws: ClientConnection, token: str) -> None:
-        self._ws = ws
-        self._next_id = 0
-        self._waiting: List[Event] = []
-        params = {"token": token} if token else {}
-        self.session: Dict[str, Any] = self.request("authorize", params)
+class _Core:
+    """What a client knows, whatever carries it: words out, frames in, and no I/O."""
 
-    def request(self, method: str, params: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
-        """Send a request and return its result; events that come meanwhile are kept."""
-        self._next_id += 1
-        message = {
-            "jsonrpc": "2.0",
-            "id": self._next_id,
-            "method": method,
-            "params": params or {},
-        }
-        self._ws.send(json.dumps(message))
-        while True:
-            frame = self._ws.recv()
-            answer = json.loads(frame) if isinstance(frame, str) else {}
-            if "method" in answer or not isinstance(frame, str):
-                self._waiting.append(_event(frame))
-            elif "error" in answer:
-                raise RequestError(answer["error"]["code"], answer["error"]["message"])
-            elif answer.get("id") == self._next_id:
-                result: Dict[str, Any] = answer["result"]
-                return result
+    def __init__(self, url: str, streams: Policies, from_seq: Optional[int]) -> None:
+        self.address, token = split_url(url)
+        self.credentials = {"token": token} if token else {}
+        self.session: Dict[str, Any] = {}
+        self.events: Deque[Event] = deque()
+        self.answers: Dict[int, Dict[str, Any]] = {}
+        self.n_frames = 0
+        self.n_missed = 0
+        self.n_connections = 0
+        named = streams if isinstance(streams, Mapping) else dict.fromkeys(streams, "lossless")
+        self._policies: Dict[str, Union[str, float]] = dict(named)
+        self._from_seq = from_seq
+        self._next_seq = from_seq
+        self._last_id = 0
+        self._open: Set[int] = set()
 
-    def __iter__(self) -> Iterator[Event]:
-        """Give events until the service ends the connection.
+    def ask(self, method: str, params: Optional[Dict[str, Any]] = None) -> Tuple[int, str]:
+        """Return the id of a request, and the request."""
+        self._last_id += 1
+        self._open.add(self._last_id)
+        message = {"jsonrpc": "2.0", "id": self._last_id, "method": method}
+        return self._last_id, json.dumps({**message, "params": params or {}})
 
-        Raises `websockets.exceptions.ConnectionClosedError` if it broke or was refused.
+    def answer(self, number: int) -> Dict[str, Any]:
+        """Return the result of a request that was answered, or raise its error."""
+        message = self.answers.pop(number)
+        if "error" in message:
+            raise RequestError(message["error"]["code"], message["error"]["message"])
+        result: Dict[str, Any] = message["result"]
+        return result
+
+    def forget(self, number: int) -> None:
+        """Wait no longer for the answer to a request."""
+        self._open.discard(number)
+        self.answers.pop(number, None)
+
+    def welcome(self, hello: Dict[str, Any]) -> None:
+        """Take the answer to `authorize`, which decides from where to go on."""
+        if self._next_seq is None:
+            self._live(hello)
+        elif self.session and hello["session"] != self.session["session"]:
+            self._next_seq = 1  # of another session all is new
+        self.session = hello
+
+    def _live(self, hello: Dict[str, Any]) -> None:
+        last_seq = hello.get("last_seq")
+        self._next_seq = None if last_seq is None else last_seq + 1
+
+    def subscriptions(self) -> List[Dict[str, Any]]:
+        """Return the parameters of each `subscribe`."""
+        going_on = self._from_seq is not None or self.n_connections > 0
+        groups: Dict[Tuple[Union[str, float], bool], List[str]] = {}
+        for stream, policy in self._policies.items():
+            resumes = going_on and policy == "lossless" and stream not in _EPHEMERAL
+            groups.setdefault((policy, resumes), []).append(stream)
+        subscriptions = []
+        for (policy, resumes), names in groups.items():
+            params: Dict[str, Any] = {"streams": names, "policy": policy}
+            if not isinstance(policy, str):
+                params.update(policy="rate", rate=policy)
+            if resumes and self._next_seq is not None:
+                params["from_seq"] = self._next_seq
+            subscriptions.append(params)
+        return subscriptions
+
+    def instead(self, params: Dict[str, Any], refused: RequestError) -> Dict[str, Any]:
+        """Return what to ask instead when a subscription was refused, or raise that.
+
+        What was said before a participant's stop is gone for everybody: the client goes on
+        with what comes, unless it was told where to begin.
         """
-        while True:
-            while self._waiting:
-                yield self._waiting.pop(0)
-            try:
-                frame = self._ws.recv()
-            except ConnectionClosed as closed:
-                if closed.rcvd is not None and closed.rcvd.code in _ENDED:
-                    return
-                raise
-            yield _event(frame)
+        if refused.code != _PURGED or not self.n_connections:
+            raise refused
+        self._live(self.session)
+        return {key: value for key, value in params.items() if key != "from_seq"}
 
-
-def _event(frame: "str | bytes") -> Event:
-    if isinstance(frame, str):
-        message = json.loads(frame)
-        return Event(message["method"], message["params"])
-    (n,) = struct.unpack(">I", frame[:4])
-    header = json.loads(frame[4 : 4 + n])
-    return Event(header["stream"], header, frame[4 + n :])
-
-
-@contextmanager
-def connect(
-    url: str,
-    streams: Sequence[str] = ("text",),
-    policy: str = "lossless",
-    timeout: float = 10.0,
-) -> Iterator[Client]:
-    """Connect, authorize and subscribe; the connection closes at the end of the `with` block.
-
-    `url` is the address printed at start, with its token. Raises `RequestError` if the token is
-    wrong or a stream does not exist, and `OSError` if nothing listens there.
-    """
-    address, token = split_url(url)
-    with open_websocket(
-        address, open_timeout=timeout, compression=None, max_size=2**24
-    ) as websocket:
-        client = Client(websocket, token)
-        answer = client.request("subscribe", {"streams": list(streams), "policy": policy})
+    def subscribed(self, answer: Dict[str, Any]) -> None:
+        """Take the answer to `subscribe`."""
         for failure in answer["failure"]:
             raise RequestError(failure["code"], "{stream}: {message}".format(**failure))
-        yield client
+        self.n_missed += answer.get("missed", 0)
+
+    def take(self, frame: Union[str, bytes]) -> None:
+        """Take a frame: an answer, or an event, unless that came before."""
+        self.n_frames += 1
+        if not isinstance(frame, str):
+            (n,) = struct.unpack(">I", frame[:4])
+            params, data = json.loads(frame[4 : 4 + n]), frame[4 + n :]
+            stream = params["stream"]
+            kind = _BINARY.get(stream)
+            self.events.append(kind(params, data) if kind else Other(params, data, stream))
+            return
+        message = json.loads(frame)
+        if "method" not in message:
+            number = message["id"]
+            if number in self._open:
+                self._open.remove(number)
+                self.answers[number] = message
+        elif self._is_new(message["method"], message["params"].get("seq")):
+            stream, params = message["method"], message["params"]
+            kind = _TEXTUAL.get(stream)
+            self.events.append(kind(params) if kind else Other(params, b"", stream))
+
+    def _is_new(self, stream: str, seq: Optional[int]) -> bool:
+        """Say whether an event did not come before, and remember it."""
+        if seq is None or self._policies.get(stream) != "lossless":
+            return True
+        came = self.n_connections > 1 and self._next_seq is not None and seq < self._next_seq
+        self._next_seq = max(self._next_seq or 0, seq + 1)
+        return not came
+
+
+class _Blocking:
+    """Carries the words of a `Client`: its coroutines never wait for another."""
+
+    _ws: ClientConnection
+
+    def __init__(self) -> None:
+        self.mending = _NoLock()
+
+    async def open(self, address: str, timeout: float, ssl: Optional[tls.SSLContext]) -> None:
+        self._ws = open_sync(address, open_timeout=timeout, ssl=ssl, **_OPTIONS)
+
+    async def send(self, text: str) -> None:
+        self._ws.send(text)
+
+    async def receive(self, core: _Core, timeout: float) -> None:
+        core.take(self._ws.recv(timeout))
+
+    async def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    async def close(self) -> None:
+        self._ws.close()
+
+
+class _NoLock:
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+
+class _Waiting:
+    """Carries the words of an `AsyncClient`: of tasks that wait, one reads for all."""
+
+    _ws: AsyncConnection
+
+    def __init__(self) -> None:
+        self.mending = asyncio.Lock()
+        self._reading = asyncio.Lock()
+
+    async def open(self, address: str, timeout: float, ssl: Optional[tls.SSLContext]) -> None:
+        self._ws = await open_async(address, open_timeout=timeout, ssl=ssl, **_OPTIONS)
+
+    async def send(self, text: str) -> None:
+        await self._ws.send(text)
+
+    async def receive(self, core: _Core, timeout: float) -> None:
+        n_frames = core.n_frames
+        async with self._reading:
+            if core.n_frames == n_frames:
+                try:
+                    core.take(await asyncio.wait_for(self._ws.recv(), timeout))
+                except asyncio.TimeoutError as error:  # another class before Python 3.11
+                    raise TimeoutError from error
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def close(self) -> None:
+        await self._ws.close()
+
+
+class _Line:
+    """Keeps a connection: all that a client does, whether it blocks or not."""
+
+    def __init__(
+        self, core: _Core, carrier: Union[_Blocking, _Waiting], settings: "_Settings"
+    ) -> None:
+        self.core = core
+        self._carrier = carrier
+        self._settings = settings
+        self._n_silent = 0
+
+    async def open(self) -> None:
+        """Connect, authorize and subscribe."""
+        core, (timeout, _, ssl) = self.core, self._settings
+        await self._carrier.open(core.address, timeout, ssl)
+        try:
+            core.welcome(await self.ask("authorize", core.credentials))
+            for params in core.subscriptions():
+                try:
+                    answer = await self.ask("subscribe", params)
+                except RequestError as refused:
+                    answer = await self.ask("subscribe", core.instead(params, refused))
+                core.subscribed(answer)
+        except BaseException:
+            await self._carrier.close()
+            raise
+        core.n_connections += 1
+        self._n_silent = 0
+
+    async def ask(
+        self, method: str, params: Optional[Dict[str, Any]], timeout: float = 0.0
+    ) -> Dict[str, Any]:
+        """Send a request and return its result."""
+        core, connection = self.core, self.core.n_connections
+        deadline = time.monotonic() + (timeout or self._settings.timeout)
+        number, message = core.ask(method, params)
+        try:
+            await self._carrier.send(message)
+            while number not in core.answers:
+                await self._carrier.receive(core, max(0.0, deadline - time.monotonic()))
+                if core.n_connections != connection:
+                    raise ConnectionResetError(_UNKNOWN.format(method))
+            return core.answer(number)
+        finally:
+            core.forget(number)
+
+    async def request(
+        self, method: str, params: Optional[Dict[str, Any]], timeout: float
+    ) -> Dict[str, Any]:
+        """Send a request once, and connect again if that broke."""
+        connection = self.core.n_connections
+        try:
+            return await self.ask(method, params, timeout)
+        except ConnectionClosed as closed:
+            await self._again(closed, connection)
+            raise ConnectionResetError(_UNKNOWN.format(method)) from closed
+
+    async def next(self) -> Optional[Event]:
+        """Return the next event; None if the service ended and does not come back."""
+        core = self.core
+        while not core.events:
+            connection = core.n_connections
+            try:
+                await self._listen()
+            except ConnectionClosed as closed:
+                if not await self._again(closed, connection):
+                    return None
+        return core.events.popleft()
+
+    async def _listen(self) -> None:
+        try:
+            await self._carrier.receive(self.core, PULSE)
+            self._n_silent = 0
+        except TimeoutError:
+            self._n_silent += 1
+            if self._n_silent < N_SILENT:
+                number, message = self.core.ask("time")
+                self.core.forget(number)  # that anything comes is enough
+                await self._carrier.send(message)
+            else:
+                await self._carrier.close()  # which the next `receive` says
+
+    async def _again(self, closed: ConnectionClosed, connection: int) -> bool:
+        """Connect again; return False if the service ended, and does not come back."""
+        code = closed.rcvd.code if closed.rcvd is not None else None
+        if code == _FORBIDDEN:
+            raise closed
+        problem: Exception = closed
+        deadline = time.monotonic() + self._settings.patience
+        async with self._carrier.mending:
+            if self.core.n_connections != connection:
+                return True  # another task did
+            for n in itertools.count():
+                wait = WAITS[min(n, len(WAITS) - 1)] * random.uniform(0.5, 1.0)
+                if time.monotonic() + wait > deadline:
+                    break
+                await self._carrier.sleep(wait)
+                try:
+                    await self.open()
+                except (OSError, WebSocketException, asyncio.TimeoutError) as error:
+                    if isinstance(error, InvalidStatus) and error.response.status_code == 403:
+                        raise
+                    problem = error
+                else:
+                    return True
+        if code in _ENDED:
+            return False
+        raise problem
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._carrier.close()
+
+
+class _Settings(NamedTuple):
+    timeout: float
+    patience: float
+    ssl: Optional[tls.SSLContext]
+
+
+_Result = TypeVar("_Result")
+
+
+def _at_once(coroutine: "Coroutine[Any, Any, _Result]") -> _Result:
+    """Run a coroutine that never waits for another."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        result: _Result = done.value
+        return result
+    raise AssertionError
+
+
+class _Client:
+    """What both clients are.
+
+    Attributes
+    ----------
+    session : dict
+        What the service answered to `authorize`: `session`, `role`, ...
+    n_missed : int
+        Events that could not be had when it went on: the service had them no longer.
+    n_connections : int
+        How often it was connected.
+    """
+
+    _line: _Line
+
+    @property
+    def session(self) -> Dict[str, Any]:
+        return self._line.core.session
+
+    @property
+    def n_missed(self) -> int:
+        return self._line.core.n_missed
+
+    @property
+    def n_connections(self) -> int:
+        return self._line.core.n_connections
+
+
+class Client(_Client):
+    """A connection that is authorized and subscribed; `connect` makes one.
+
+    Iterating over it gives events as they come. For one thread.
+    """
+
+    def __init__(self, core: _Core, settings: _Settings) -> None:
+        self._line = _Line(core, _Blocking(), settings)
+        _at_once(self._line.open())
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        _at_once(self._line.close())
+
+    def __iter__(self) -> Iterator[Event]:
+        """Give events; see `connect` for when it ends, and what it raises."""
+        while True:
+            event = _at_once(self._line.next())
+            if event is None:
+                return
+            yield event
+
+    def request(
+        self, method: str, params: Optional[Dict[str, Any]] = None, timeout: float = 0.0
+    ) -> Dict[str, Any]:
+        """Send a request and return its result; events that come meanwhile are kept.
+
+        Raises `RequestError` if it was refused, `TimeoutError` if it was not answered in
+        `timeout` seconds, and `ConnectionResetError` if the connection broke before: whether it
+        was done is not known, since a request is never sent twice.
+        """
+        return _at_once(self._line.request(method, params, timeout))
+
+    def inject_marker(self, label: Union[str, int], t: Optional[float] = None) -> float:
+        """Add a marker as if the source had sent it; return its time on the LSL clock."""
+        return float(self.request("injectMarker", _marker(label, t))["t"])
+
+    def set_candidates(
+        self, candidates: Sequence[Mapping[str, str]], mode: str = "replace"
+    ) -> Dict[str, Any]:
+        """Replace, add or remove candidates (`id`, `text`); return `candidates_version`, ..."""
+        params = {"candidates": [dict(c) for c in candidates], "mode": mode}
+        return self.request("setCandidates", params, EMBEDDING)
+
+    def control(self, action: str, **params: Any) -> str:
+        """Ask for ``"stop"``, ``"resume"``, ``"pause"``, ``"note"``, ...; return the state."""
+        return str(self.request("control", {"action": action, **params})["state"])
+
+
+class AsyncClient(_Client):
+    """As `Client`, for asyncio; `connect_async` makes one.
+
+    One task may iterate over it while others make requests.
+    """
+
+    def __init__(self, core: _Core, settings: _Settings) -> None:
+        self._line = _Line(core, _Waiting(), settings)
+
+    async def __aenter__(self) -> "AsyncClient":
+        await self._line.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._line.close()
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        """Give events; see `connect` for when it ends, and what it raises."""
+        while True:
+            event = await self._line.next()
+            if event is None:
+                return
+            yield event
+
+    async def request(
+        self, method: str, params: Optional[Dict[str, Any]] = None, timeout: float = 0.0
+    ) -> Dict[str, Any]:
+        """Send a request and return its result; see `Client.request`."""
+        return await self._line.request(method, params, timeout)
+
+    async def inject_marker(self, label: Union[str, int], t: Optional[float] = None) -> float:
+        """Add a marker as if the source had sent it; return its time on the LSL clock."""
+        return float((await self.request("injectMarker", _marker(label, t)))["t"])
+
+    async def set_candidates(
+        self, candidates: Sequence[Mapping[str, str]], mode: str = "replace"
+    ) -> Dict[str, Any]:
+        """Replace, add or remove candidates (`id`, `text`); return `candidates_version`, ..."""
+        params = {"candidates": [dict(c) for c in candidates], "mode": mode}
+        return await self.request("setCandidates", params, EMBEDDING)
+
+    async def control(self, action: str, **params: Any) -> str:
+        """Ask for ``"stop"``, ``"resume"``, ``"pause"``, ``"note"``, ...; return the state."""
+        return str((await self.request("control", {"action": action, **params}))["state"])
+
+
+def _marker(label: Union[str, int], t: Optional[float]) -> Dict[str, Any]:
+    return {"label": label} if t is None else {"label": label, "t": t}
+
+
+def connect(
+    url: str,
+    streams: Policies = ("text",),
+    from_seq: Optional[int] = None,
+    timeout: float = 10.0,
+    patience: float = 60.0,
+    ssl: Optional[tls.SSLContext] = None,
+) -> Client:
+    """Connect, authorize and subscribe; the connection closes at the end of the `with` block.
+
+    Parameters
+    ----------
+    url : str
+        The address printed at start, with its token.
+    streams : iterable of str, or mapping
+        Which; all ``"lossless"``, or each with its policy: that, ``"latest"``, or a number of
+        messages a second.
+    from_seq : int or None
+        The first event of the session to be sent, such as the one after the last that was seen
+        before this program was started again; 1: all. None: what comes from now on.
+    timeout : float
+        Seconds to wait for the service, and for each answer.
+    patience : float
+        Seconds to go on trying after the connection broke. If that was in vain, iterating
+        ends where the service had said that it stops, and raises what was wrong else.
+    ssl : SSLContext or None
+        For ``https`` addresses whose certificate the system does not know.
+
+    Raises
+    ------
+    RequestError
+        If the token is wrong, or a stream does not exist.
+    OSError
+        If nothing listens there.
+    """
+    return Client(_Core(url, streams, from_seq), _Settings(timeout, patience, ssl))
+
+
+def connect_async(
+    url: str,
+    streams: Policies = ("text",),
+    from_seq: Optional[int] = None,
+    timeout: float = 10.0,
+    patience: float = 60.0,
+    ssl: Optional[tls.SSLContext] = None,
+) -> AsyncClient:
+    """Connect as `connect` does, at the beginning of an ``async with`` block."""
+    return AsyncClient(_Core(url, streams, from_seq), _Settings(timeout, patience, ssl))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pylsl
-
 __all__ = ["Clock", "lsl_clock"]
 
 Clock = Callable[[], float]
@@ -13,4 +11,6 @@ Clock = Callable[[], float]
 
 def lsl_clock() -> float:
     """Return the time now, in seconds on the LSL clock."""
-    return float(pylsl.local_clock())
+    from pylsl import local_clock  # here: what only names a clock needs no liblsl
+
+    return float(local_clock())

@@ -7,13 +7,15 @@ import socket
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
-import pylsl
 from numpy.typing import NDArray
 
 from streaming.signal import SignalSpec
+
+if TYPE_CHECKING:
+    import pylsl  # else where it is used: what only describes a stream needs no liblsl
 
 __all__ = [
     "Desc",
@@ -226,6 +228,8 @@ def describe_markers(name: str) -> StreamDescription:
 
 
 def _info(d: StreamDescription) -> pylsl.StreamInfo:
+    import pylsl
+
     info = pylsl.StreamInfo(
         d.name, d.type, d.n_channels, d.sfreq, d.channel_format, d.source_id
     )
@@ -267,6 +271,8 @@ class Outlet:
     """
 
     def __init__(self, description: StreamDescription) -> None:
+        import pylsl
+
         self._outlet: pylsl.StreamOutlet | None = pylsl.StreamOutlet(_info(description))
 
     def push(
@@ -359,4 +365,6 @@ class MarkerOutlet:
 
 def is_published(source_ids: Sequence[str], wait: float = 0.3) -> bool:
     """Return whether a stream with one of these ids is there already."""
+    import pylsl
+
     return any(s.source_id() in source_ids for s in pylsl.resolve_streams(wait))
