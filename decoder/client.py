@@ -376,7 +376,8 @@ class _Blocking:
         self.mending = _NoLock()
 
     async def open(self, address: str, timeout: float, ssl: Optional[tls.SSLContext]) -> None:
-        self._ws = open_sync(address, open_timeout=timeout, ssl=ssl, **_OPTIONS)
+        opening = open_sync(address, open_timeout=timeout, ssl=ssl, **_OPTIONS)
+        self._ws = opening.__enter__()  # as newer versions of websockets want it
 
     async def send(self, text: str) -> None:
         self._ws.send(text)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["demo", "listen"]
 
+PATIENCE = 10.0
+"""Seconds that `listen` tries to connect again: a decoder is started again in three."""
+
 
 def demo(
     snr: Annotated[
@@ -105,7 +108,7 @@ def listen(
     from decoder.client import RequestError, connect
 
     try:
-        with connect(url, stream or ["text"]) as events:
+        with connect(url, stream or ["text"], patience=PATIENCE) as events:
             for n, event in enumerate(events, 1):
                 if as_json:
                     line = {"stream": event.stream, **event.params}

@@ -223,7 +223,7 @@ def test_our_client_says_what_is_wrong(
 
 
 def test_our_client_ends_when_the_service_does() -> None:
-    with serving() as running, client.connect(running.url) as events:
+    with serving() as running, client.connect(running.url, patience=0) as events:
         running.server.should_exit = True
         assert list(events) == []
 

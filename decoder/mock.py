@@ -1,0 +1,156 @@
+"""Serves what a session said over the real wire, without a signal, LSL or a model."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+
+from decoder.control import MarkBad
+from decoder.lines import LineFile
+from decoder.listening import url_of
+from decoder.script import Line, Script
+from decoder.server.app import build_app
+from decoder.server.auth import Access
+from decoder.server.backend import Backend
+from decoder.server.hub import Hub, Message
+from decoder.server.protocol import HttpProtocol, WebSocketProtocol
+from decoder.server.wire import STREAMS
+
+__all__ = ["LEAD", "Mock"]
+
+LEAD = 0.3
+"""Seconds from the first subscription to the first event, in which others may be made."""
+
+LOOK = 0.01
+"""Seconds between two looks at whether anybody has subscribed."""
+
+
+class Mock:
+    """Says the lines of a script, from the moment that a client subscribes.
+
+    The app, the hub and the connections are those of a service, and the bytes of each event
+    those that it sent. It goes on serving after the last line, until it is stopped.
+
+    Parameters
+    ----------
+    script : Script
+        What to say.
+    sock : socket
+        Where to listen, from `decoder.listening.listen`.
+    access : Access
+        Who may connect.
+    speed : float
+        How much faster than the session was.
+
+    Attributes
+    ----------
+    n_said : int
+        Lines that were said so far.
+    """
+
+    def __init__(
+        self, script: Script, sock: socket.socket, access: Access, speed: float = 1.0
+    ) -> None:
+        self.n_said = 0
+        self._script = script
+        self._socket = sock
+        self._access = access
+        self._speed = speed
+        self._hub = Hub()
+        self._server: uvicorn.Server | None = None
+        self._began: float | None = None
+        self._stopped = False
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return url_of(self._socket)
+
+    def clock(self) -> float:
+        """Return the time of the session: it stands until it begins, then runs as ours does."""
+        t0 = self._script.lines[0].t if self._script.lines else 0.0
+        return t0 if self._began is None else t0 + time.monotonic() - self._began
+
+    def run(self, on_start: Callable[[], None] = lambda: None) -> None:
+        """Serve until stopped; `on_start` is called once clients can connect."""
+        with tempfile.TemporaryDirectory(prefix="braincast-mock-") as folder:
+            asyncio.run(self._run(Path(folder) / "events.jsonl", on_start))
+
+    def stop(self) -> None:
+        """Make `run` return; any thread may call it."""
+        self._stopped = True
+        if self._server is not None:
+            self._server.should_exit = True
+
+    async def _run(self, log: Path, on_start: Callable[[], None]) -> None:
+        config = uvicorn.Config(
+            build_app(self._backend(log)),
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            http=HttpProtocol,
+            ws=WebSocketProtocol,
+            ws_max_size=65536,
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=1,
+            server_header=False,
+        )
+        self._server = uvicorn.Server(config)
+        self._server.should_exit = self._stopped
+        playing = asyncio.create_task(self._play(LineFile(log)))
+        on_start()
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            playing.cancel()
+
+    def _backend(self, log: Path) -> Backend:
+        script = self._script
+        return Backend(
+            hub=self._hub,
+            access=self._access,
+            session_id=script.session_id,
+            describe=lambda: script.about,
+            candidates=lambda: script.candidates,
+            not_ready=str,
+            mark_bad=self._mark_bad,
+            clock=self.clock,
+        )
+
+    def _mark_bad(self, control: MarkBad) -> str:
+        known = self._script.about.get("source", {}).get("ch_names", ())
+        unknown = [name for name in control.ch_names if name not in known]
+        return f"no channel {unknown[0][:64]!r}" if unknown else ""
+
+    async def _play(self, log: LineFile) -> None:
+        while not any(self._hub.wants(stream) for stream in STREAMS):
+            await asyncio.sleep(LOOK)
+        await asyncio.sleep(LEAD)
+        self._began = time.monotonic()
+        lines = self._script.lines
+        for line in lines:
+            due = self._began + (line.t - lines[0].t) / self._speed
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            self._say(line, log)
+        log.close()
+
+    def _say(self, line: Line, log: LineFile) -> None:
+        if line.seq and isinstance(line.body, str):
+            log.write(line.body)
+        self._hub.publish(
+            Message(line.stream, line.body, self.clock(), line.retain, line.seq)
+        )
+        self.n_said += 1
+        if line.breaks == "1013":
+            for client in self._hub.clients:
+                client.overflow()
+        elif line.breaks == "drop" and self._server is not None:
+            for connection in self._server.server_state.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()
