@@ -6,7 +6,7 @@ Works on Python 3.8 and newer with websockets 13 and newer. Example::
 
     with connect("http://127.0.0.1:8000/#token=...") as decodes:
         for event in decodes:
-            print(event.params["top"])
+            print(event.params["top"])  # or event.fields, which a type checker knows
 
 and, in asyncio, ``async with connect_async(...) as decodes: async for event in decodes: ...``.
 
@@ -48,6 +48,7 @@ from typing import (
     TypedDict,
     TypeVar,
     Union,
+    cast,
 )
 from urllib.parse import parse_qs, urlsplit
 
@@ -59,6 +60,8 @@ from websockets.sync.client import connect as open_sync
 
 __all__ = [
     "AsyncClient",
+    "Change",
+    "Channels",
     "Client",
     "Decode",
     "Event",
@@ -66,9 +69,11 @@ __all__ = [
     "Latent",
     "Marker",
     "Other",
+    "Pace",
     "Policies",
     "Quality",
     "RequestError",
+    "Seen",
     "Signal",
     "State",
     "Text",
@@ -142,39 +147,116 @@ class Decode(TypedDict, total=False):
     running: List[Dict[str, Any]]
 
 
+class Seen(TypedDict, total=False):
+    """The fields of a marker."""
+
+    seq: int
+    t: float
+    label: str
+    role: str
+    candidate_id: str
+    text: str
+    glyph: str
+    t_emit: float
+
+
+class Channels(TypedDict, total=False):
+    """The fields of a quality event: of each channel, and of all."""
+
+    seq: int
+    t: float
+    ch_names: List[str]
+    verdicts: List[str]
+    spread: List[float]
+    line: List[float]
+    impedance_kohm: List[Optional[float]]
+    interpolated: List[str]
+    refused: bool
+    t_emit: float
+
+
+class Change(TypedDict, total=False):
+    """The fields of a state event."""
+
+    seq: int
+    what: str
+    state: str
+    t: float
+    detail: str
+    duration: float
+    reason: str
+    decode_ids: List[str]
+    t_emit: float
+
+
+class Pace(TypedDict, total=False):
+    """The fields of a latency event: of each stage p50, p95 and p99 in milliseconds."""
+
+    stages: Dict[str, List[float]]
+    n_decodes: int
+    gaps: int
+    drops: int
+    t_emit: float
+
+
 class Text(NamedTuple):
     """A decode, or why there is none."""
 
-    params: Decode
+    params: Dict[str, Any]
     stream: Literal["text"] = "text"
+
+    @property
+    def fields(self) -> Decode:
+        """Return `params`, typed."""
+        return cast("Decode", self.params)
 
 
 class Marker(NamedTuple):
-    """A marker was seen: `t`, `label`, `role`, `candidate_id`, `text`, `glyph`."""
+    """A marker was seen."""
 
     params: Dict[str, Any]
     stream: Literal["markers"] = "markers"
 
+    @property
+    def fields(self) -> Seen:
+        """Return `params`, typed."""
+        return cast("Seen", self.params)
+
 
 class Quality(NamedTuple):
-    """How the channels are: `ch_names`, `verdicts`, ..."""
+    """How the channels are."""
 
     params: Dict[str, Any]
     stream: Literal["quality"] = "quality"
 
+    @property
+    def fields(self) -> Channels:
+        """Return `params`, typed."""
+        return cast("Channels", self.params)
+
 
 class State(NamedTuple):
-    """Something changed its state: `what`, `state`, `t`, `detail`."""
+    """Something changed its state."""
 
     params: Dict[str, Any]
     stream: Literal["state"] = "state"
 
+    @property
+    def fields(self) -> Change:
+        """Return `params`, typed."""
+        return cast("Change", self.params)
+
 
 class Latency(NamedTuple):
-    """How the service keeps up: `stages`, `n_decodes`, `gaps`, `drops`."""
+    """How the service keeps up."""
 
     params: Dict[str, Any]
     stream: Literal["latency"] = "latency"
+
+    @property
+    def fields(self) -> Pace:
+        """Return `params`, typed."""
+        return cast("Pace", self.params)
 
 
 class Signal(NamedTuple):
@@ -297,6 +379,8 @@ class _Core:
             self._live(hello)
         elif self.session and hello["session"] != self.session["session"]:
             self._next_seq = 1  # of another session all is new
+        elif self.session and "last_seq" in hello:  # its disk failed: it counts anew
+            self._next_seq = min(self._next_seq, hello["last_seq"] + 1)
         self.session = hello
 
     def _live(self, hello: Dict[str, Any]) -> None:
@@ -335,7 +419,7 @@ class _Core:
         """Take the answer to `subscribe`."""
         for failure in answer["failure"]:
             raise RequestError(failure["code"], "{stream}: {message}".format(**failure))
-        self.n_missed += answer.get("missed", 0)
+        self.n_missed += answer.get("missed") or 0
 
     def take(self, frame: Union[str, bytes]) -> None:
         """Take a frame: an answer, or an event, unless that came before."""

@@ -36,7 +36,7 @@ def mock(
 ) -> None:
     """Serve what a session said, for tests of apps: no brain, LSL, torch or model.
 
-    It is the same server, and what it says begins when the first client subscribes. BRAINCAST_TOKEN
+    It is the same server; what it says begins when the first client subscribes. BRAINCAST_TOKEN
     keeps the token the same.
     """
     import threading

@@ -7,6 +7,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import uvicorn
@@ -15,11 +16,10 @@ from decoder.control import MarkBad
 from decoder.lines import LineFile
 from decoder.listening import url_of
 from decoder.script import Line, Script
-from decoder.server.app import build_app
+from decoder.server.app import server_config
 from decoder.server.auth import Access
 from decoder.server.backend import Backend
 from decoder.server.hub import Hub, Message
-from decoder.server.protocol import HttpProtocol, WebSocketProtocol
 from decoder.server.wire import STREAMS
 
 __all__ = ["LEAD", "Mock"]
@@ -72,6 +72,11 @@ class Mock:
         """Where the page is."""
         return url_of(self._socket)
 
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._socket.getsockname()[1])
+
     def clock(self) -> float:
         """Return the time of the session: it stands until it begins, then runs as ours does."""
         t0 = self._script.lines[0].t if self._script.lines else 0.0
@@ -89,26 +94,14 @@ class Mock:
             self._server.should_exit = True
 
     async def _run(self, log: Path, on_start: Callable[[], None]) -> None:
-        config = uvicorn.Config(
-            build_app(self._backend(log)),
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            http=HttpProtocol,
-            ws=WebSocketProtocol,
-            ws_max_size=65536,
-            ws_per_message_deflate=False,
-            timeout_graceful_shutdown=1,
-            server_header=False,
-        )
-        self._server = uvicorn.Server(config)
+        self._server = uvicorn.Server(server_config(self._backend(log)))
         self._server.should_exit = self._stopped
-        playing = asyncio.create_task(self._play(LineFile(log)))
-        on_start()
-        try:
+        with closing(LineFile(log)) as file:
+            playing = asyncio.create_task(self._play(file))
+            on_start()
             await self._server.serve(sockets=[self._socket])
-        finally:
             playing.cancel()
+            await asyncio.wait([playing])
 
     def _backend(self, log: Path) -> Backend:
         script = self._script
@@ -121,6 +114,7 @@ class Mock:
             not_ready=str,
             mark_bad=self._mark_bad,
             clock=self.clock,
+            events=log,
         )
 
     def _mark_bad(self, control: MarkBad) -> str:
@@ -129,7 +123,8 @@ class Mock:
         return f"no channel {unknown[0][:64]!r}" if unknown else ""
 
     async def _play(self, log: LineFile) -> None:
-        while not any(self._hub.wants(stream) for stream in STREAMS):
+        # Looked for, since the hub is the service's own, and tells nobody who comes.
+        while not any(self._hub.wants(stream) for stream in STREAMS):  # noqa: ASYNC110
             await asyncio.sleep(LOOK)
         await asyncio.sleep(LEAD)
         self._began = time.monotonic()
@@ -138,13 +133,13 @@ class Mock:
             due = self._began + (line.t - lines[0].t) / self._speed
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             self._say(line, log)
-        log.close()
 
     def _say(self, line: Line, log: LineFile) -> None:
         if line.seq and isinstance(line.body, str):
             log.write(line.body)
+        body, now = line.body, self.clock()
         self._hub.publish(
-            Message(line.stream, line.body, self.clock(), line.retain, line.seq)
+            Message(line.stream, body, now, line.retain, line.seq, purges=line.purges)
         )
         self.n_said += 1
         if line.breaks == "1013":

@@ -7,7 +7,7 @@ import binascii
 import itertools
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,8 @@ class Line:
         Its place in the log; 0 for what is never logged.
     retain : str
         What a client that comes later must know of it; see `decoder.server.hub.Message`.
+    purges : bool
+        Whether what was before it is not given out any more.
     breaks : str
         How connections end after it: ``"drop"``, ``"1013"``, or not.
     """
@@ -59,6 +61,7 @@ class Line:
     t: float
     seq: int
     retain: str = ""
+    purges: bool = False
     breaks: str = ""
 
 
@@ -109,7 +112,7 @@ def read_script(path: Path, fault: str = "") -> Script:
     header = messages.pop(0)["params"] if messages[0]["method"] == "session" else None
     if header is None:
         header = _about(log.parent, messages)
-    lines = tuple(_lines(list(_faulty(messages, fault)), fault))
+    lines = tuple(_lines(_faulty(messages, fault)))
     return Script(header["about"]["session"], header["about"], header["candidates"], lines)
 
 
@@ -171,9 +174,7 @@ def _faulty(messages: list[dict[str, Any]], fault: str) -> Iterator[dict[str, An
             yield one
 
 
-def _fail(
-    text: dict[str, Any], fault: str, reasons: Iterator[str]
-) -> Iterator[dict[str, Any]]:
+def _fail(text: dict[str, Any], fault: str, reasons: Iterator[str]) -> Iterator[dict[str, Any]]:
     said = text["params"]
     if fault == "stale":
         late = {key: said[key] - LATE for key in ("t_start", "t_end")}
@@ -196,7 +197,7 @@ def _fail(
 
 
 def _withheld(text: dict[str, Any], reason: str) -> dict[str, Any]:
-    nothing = {"top": [], "truth": None, "running": [], "abstained": reason}
+    nothing: dict[str, Any] = {"top": [], "truth": None, "running": [], "abstained": reason}
     return text | {"params": {**text["params"], **nothing}}
 
 
@@ -208,7 +209,7 @@ def _state(
     return {"jsonrpc": "2.0", "method": "state", "params": {"seq": 0, **params}}
 
 
-def _lines(messages: list[dict[str, Any]], fault: str) -> Iterator[Line]:
+def _lines(messages: Iterable[dict[str, Any]]) -> Iterator[Line]:
     t = float("-inf")
     for message in messages:
         stream, params = message["method"], message["params"]
@@ -222,14 +223,17 @@ def _lines(messages: list[dict[str, Any]], fault: str) -> Iterator[Line]:
             continue
         t = max(t, params["t_emit"])
         seq = 0 if stream in _EPHEMERAL else params["seq"]
-        yield Line(stream, _dumps(message), t, seq, _retain(stream, params), breaks)
+        stops = (params.get("what"), params.get("state")) == ("session", "stopped")
+        yield Line(stream, _dumps(message), t, seq, _retain(stream, params), stops, breaks)
 
 
 def _decoded(params: dict[str, Any]) -> bytes:
     try:
         return base64.b64decode(params["base64"], validate=True)
     except binascii.Error as error:
-        msg = f"what is under base64 in a line of stream {params.get('stream')} is not ({error})"
+        msg = (
+            f"what is under base64 in a line of stream {params.get('stream')} is not ({error})"
+        )
         raise SessionError(msg) from None
 
 

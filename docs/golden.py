@@ -46,9 +46,15 @@ T0 = 1000.0
 """What the clock reads at the start, in seconds."""
 
 
-def troubled(items: Iterator[Item], t0: float) -> Iterator[Item]:
+def troubled(  # noqa: C901, PLR0912 - one for each kind of trouble
+    items: Iterator[Item], t0: float
+) -> Iterator[Item]:
     """Let happen to a signal what can; its own times are from 0, those given from `t0`."""
-    segment, lost, anchor = 0, 0, 0  # samples that its segments began with, and that are missing
+    segment, lost, anchor = (
+        0,
+        0,
+        0,
+    )  # samples that its segments began with, and that are missing
     sfreq = SETTINGS.sfreq
     at = {name: round(t * sfreq) for name, t in TROUBLES.items()}
     for item in items:
@@ -135,9 +141,7 @@ class Feed:
             return None
         due = item.t_end if isinstance(item, Chunk) else item.t
         time.sleep(max(0.0, due - self.clock()))
-        row, self._row = self._row, self._row + (
-            item.n_times if isinstance(item, Chunk) else 0
-        )
+        row, self._row = self._row, self._row + (item.n_times if isinstance(item, Chunk) else 0)
         return Fed(item, row, self.clock())
 
 

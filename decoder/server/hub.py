@@ -190,7 +190,7 @@ class Client:
                 return
             self._lossless.append(message)
             if len(self._lossless) > N_LOSSLESS:
-                self._overflow()
+                self.overflow()
         elif policy == "latest":
             if idle and not self._lossless and not self._latest:
                 self.send(message)
@@ -212,7 +212,8 @@ class Client:
                 return
         self._wake.set()
 
-    def _overflow(self) -> None:
+    def overflow(self) -> None:
+        """Give the client up: it is closed with 1013."""
         self._overflowed = True
         self._lossless.clear()
         self._wake.set()
@@ -240,7 +241,7 @@ class Client:
         """Return what is to be sent now; None if there is nothing, or too much."""
         now = self._clock()
         if self._lossless and now - self._lossless[0].t_emit > MAX_LAG:
-            self._overflow()
+            self.overflow()
         if self._overflowed:
             return None
         if self._lossless:

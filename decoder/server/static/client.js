@@ -193,6 +193,8 @@ export class Client {
       this.#nextSeq = last_seq === undefined ? undefined : last_seq + 1;
     } else if (this.#session !== null && this.#session !== session) {
       this.#nextSeq = 1; // of another session all is new
+    } else if (this.#session !== null && last_seq !== undefined) {
+      this.#nextSeq = Math.min(this.#nextSeq, last_seq + 1); // its disk failed: it counts anew
     }
     this.#session = session;
   }
