@@ -10,16 +10,14 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import uvicorn
-
 from decoder.control import MarkBad
 from decoder.lines import LineFile
 from decoder.listening import url_of
 from decoder.script import Line, Script
-from decoder.server.app import server_config
 from decoder.server.auth import Access
 from decoder.server.backend import Backend
 from decoder.server.hub import Hub, Message
+from decoder.server.listener import Server
 from decoder.server.wire import STREAMS
 
 __all__ = ["LEAD", "Mock"]
@@ -63,7 +61,7 @@ class Mock:
         self._access = access
         self._speed = speed
         self._hub = Hub()
-        self._server: uvicorn.Server | None = None
+        self._server: Server | None = None
         self._began: float | None = None
         self._stopped = False
 
@@ -94,7 +92,7 @@ class Mock:
             self._server.should_exit = True
 
     async def _run(self, log: Path, on_start: Callable[[], None]) -> None:
-        self._server = uvicorn.Server(server_config(self._backend(log)))
+        self._server = Server(self._backend(log))
         self._server.should_exit = self._stopped
         with closing(LineFile(log)) as file:
             playing = asyncio.create_task(self._play(file))

@@ -131,6 +131,8 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say goodbye to all clients, and hang up on those that take nothing."""
+        for server in self.servers:  # first, so that nobody comes back to us meanwhile
+            server.close()
         connections = self.server_state.connections
         for connection in list(connections):
             connection.shutdown()
