@@ -38,6 +38,7 @@ from decoder.server.backend import Backend
 from decoder.server.hub import Hub, Message
 from decoder.server.listener import Server
 from decoder.server.wire import encode, encode_signal, stream_of
+from decoder.tokens import TokenFile
 from streaming.lsl_clock import lsl_clock
 from streaming.signal import ChannelQuality, Marker
 
@@ -71,6 +72,8 @@ class PageMock:
         Whether the signal flows; may be switched while serving.
     token : str
         Makes the page the operator.
+    tokens : TokenFile or None
+        Others.
     marked : list of MarkBad
         What the page said of channels.
     """
@@ -80,6 +83,7 @@ class PageMock:
     open_viewer: bool = True
     signal: bool = True
     token: str = "token-of-the-test"
+    tokens: TokenFile | None = None
     marked: list[MarkBad] = field(default_factory=list)
     _hub: Hub = field(default_factory=Hub)
     _seq: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -88,14 +92,16 @@ class PageMock:
     def about(self) -> dict[str, Any]:
         """Return the description of the session."""
         names = [f"E{i + 1}" for i in range(self.n_channels)]
-        places = [[round(np.sin(i), 2), round(np.cos(i), 2)] for i in range(self.n_channels)]
+        turns = 2.4 * np.arange(self.n_channels)  # as the seeds of a sunflower
+        radius = np.sqrt(np.linspace(0.02, 1.0, self.n_channels))
+        places = np.stack([radius * np.sin(turns), radius * np.cos(turns)], axis=1)
         return {
             "session": self.session,
             "protocol": "1",
             "started": 0.0,
             "source": {"name": "mock", "sfreq": 250.0, "ch_names": names},
             "signal": {"sfreq": SFREQ, "ch_names": names, "units": ["V"] * len(names)},
-            "sensors": {"ch_names": names, "places": places},
+            "sensors": {"ch_names": names, "places": places.round(2).tolist()},
             "simulated": {"snr": "easy", "subject_seed": 1},
             "latency_from": "LSL timestamp",
             "model": {
@@ -195,7 +201,7 @@ class PageMock:
         port = listening.getsockname()[1]
         backend = Backend(
             hub=self._hub,
-            access=Access(self.token, open_viewer=self.open_viewer),
+            access=Access(self.token, open_viewer=self.open_viewer, tokens=self.tokens),
             session_id=self.session,
             describe=self.about,
             candidates=list,

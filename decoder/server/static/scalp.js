@@ -33,6 +33,7 @@ export class ChannelsPanel {
   #marks = new Map(); // on the map, by name
   #size = SIZES[1];
   #verdicts = new Map(); // of each channel, by name
+  #words = new Map(); // the same, for people
   #operator = false;
 
   /** @param {(chNames: string[], bad: boolean) => void} use called with what was marked */
@@ -74,16 +75,16 @@ export class ChannelsPanel {
   judge({ ch_names: names, verdicts, interpolated, refused, impedance_kohm: impedances = [] }) {
     const known = [...this.#verdicts.keys()];
     this.#verdicts = new Map(names.map((name, c) => [name, verdicts[c]]));
-    if (names.length !== known.length || names.some((name, c) => name !== known[c])) {
-      this.#choice.replaceChildren(...names.map((name) => new Option(name, name)));
-      this.#layOut();
-    }
+    const others = names.length !== known.length || names.some((name, c) => name !== known[c]);
+    if (others) this.#choice.replaceChildren(...names.map((name) => new Option(name, name)));
     names.forEach((name, c) => {
       const z = impedances[c] ?? null;
       const ohms = z === null ? "" : `, ${z.toFixed(z < 10 ? 1 : 0)} k\u03a9`;
       say(this.#choice.options[c], `${name}${ohms}`);
-      this.#paint(name, verdicts[c], `${name}: ${verdicts[c]}${ohms}`);
+      this.#words.set(name, `${name}: ${verdicts[c]}${ohms}`);
     });
+    if (others) this.#layOut();
+    else this.#paint();
     this.#panel.hidden = false;
     this.#count(new Set(interpolated), refused);
     this.#offer();
@@ -101,13 +102,14 @@ export class ChannelsPanel {
       this.#marks.set(name, mark);
     }
     this.#map.replaceChildren(draw("path", { class: "head", d: HEAD }), ...this.#marks.values());
+    this.#paint();
   }
 
-  #paint(name, verdict, words) {
-    const mark = this.#marks.get(name);
-    if (!mark) return;
-    const kind = look(verdict);
-    if (mark.dataset.look !== kind) {
+  #paint() {
+    for (const [name, mark] of this.#marks) {
+      say(mark.firstChild, this.#words.get(name));
+      const kind = look(this.#verdicts.get(name));
+      if (mark.dataset.look === kind) continue;
       mark.dataset.look = kind;
       mark.setAttribute("d", SHAPES[kind]);
       const [x, y] = this.#places.get(name);
@@ -115,7 +117,6 @@ export class ChannelsPanel {
       mark.setAttribute("transform", `translate(${x} ${-y}) scale(${size})`);
       if (kind !== "good") this.#map.append(mark); // on top of its neighbours
     }
-    say(mark.firstChild, words);
   }
 
   /** How many are how, and the names of those that are not good. */
