@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -10,7 +9,6 @@ import threading
 from pathlib import Path
 
 import typer
-from rich.logging import RichHandler
 from rich.markup import escape
 
 from decoder import (
@@ -22,7 +20,9 @@ from decoder import (
     commands_mock,
     commands_serve,
     commands_signal,
+    commands_token,
     commands_tools,
+    logs,
 )
 from decoder.console import err, stop_signals
 from streaming.errors import BraincastError
@@ -60,6 +60,7 @@ for command in (
 app.command("map")(commands_map.map_layers_of)
 app.command()(commands_convert.convert)
 app.command(hidden=True)(commands_serve.decode)
+app.add_typer(commands_token.app, name="token")
 
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """What typer raises for arguments that are wrong; it exports no name for it."""
@@ -71,14 +72,12 @@ MANY = ("--events", "--drop", "--markers", "--stream", "--aux", "--track", "--la
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     quiet_liblsl()
-    logging.basicConfig(
-        level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=err)]
-    )
     if threading.current_thread() is threading.main_thread():
         for number in stop_signals():  # so that what was begun is undone
             signal.signal(number, signal.default_int_handler)
     arguments = spread(sys.argv[1:] if argv is None else argv) or ["--help"]
     try:
+        logs.configure()
         code = app(arguments, prog_name="braincast", standalone_mode=False)
     except BraincastError as error:
         _complain(str(error))

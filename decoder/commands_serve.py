@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from decoder.commands_token import DEFAULT
 from decoder.config import SourceConfig
 from decoder.console import err, stopped_by_signals, when_input_ends
 from decoder.options import (
@@ -26,6 +27,7 @@ from decoder.options import (
     Subject,
     Task,
     TimingFile,
+    Tokens,
     Visit,
     takes_source,
 )
@@ -51,6 +53,19 @@ def serve(
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Port = 8000,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Name by which clients call this machine; more than one is fine."),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Certificate (PEM); read again when it is renewed.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key (PEM).")] = None,
+    insecure: Annotated[
+        bool,
+        typer.Option("--insecure", help="Let --host be a network's, and encrypt nothing."),
+    ] = False,
+    tokens: Tokens = DEFAULT,
     record: Record = Path("sessions"),
     no_record: Annotated[bool, typer.Option("--no-record", help="Keep nothing.")] = False,
     subject: Subject = None,
@@ -72,8 +87,10 @@ def serve(
     """
     from decoder.config import BidsConfig, Config, ServerConfig, SessionConfig
     from decoder.ingesting import TOKEN_VARIABLE, IngestAddress, ingest_process
-    from decoder.listening import listen, url_of
+    from decoder.listening import is_loopback, listen, url_of
+    from decoder.server.listener import certificate_of
     from decoder.supervise import supervise
+    from decoder.tokens import owners_token
     from models.checkpoint import load_model
     from streaming.link import parse_address
     from streaming.timing import choose_timing
@@ -83,17 +100,33 @@ def serve(
         session=SessionConfig(freshness=freshness, record=None if no_record else record),
         bids=BidsConfig.of(subject=subject, session=session, task=task, run=run),
         timing=choose_timing(timing, onsets, device_delay),
-        server=ServerConfig(host=host, port=port),
+        server=ServerConfig(
+            host=host,
+            port=port,
+            names=tuple(allow_host or ()),
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+            insecure=insecure,
+            tokens=tokens,
+        ),
     )
-    token = os.environ.get("BRAINCAST_TOKEN") or secrets.token_urlsafe(24)
+    encrypted = certificate_of(config.server) is not None
+    name = "" if is_loopback(host) or not allow_host else allow_host[0]
+    token, is_new = owners_token(tokens)
     load_model(model).check_live()  # what is wrong with it is said before anything is started
     stop = stopped_by_signals()
     with closing(listen(host, port)) as sock, _session(config, model) as folder:
 
         def announce() -> None:
-            # Nothing but the address goes to standard output, for programs that read it.
-            err.print("open this address; who has it can watch and control:")
-            typer.echo(f"{url_of(sock)}/#token={token}")
+            # Nothing but the address goes to standard output, for programs that read it. What
+            # was given is not repeated there: it may be a journal that others read.
+            url = url_of(sock, encrypted=encrypted, name=name)
+            if is_new:
+                err.print("open this address; who has it can watch and control:")
+                typer.echo(f"{url}/#token={token}")
+            else:
+                err.print("open this address, with /#token= and your token after it:")
+                typer.echo(url)
             if not no_record:
                 err.print(f"recording to {escape(str(folder.path))}; Ctrl-C stops")
 
@@ -186,6 +219,7 @@ def decode(
     from decoder.resume import resume
     from decoder.server.auth import Access
     from decoder.service import Service
+    from decoder.tokens import TokenFile
     from streaming.link import parse_address
     from streaming.link_feed import LinkFeed
 
@@ -193,7 +227,13 @@ def decode(
         return
     session = SessionFolder(folder)
     config = session.config()
-    access = Access(os.environ["BRAINCAST_TOKEN"], host=config.server.host)
+    server = config.server
+    access = Access(
+        os.environ["BRAINCAST_TOKEN"],
+        host=server.host,
+        names=server.names,
+        tokens=None if server.tokens is None else TokenFile(server.tokens),
+    )
     before = resume(session)
     address, token = parse_address(ingest_address), os.environ[TOKEN_VARIABLE]
     with (

@@ -31,6 +31,7 @@ __all__ = [
     "Task",
     "Timeout",
     "TimingFile",
+    "Tokens",
     "TriggerChannelName",
     "TriggerMask",
     "Unit",
@@ -97,6 +98,9 @@ DeviceDelay = Annotated[
     typer.Option(min=0, help="From the electrode to the LSL timestamp, if it is known [s]."),
 ]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: a free one.")]
+Tokens = Annotated[
+    Path, typer.Option(help="File of tokens; see `braincast token`.", envvar="BRAINCAST_TOKENS")
+]
 Record = Annotated[Path, typer.Option(help="Folder that gets the session.")]
 
 _SOURCE: dict[str, tuple[Any, Any]] = {

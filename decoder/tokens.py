@@ -23,7 +23,7 @@ from typing import Literal, get_args
 
 from streaming.errors import ConfigError
 
-__all__ = ["ROLES", "Role", "TokenEntry", "TokenFile"]
+__all__ = ["ROLES", "TOKEN_VARIABLE", "Role", "TokenEntry", "TokenFile", "owners_token"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,12 @@ _LOOK = 0.1
 """Seconds for which what the file says is believed without looking at it again."""
 
 _MAX_NAME = 64
+
+TOKEN_VARIABLE = "BRAINCAST_TOKEN"  # noqa: S105 - its name
+"""Environment variable that may hold the operator's token."""
+
+_SHORTEST = 16
+"""Characters of a token that is given in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +201,34 @@ class TokenFile:
             new.replace(self.path)
         finally:
             new.unlink(missing_ok=True)
+
+
+def owners_token(file: Path) -> tuple[str, bool]:
+    """Return the token of whoever starts a service, and whether it was made now.
+
+    It is the one that ``BRAINCAST_TOKEN`` holds. Without that, one is made at each start,
+    unless the file of tokens has one for an operator: then there is none beside it.
+
+    Parameters
+    ----------
+    file : Path
+        The file of tokens.
+
+    Raises
+    ------
+    ConfigError
+        If the one that was given could be guessed, or the file cannot be read.
+    """
+    given = os.environ.get(TOKEN_VARIABLE, "")
+    if given and len(given) < _SHORTEST:
+        msg = (
+            f"{TOKEN_VARIABLE} has {len(given)} characters and could be guessed: use "
+            f"{_SHORTEST} or more, such as those of `openssl rand -hex 16`"
+        )
+        raise ConfigError(msg)
+    if given or any(entry.role == "operator" for entry in TokenFile(file).read()):
+        return given, False
+    return secrets.token_urlsafe(24), True
 
 
 def _hash(token: str) -> str:

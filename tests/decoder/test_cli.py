@@ -280,3 +280,27 @@ def test_sources_that_contradict_themselves_are_refused(
 def test_help_is_what_no_command_means(capfd: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     assert "serve" in capfd.readouterr().out
+
+
+def test_tokens_are_made_listed_and_revoked(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = ["--tokens", str(tmp_path / "tokens.json")]
+    assert main(["token", "create", "--role", "viewer", "--name", "wall", *file]) == 0
+    token = capfd.readouterr().out.strip()
+    assert len(token) == 32
+    assert main(["token", "list", *file]) == 0
+    listed = capfd.readouterr().out
+    assert "wall" in listed
+    assert token not in listed
+    assert main(["token", "revoke", "wall", *file]) == 0
+    assert "no token 'wall'" in complaint(capfd, "token", "revoke", "wall", *file)
+    assert "there is no role 'x'" in complaint(capfd, "token", "create", "--role", "x", *file)
+
+
+def test_another_address_than_loopback_is_refused_with_the_fix(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    said = complaint(capfd, "serve", "--model", tmp_path, "--host", "192.0.2.7")
+    assert "--tls-cert" in said
+    assert "--insecure" in said

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
 from decoder.config import BidsConfig, Config, ServerConfig, SessionConfig, SourceConfig
+from streaming.errors import ConfigError
 
 
 def test_a_session_keeps_its_settings() -> None:
@@ -40,3 +42,35 @@ def test_what_cannot_be_meant_is_refused(
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Config().session.freshness = 2.0
+
+
+@pytest.mark.parametrize(
+    ("said", "match"),
+    [
+        ({"host": "192.0.2.7"}, "nothing is encrypted"),
+        ({"host": "lab.example"}, "--insecure sends tokens"),
+        ({"tls_cert": Path("c")}, "belong together"),
+        ({"tls_key": Path("k")}, "belong together"),
+        ({"host": "0.0.0.0", "insecure": True}, "--allow-host"),
+        ({"host": "::", "tls_cert": Path("c"), "tls_key": Path("k")}, "--allow-host"),
+    ],
+)
+def test_nothing_goes_over_a_network_in_the_clear_unasked(
+    said: dict[str, Any], match: str
+) -> None:
+    with pytest.raises(ConfigError, match=match):
+        ServerConfig(**said)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"host": "localhost"},
+        {"host": "::1"},
+        {"host": "192.0.2.7", "insecure": True},
+        {"host": "192.0.2.7", "tls_cert": Path("c"), "tls_key": Path("k")},
+        {"host": "0.0.0.0", "insecure": True, "names": ("lab.example",)},
+    ],
+)
+def test_loopback_and_what_was_asked_for_are_served(said: dict[str, Any]) -> None:
+    assert ServerConfig(**said).host == said["host"]

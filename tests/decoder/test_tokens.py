@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from decoder import tokens
-from decoder.tokens import TokenFile
+from decoder.tokens import TokenFile, owners_token
 from streaming.errors import ConfigError
 
 
@@ -100,3 +100,20 @@ def test_two_commands_do_not_write_at_once(file: TokenFile) -> None:
         file.create("viewer", "door")
     other.unlink()
     assert [entry.name for entry in file.read()] == ["wall"]
+
+
+def test_who_starts_a_service_gets_a_token_unless_there_is_one(
+    file: TokenFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BRAINCAST_TOKEN", raising=False)
+    file.create("viewer", "wall")
+    first, is_new = owners_token(file.path)
+    assert is_new
+    assert first != owners_token(file.path)[0]
+    file.create("operator", "desk")
+    assert owners_token(file.path) == ("", False)
+    monkeypatch.setenv("BRAINCAST_TOKEN", "x" * 16)
+    assert owners_token(file.path) == ("x" * 16, False)
+    monkeypatch.setenv("BRAINCAST_TOKEN", "guess")
+    with pytest.raises(ConfigError, match="5 characters and could be guessed"):
+        owners_token(file.path)
