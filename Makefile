@@ -4,7 +4,7 @@ PY := .venv/bin/python
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: install demo browser test check benchmarks screenshot clean
+.PHONY: install demo browser test check benchmarks wheelhouse screenshot clean
 
 install: .venv/installed
 
@@ -39,8 +39,13 @@ test: check browser
 benchmarks: install
 	$(PY) -m benchmarks
 
+# For machines without internet and of this kind: pip install --no-index --find-links wheelhouse 'braincast[decode,meg]'
+wheelhouse: install
+	$(PY) -m pip wheel -q --disable-pip-version-check -w wheelhouse -c constraints.txt torch
+	$(PY) -m pip wheel -q --disable-pip-version-check -w wheelhouse --find-links wheelhouse -c constraints.txt '.[decode,meg]'
+
 screenshot: install browser
 	$(PY) -m docs.screenshot
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv wheelhouse .mypy_cache .ruff_cache .pytest_cache .hypothesis

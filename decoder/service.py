@@ -212,7 +212,8 @@ class Service:
             clients=Counter(peer.role or "none" for peer in peers),
             queues={"clients": max((peer.client.n_queued for peer in peers), default=0)},
             samples_dropped=self._source.n_dropped,
-            missed={"policy": self._hub.n_missed + sum(peer.client.n_missed for peer in peers)},
+            missed=self._hub.n_missed + sum(peer.client.n_missed for peer in peers),
+            too_slow=self._hub.n_too_slow,
         )
 
     def describe(self) -> dict[str, Any]:

@@ -189,7 +189,8 @@ def expel(backend: Backend) -> None:
     for peer in backend.peers:
         if peer.grant is not None and not backend.access.holds(peer.grant):
             peer.grant = None
-            backend.hub.clients.discard(peer.client)
+            for stream in {*peer.client.policies, *peer.client.resuming}:
+                peer.client.leave(stream)
             peer.revoked.set()
 
 

@@ -47,15 +47,18 @@ class Levels:
         How many messages or inputs wait in each queue.
     samples_dropped : int
         On the way to the decoder, so far.
-    missed : mapping of str to int
-        Messages that clients did not get, by reason, so far.
+    missed : int
+        Messages that clients did not get, as their policy has it, so far.
+    too_slow : int
+        Clients that were closed because they read too slowly, so far.
     """
 
     ready: bool
     clients: Mapping[str, int]
     queues: Mapping[str, int]
     samples_dropped: int
-    missed: Mapping[str, int]
+    missed: int
+    too_slow: int
 
 
 class Metrics:
@@ -191,12 +194,16 @@ class Metrics:
             "Samples that were recorded and not decoded, because decoding was too slow.",
             value=now.samples_dropped,
         )
-        missed = CounterMetricFamily(
-            "braincast_client_missed", "Messages that clients did not get.", labels=["reason"]
+        yield CounterMetricFamily(
+            "braincast_client_missed",
+            "Messages that clients did not get, as their policy has it.",
+            value=now.missed,
         )
-        for reason, n in now.missed.items():
-            missed.add_metric([reason], n)
-        yield missed
+        yield CounterMetricFamily(
+            "braincast_clients_too_slow",
+            "Clients that were closed because they read too slowly.",
+            value=now.too_slow,
+        )
 
     def render(self) -> bytes:
         """Return it in Prometheus' text format; see `CONTENT_TYPE`."""

@@ -24,7 +24,8 @@ LEVELS = Levels(
     clients={"viewer": 2, "operator": 1},
     queues={"clients": 3},
     samples_dropped=7,
-    missed={"old": 5},
+    missed=5,
+    too_slow=2,
 )
 
 
@@ -70,7 +71,8 @@ def test_what_is_lost_and_where_is_counted() -> None:
     assert found["braincast_overruns_total",] == 1
     assert found["braincast_markers_total", "unknown"] == 1
     assert found["braincast_samples_dropped_total",] == 7
-    assert found["braincast_client_missed_total", "old"] == 5
+    assert found["braincast_client_missed_total",] == 5
+    assert found["braincast_clients_too_slow_total",] == 2
     assert found["braincast_clients", "viewer"] == 2
     assert found["braincast_queue_depth", "clients"] == 3
     assert found["braincast_ready",] == 1
