@@ -95,7 +95,6 @@ class Connection:
 
     async def _hang_up(self) -> None:
         await self._peer.revoked.wait()
-        self._peer.audit("revoked", "closed")
         await self._close(1008, "the token was revoked")
 
     async def _take_turns(self) -> None:
@@ -188,6 +187,7 @@ def expel(backend: Backend) -> None:
     """Hang up on clients whose token holds no more; nothing is sent to them after it."""
     for peer in backend.peers:
         if peer.grant is not None and not backend.access.holds(peer.grant):
+            peer.audit("revoked", "closed")
             peer.grant = None
             for stream in {*peer.client.policies, *peer.client.resuming}:
                 peer.client.leave(stream)

@@ -51,7 +51,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Make buffers small."""
         super().connection_made(transport)
-        self.transport.set_write_buffer_limits(high=0)
+        # Not high=0, with which a transport that encrypts stays paused for ever.
+        self.transport.set_write_buffer_limits(high=1, low=0)
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import subprocess
 from pathlib import Path
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from decoder.config import ServerConfig
 from decoder.server import listener
+from decoder.server.hub import Message
 from decoder.server.listener import Certificate, certificate_of
 from streaming.errors import ConfigError
-from tests.decoder.serving import serving
+from tests.decoder.asking import Line, ask
+from tests.decoder.serving import TOKEN, serving
 
 
 def make_certificate(folder: Path, name: str) -> Certificate:
@@ -48,6 +52,13 @@ def test_all_is_encrypted_and_a_renewed_certificate_is_taken(
         assert httpx.get(url, verify=trust).json()["status"] == "ok"
         with pytest.raises(httpx.HTTPError):
             httpx.get(url.replace("https", "http"))
+        with connect(running.ws_url.replace("ws:", "wss:"), ssl=trust) as ws:
+            for _ in range(3):
+                assert ask(Line(ws), "authorize", token=TOKEN)["result"]["role"] == "operator"
+            ask(Line(ws), "subscribe", streams=["text"])
+            for _ in range(3):
+                running.publish(Message("text", '{"method":"text"}', 1.0))
+                assert json.loads(ws.recv(60))["method"] == "text"
         first = served_by(running.port)
         other.key.replace(certificate.key)
         other.cert.replace(certificate.cert)
