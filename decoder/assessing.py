@@ -142,6 +142,7 @@ def assess_model(
     recordings: Sequence[Path],
     protocol: Protocol,
     *,
+    candidates: Candidates | None = None,
     before: Dataset | None = None,
     info: mne.Info | None = None,
     left_out: Mapping[str, str] | None = None,
@@ -151,13 +152,15 @@ def assess_model(
     Parameters
     ----------
     model : Model
-        Chooses from its own candidates, with its own temperature.
+        With its own temperature.
     dataset : Dataset
         The recordings, through its chain.
     recordings : sequence of Path
         Where it comes from.
     protocol : str
         What of it is scored: see `models.heldout.predict`.
+    candidates : Candidates, optional
+        What it chooses from; its own, if not given.
     before : Dataset or None
         The same with windows that end at the stimulus, where the order is random.
     info : mne.Info, optional
@@ -170,15 +173,16 @@ def assess_model(
     EvaluationError
         If the model was fitted to one of the recordings, or no recording shows two things.
     """
-    held_out = predict(model, dataset, protocol)
+    candidates = candidates or model.candidates
+    held_out = predict(model, dataset, protocol, candidates)
     files = dataset.files[held_out.index]
-    order = order_of(held_out.truth, files, model.candidates.vectors)
+    order = order_of(held_out.truth, files, candidates.vectors)
     if order.kind == "one per run":
         raise EvaluationError(order.warning)
     scores = evaluate(held_out, order)
 
     def control(name: str, what: str, seen: Dataset) -> Control:
-        return scored_control(name, what, predict(model, seen, protocol), order)
+        return scored_control(name, what, predict(model, seen, protocol, candidates), order)
 
     windows = dataset.windows
     controls = [
@@ -202,7 +206,7 @@ def assess_model(
     for what in ("prior only", "clock only", EYES, "minutes of calibration"):
         missing[what] = _AS_IT_IS
     missing["scores over time"] = _AS_IT_IS
-    found = _Found(dataset, model.candidates, order, held_out, scores)
+    found = _Found(dataset, candidates, order, held_out, scores)
     return Assessment(
         format="braincast-evaluation",
         version=FORMAT_VERSION,

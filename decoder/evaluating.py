@@ -14,6 +14,8 @@ from decoder.assessment import Assessment
 from decoder.fitting import FitSettings, read_trials, read_windows
 from decoder.guards import check_different, check_recording
 from decoder.problem import Problem
+from decoder.tracks import TrackSettings, read_heard
+from models.candidates import Candidates
 from models.checkpoint import REPORTS, Model
 from models.dataset import N_BLOCKS, Dataset, read_through
 from models.folds import MIN_SCORED, Protocol
@@ -27,6 +29,8 @@ from streaming.window import LockedWindows
 __all__ = ["LaterSettings", "evaluate_model", "evaluate_problem", "evaluate_recordings"]
 
 _EYES = {"eog", "emg"}
+
+_NO_ONSET = "a stretch of a track has no onset"
 
 Tell = Callable[[str, float], None]
 """What is told the step, and the share that is done."""
@@ -93,7 +97,7 @@ def evaluate_problem(
         with closing(settings.open(recordings[0])) as source:
             info, kinds = source.info, set(source.spec.ch_types)
     if settings.track:
-        left_out[BEFORE] = "a stretch of a track has no onset"
+        left_out[BEFORE] = _NO_ONSET
         left_out[EYES] = "it is not done for a track"
     else:
         if problem.order.kind != "random":
@@ -132,6 +136,8 @@ class LaterSettings:
         shown, else zero_shot.
     timing, unit, streams, trigger
         As for `decoder.fitting.FitSettings`.
+    track : TrackSettings or None
+        What went on, for a model that was fitted to a track.
     """
 
     protocol: Protocol | None = None
@@ -139,6 +145,7 @@ class LaterSettings:
     unit: str | None = None
     streams: tuple[str, ...] = ()
     trigger: TriggerChannel | None = None
+    track: TrackSettings | None = None
 
 
 def evaluate_model(
@@ -169,27 +176,78 @@ def evaluate_model(
         If the model was fitted to one of them, or cannot be tested on trials.
     """
     check_output(output)
-    windowing = _windows_of(model)
-    dataset = _read_later(
-        model, recordings, settings, windowing, lambda share: tell("reading", 0.5 * share)
-    )
-    check_different(recordings, dataset)
+    model.check_live()
+    read = _read_track if model.space.startswith("track:") else _read_locked
+    later = read(model, recordings, settings, tell)
+    check_different(recordings, later.dataset)
     with closing(
         open_recording(recordings[0], unit=settings.unit, streams=settings.streams)
     ) as source:
         info = source.info
-        check_recording(source, dataset)
+        check_recording(source, later.dataset)
+    tell("predicting", 0.8)
+    assessment = assess_model(
+        model,
+        later.dataset,
+        recordings,
+        settings.protocol or later.protocol,
+        candidates=later.candidates,
+        before=later.before,
+        info=info,
+        left_out=later.left_out,
+    )
+    _write(assessment, output, tell)
+    return assessment
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Later:
+    """Recordings as a model sees them, and what it is asked of them."""
+
+    dataset: Dataset
+    candidates: Candidates
+    protocol: Protocol
+    before: Dataset | None
+    left_out: dict[str, str]
+
+
+def _read_track(
+    model: Model, recordings: Sequence[Path], settings: LaterSettings, tell: Tell
+) -> _Later:
+    """Return stretches of a track."""
+    if settings.track is None:
+        msg = "the model tells stretches of a track apart; name the recordings' with --track"
+        raise ConfigError(msg)
+    dataset, candidates = read_heard(
+        model,
+        recordings,
+        settings.track,
+        unit=settings.unit,
+        progress=lambda share: tell("reading", 0.8 * share),
+    )
+    return _Later(dataset, candidates, "zero_shot", None, {BEFORE: _NO_ONSET})
+
+
+def _read_locked(
+    model: Model, recordings: Sequence[Path], settings: LaterSettings, tell: Tell
+) -> _Later:
+    """Return windows around stimuli, and those that end with them."""
+    if settings.track is not None:
+        msg = "--track: the model was not fitted to a track; leave it out"
+        raise ConfigError(msg)
+    windowing = _windows_of(model)
+    dataset = _windows_for(
+        model, recordings, settings, windowing, lambda share: tell("reading", 0.5 * share)
+    )
+    candidates = model.candidates
     trained = {
-        name
-        for name, was in zip(model.candidates.ids, model.candidates.trained, strict=True)
-        if was
+        name for name, was in zip(candidates.ids, candidates.trained, strict=True) if was
     }
     n_known = sum(shown in trained for shown in dataset.ids)
-    usual: Protocol = "closed_set" if n_known >= MIN_SCORED else "zero_shot"
     duration = windowing.tmax - windowing.tmin
     before, left_out = None, dict[str, str]()
     try:
-        before = _read_later(
+        before = _windows_for(
             model,
             recordings,
             settings,
@@ -198,18 +256,8 @@ def evaluate_model(
         )
     except RecordingError as error:
         left_out[BEFORE] = str(error)
-    tell("predicting", 0.8)
-    assessment = assess_model(
-        model,
-        dataset,
-        recordings,
-        settings.protocol or usual,
-        before=before,
-        info=info,
-        left_out=left_out,
-    )
-    _write(assessment, output, tell)
-    return assessment
+    protocol: Protocol = "closed_set" if n_known >= MIN_SCORED else "zero_shot"
+    return _Later(dataset, candidates, protocol, before, left_out)
 
 
 def check_output(output: Path) -> None:
@@ -239,13 +287,6 @@ def _write(assessment: Assessment, output: Path, tell: Tell) -> None:
 
 def _windows_of(model: Model) -> LockedWindows:
     """Return where a model's windows lie around a stimulus."""
-    if model.space.startswith("track:"):
-        msg = (
-            "the model tells stretches of its own recordings' track apart, and others have "
-            "other stretches; evaluate the recordings with --track"
-        )
-        raise EvaluationError(msg)
-    model.check_live()
     if isinstance(model.windowing, LockedWindows):
         return model.windowing
     if "tmin" not in model.training:
@@ -255,7 +296,7 @@ def _windows_of(model: Model) -> LockedWindows:
     return LockedWindows(tmin, tmin + model.windowing.duration)
 
 
-def _read_later(
+def _windows_for(
     model: Model,
     recordings: Sequence[Path],
     settings: LaterSettings,

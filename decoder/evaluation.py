@@ -1,7 +1,7 @@
 """Scores of predictions that were made before the truth was known.
 
 Every score names its protocol, its pool, its chance level and an interval from resampling
-whole runs. Pairs for the area under the curve, and the shuffles of the permutation test, stay
+runs. Pairs for the area under the curve, and the shuffles of the permutation test, stay
 within a run, so that drift from run to run counts neither for nor against.
 """
 
@@ -88,8 +88,7 @@ class Evaluation:
     modal_answer : int
         Its index.
     clusters : str
-        What the bootstrap resamples: ``"run and stimulus"``, ``"run"``, ``"stimulus"`` or
-        ``"trial"``.
+        What the bootstrap resamples; see `decoder.resampling.Resamples`.
     stimulus_files : str
         ``"unknown"``, ``"shared"`` (the same file was shown in several runs, which flatters a
         closed set) or ``"disjoint"``.
@@ -152,7 +151,7 @@ def evaluate(held_out: HeldOut, order: Order = _RANDOM, *, with_p: bool = True) 
     rank = ranks(held_out.similarity, pools)
     shares = exchanged(truth, _cells(held_out), n_candidates)
     resamples = bootstrap(
-        truth, groups, held_out.stim_files, cross_validated=len(held_out.pools) > 1
+        truth, groups, held_out.t, held_out.stim_files, cross_validated=len(held_out.pools) > 1
     )
 
     def score(values: NDArray[np.bool_] | NDArray[np.float64]) -> Score:

@@ -192,7 +192,11 @@ class Said:
         if given:
             msg = f"{', '.join(given)}: the model says it itself; leave it out with --model"
             raise ConfigError(msg)
-        return LaterSettings(protocol=self.values["protocol"], **self._reading())
+        return LaterSettings(
+            protocol=self.values["protocol"],
+            track=_track_settings(self.values),
+            **self._reading(),
+        )
 
     def _reading(self) -> dict[str, Any]:
         """Return how recordings are read."""
@@ -245,9 +249,6 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
 _OF_A_MODEL = {
     "--events": "events",
     "--stimuli": "stimuli",
-    "--track": "track",
-    "--track-rate": "track_rate",
-    "--track-onset": "track_onset",
     "--stretch": "stretch",
     "--candidates": "candidates",
     "--space": "space",

@@ -31,7 +31,8 @@ class Pattern:
     ch_names, ch_types : tuple of str
         Channels.
     positions : tuple of tuple of float
-        x, y, z of each in the head's frame, in meters; empty if unknown.
+        x, y, z of each in meters, in the head's frame, or of MEG in the device's; empty if
+        unknown.
     times : tuple of float
         After the stimulus, less the chain's group delay at 10 Hz, in seconds.
     values : tuple of tuple of float

@@ -19,12 +19,10 @@ __all__ = [
     "plot_channels",
     "plot_controls",
     "plot_learning",
-    "plot_maps",
     "plot_time_course",
 ]
 
 BLUE, GREY, RED, BAND = "#1f5fa8", "#6b7280", "#b42318", "#c9daef"
-_N_MAPS = 6
 
 
 def statistic_of(assessment: Assessment) -> str:
@@ -85,7 +83,11 @@ def plot_time_course(assessment: Assessment, level: float = 0.05) -> Figure:
     points = assessment.time_course
     fig, axes = _axes(height=3.4)
     t = 1000 * np.array([point.t for point in points])
-    _curve(axes, t, [p.main for p in points], BLUE, statistic_of(assessment), marker="")
+    steps = np.diff(t)
+    # Windows that begin later leave times of which nothing is known
+    for part in np.split(np.arange(len(t)), 1 + np.flatnonzero(steps > 1.5 * steps.min())):
+        scores = [points[n].main for n in part]
+        _curve(axes, t[part], scores, BLUE, statistic_of(assessment), marker="")
     found = [n for n, p in enumerate(points) if p.q_value is not None and p.q_value < level]
     axes.plot(t[found], [points[n].main.value for n in found], "o", color=RED, ms=6)
     axes.axvline(0, color="black", lw=1)
@@ -123,39 +125,6 @@ def plot_channels(pattern: Pattern) -> Figure:
         axes.legend(frameon=False, ncols=4, fontsize="small")
     axes.set_xlabel("time after the stimulus, less the chain's delay [ms]")
     axes.set_ylabel("pattern [spread of the signal]")
-    return fig
-
-
-def plot_maps(pattern: Pattern) -> Figure | None:
-    """Draw the pattern on the scalp at a few times; None where places are unknown."""
-    import mne
-
-    kinds = set(pattern.ch_types)
-    if not pattern.positions or kinds != {"eeg"} or len(pattern.positions) < 3:
-        return None
-    places = dict(zip(pattern.ch_names, np.array(pattern.positions), strict=True))
-    info = mne.create_info(list(pattern.ch_names), 1.0, "eeg")
-    montage = mne.channels.make_dig_montage(places, coord_frame="head")
-    info.set_montage(montage, verbose="ERROR")
-    values, t = np.array(pattern.values), 1000 * np.array(pattern.times)
-    limit = float(abs(values).max()) or 1.0
-    n_maps = min(_N_MAPS, values.shape[1])
-    edges = np.linspace(0, values.shape[1], n_maps + 1).astype(int)
-    fig = Figure(figsize=(9.5, 2.2), layout="constrained")
-    grid = fig.subplots(1, n_maps, squeeze=False)[0]
-    for axes, start, stop in zip(grid, edges[:-1], edges[1:], strict=True):
-        mne.viz.plot_topomap(
-            values[:, start:stop].mean(axis=1),
-            info,
-            axes=axes,
-            show=False,
-            vlim=(-limit, limit),
-            cmap="RdBu_r",
-            contours=0,
-        )
-        axes.set_title(f"{t[start]:.0f} to {t[stop - 1]:.0f} ms", fontsize="small")
-    colours = mpl.cm.ScalarMappable(mpl.colors.Normalize(-limit, limit), "RdBu_r")
-    fig.colorbar(colours, ax=grid, shrink=0.7, label="pattern")
     return fig
 
 

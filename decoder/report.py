@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from decoder import plots
 from decoder.assessment import Assessment
 from decoder.patterns import Pattern
+from decoder.scalp import plot_maps
 from decoder.tables import lines_of
 
 if TYPE_CHECKING:
@@ -104,8 +105,8 @@ def _glance(a: Assessment) -> str:
         f"<b>{_sentence(a.verdict)}</b>{says}</div>"
         f'<div class="cards">{boxes}</div>{tested}{warnings}'
         f"<p>{_sentence(_PROTOCOLS[e.protocol])}</p>{scores}"
-        "<p>Chance: what the same answers get when what was shown is exchanged within runs."
-        "</p></div>"
+        "<p>Chance: what the same answers get when what was shown is exchanged within runs. "
+        "The majority: who always answers what was shown most often.</p></div>"
     )
 
 
@@ -150,18 +151,16 @@ def _figures(a: Assessment) -> Iterator[tuple[str, Figure, str]]:
 
 def _patterns(pattern: Pattern) -> Iterator[tuple[str, Figure, str]]:
     """Yield the figures of where the signal goes with the decoder's output."""
-    maps = plots.plot_maps(pattern)
     caption = (
         f"{_sentence(pattern.contrast)}: by how much the signal rises with the decoder's "
         "output (Haufe et al. 2014), which shows where information lies; a decoder's weights "
         "do not."
     )
-    if maps is not None:
-        few = len(pattern.ch_names) < 16
-        more = (
-            " With so few electrodes, read the colours only where the dots are." if few else ""
-        )
-        yield "Patterns on the scalp", maps, caption + more
+    few = " With so few sensors, read the colours only where the dots are."
+    for name, figure in plot_maps(pattern).items():
+        more = " The size of the gradient has no sign." if name == "planar gradiometers" else ""
+        more += few if len(pattern.ch_names) < 16 else ""
+        yield f"Patterns on the scalp: {name}", figure, caption + more
     yield "Patterns of channels", plots.plot_channels(pattern), caption
 
 

@@ -1,4 +1,4 @@
-"""Scores with intervals, from drawing whole runs and whole stimuli with replacement."""
+"""Scores with intervals, from drawing runs and stimuli with replacement."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ N_BOOTSTRAP = 2_000
 
 _MIN_STIMULI = 10
 """With fewer stimuli, resampling them says nothing; two classes are no sample of classes."""
+
+_MIN_RUNS = 5
+"""With fewer runs, no draw of whole runs is far enough from the middle: of 200 recordings of
+noise in three runs 66 % of the intervals included chance, in four runs 87 %."""
+
+_N_PARTS = 5  # of a run, that are drawn where there are fewer runs
 
 _SEED = 0  # the same trials give the same interval
 
@@ -49,8 +55,10 @@ class Resamples:
     weights : array of shape (N_BOOTSTRAP, n)
         How often each trial is drawn: as often as its run, times as often as its stimulus.
     clusters : str
-        ``"run and stimulus"``; ``"run"`` with too few stimuli; ``"stimulus"`` with one run;
+        ``"run and stimulus"``, or ``"fifth of a run and stimulus"`` of two to four runs;
+        ``"run"`` or ``"fifth of a run"`` with too few stimuli; ``"stimulus"`` with one run;
         ``"trial"`` with neither, which is too narrow if trials resemble their neighbours.
+        Fifths say nothing of how much other runs would differ.
     n_clusters : int
         How many there are, of the kind with the fewest.
     widening : float
@@ -91,6 +99,7 @@ class Resamples:
 def bootstrap(
     truth: NDArray[np.intp],
     groups: NDArray[np.intp],
+    t: NDArray[np.float64],
     stim_files: Sequence[str],
     *,
     cross_validated: bool,
@@ -101,6 +110,8 @@ def bootstrap(
     ----------
     truth, groups : array of shape (n,)
         What was shown, and the run.
+    t : array of shape (n,)
+        When, within the recording.
     stim_files : sequence of str
         The file shown in each trial; empty where unknown.
     cross_validated : bool
@@ -114,16 +125,27 @@ def bootstrap(
     rng = np.random.default_rng(_SEED)
     known = len(stim_files) > 0 and all(stim_files)
     stimuli = np.unique(stim_files, return_inverse=True)[1] if known else truth
-    n_runs, n_stimuli = len(np.unique(groups)), len(np.unique(stimuli))
-    by_stimulus = n_stimuli >= _MIN_STIMULI
-    if n_runs > 1 and by_stimulus:
-        weights = _draw(groups, rng) * _draw(stimuli, rng)
-        return Resamples(weights, "run and stimulus", min(n_runs, n_stimuli), widening)
-    if n_runs > 1:
-        return Resamples(_draw(groups, rng), "run", n_runs, widening)
-    if by_stimulus:
-        return Resamples(_draw(stimuli, rng), "stimulus", n_stimuli, widening)
-    return Resamples(_draw(np.arange(len(truth)), rng), "trial", len(truth), widening)
+    runs, kind = (groups, "run") if len(np.unique(groups)) >= _MIN_RUNS else (None, "")
+    if runs is None and len(np.unique(groups)) > 1:
+        runs, kind = _parts(groups, t), "fifth of a run"
+    by_stimulus = len(np.unique(stimuli)) >= _MIN_STIMULI
+    if runs is not None and by_stimulus:
+        n_clusters = min(len(np.unique(runs)), len(np.unique(stimuli)))
+        weights = _draw(runs, rng) * _draw(stimuli, rng)
+        return Resamples(weights, f"{kind} and stimulus", n_clusters, widening)
+    if runs is None:
+        runs, kind = (stimuli, "stimulus") if by_stimulus else (np.arange(len(truth)), "trial")
+    return Resamples(_draw(runs, rng), kind, len(np.unique(runs)), widening)
+
+
+def _parts(groups: NDArray[np.intp], t: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return which part of which run each trial is in."""
+    parts = np.zeros(len(groups), np.intp)
+    for number, group in enumerate(np.unique(groups)):
+        here = np.flatnonzero(groups == group)
+        place = np.argsort(np.argsort(t[here], kind="stable"), kind="stable")
+        parts[here] = number * _N_PARTS + place * _N_PARTS // len(here)
+    return parts
 
 
 def _draw(clusters: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.float64]:

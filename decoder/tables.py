@@ -37,7 +37,7 @@ def lines_of(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
         )
         lines.append((name, value, f"{low} to {high}", chance))
     always = f"{evaluation.majority:.3f}"
-    return [*lines, ("top-1 of who always answers what is most frequent", always, "", "")]
+    return [*lines, ("top-1 of the majority", always, "", "")]
 
 
 def as_table(evaluation: Evaluation) -> Table:

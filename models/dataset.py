@@ -234,12 +234,7 @@ def read_through(  # noqa: PLR0913 - as read_dataset
     parts = []
     for n, path in enumerate(recordings):
         source = open_recording(path, unit=unit, streams=streams, trigger=name)
-        if abs(source.spec.sfreq / spec.sfreq - 1) > RATE_TOLERANCE:
-            msg = (
-                f"{path} has {source.spec.sfreq:g} Hz, and {spec.sfreq:g} Hz are needed; name "
-                "recordings at that rate"
-            )
-            raise RecordingError(msg)
+        check_rate(path, source.spec.sfreq, spec.sfreq)
         marked = with_triggers(source, trigger)
         timed = TimedSource(marked, timing) if timing else marked
         parts.append(_collect(path, wrap(n, timed) if wrap else timed, chain, windowing, table))
@@ -247,6 +242,29 @@ def read_through(  # noqa: PLR0913 - as read_dataset
         if progress:
             progress((n + 1) / len(recordings))
     return _join(parts, spec, chain, windowing, table)
+
+
+def check_rate(path: Path, found: float, needed: float) -> None:
+    """Refuse a recording of another rate.
+
+    Parameters
+    ----------
+    path : Path
+        The recording.
+    found, needed : float
+        Rates, in Hz.
+
+    Raises
+    ------
+    RecordingError
+        If they differ.
+    """
+    if abs(found / needed - 1) > RATE_TOLERANCE:
+        msg = (
+            f"{path} has {found:g} Hz, and {needed:g} Hz are needed; name recordings at that "
+            "rate"
+        )
+        raise RecordingError(msg)
 
 
 @dataclass(slots=True)

@@ -155,18 +155,25 @@ def check_blind(encoder: Encoder, window: Window) -> None:
             raise EvaluationError(msg)
 
 
-def predict(model: Model, dataset: Dataset, protocol: Protocol) -> HeldOut:
+def predict(
+    model: Model,
+    dataset: Dataset,
+    protocol: Protocol,
+    candidates: Candidates | None = None,
+) -> HeldOut:
     """Predict the trials of other recordings by a model as it is.
 
     Parameters
     ----------
     model : Model
-        Chooses from its own candidates.
+        As it is.
     dataset : Dataset
         Recordings that it was not fitted to, through its own chain.
     protocol : str
         ``"closed_set"`` keeps what the model was trained on, ``"zero_shot"`` what it never saw,
         to be found among what it never saw.
+    candidates : Candidates, optional
+        What it chooses from, such as other stretches of a track; its own, if not given.
 
     Raises
     ------
@@ -180,7 +187,7 @@ def predict(model: Model, dataset: Dataset, protocol: Protocol) -> HeldOut:
             f"{len(dataset.hashes)}, which would score what it remembers; name others"
         )
         raise EvaluationError(msg)
-    candidates = model.candidates
+    candidates = candidates or model.candidates
     trained = np.array(candidates.trained)
     concept = concepts_of(dataset, candidates)
     pool = np.ones(len(candidates), bool)

@@ -30,7 +30,7 @@ from streaming.sources.opening import open_recording
 from streaming.sources.source import Item, Source
 from streaming.window import LockedWindows, Windower
 
-__all__ = ["DURATIONS", "MarkedSource", "read_stretches", "track_chain"]
+__all__ = ["DURATIONS", "MarkedSource", "read_stretches", "recurring", "track_chain"]
 
 if TYPE_CHECKING:
     import mne
@@ -224,6 +224,19 @@ def read_stretches(  # noqa: PLR0913 - what a fit asks for, each with a default
     _, dense = _cut_all(heard, length, _GRID)
     live = _candidates(_vectors(dense, shape.step), tracks[0].name)
     return replace(dataset, groups=_blocks(dataset)), candidates, live
+
+
+def recurring(vectors: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which stretches are repeats of any of the others.
+
+    Parameters
+    ----------
+    vectors, others : array of shape (n, n_dims) and (n_others, n_dims)
+        As the vectors of candidates.
+    """
+    unit, known = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (vectors, others))
+    parts = (unit[n : n + 512] for n in range(0, len(unit), 512))  # all at once: gigabytes
+    return np.concatenate([(part @ known.T > _SAME).any(axis=1) for part in parts])
 
 
 def _cut_all(

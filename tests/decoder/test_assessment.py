@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 
 from decoder.assessing import assess
 from decoder.assessment import Assessment
-from decoder.plots import plot_maps
 from decoder.report import write_report
+from decoder.scalp import plot_maps
 from decoder.schema import schema
 from tests.decoder.trials import problem
 from tests.pages import ROOT
@@ -117,5 +117,5 @@ def test_the_report_is_one_page_that_says_it_all(
 
 def test_maps_are_drawn_where_places_are_known(good: Assessment) -> None:
     assert good.pattern is not None
-    assert plot_maps(good.pattern) is not None
-    assert plot_maps(replace(good.pattern, positions=())) is None
+    assert set(plot_maps(good.pattern)) == {"electrodes"}
+    assert plot_maps(replace(good.pattern, positions=())) == {}

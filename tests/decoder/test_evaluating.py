@@ -152,6 +152,43 @@ def test_of_a_track_the_report_says_what_it_cannot(
     assert found["verdict"] == "above chance"
     assert {"before the stimulus", "scores over time"} <= set(found["left_out"])
     assert "not here: scores over time" in (tmp_path / "e" / "report.html").read_text()
-    assert main(["fit", str(path), *track, "-o", str(tmp_path / "m"), "--no-report"]) == 0
-    assert main(["evaluate", "--model", str(tmp_path / "m"), str(path)]) == 2
-    assert "evaluate the recordings with --track" in capsys.readouterr().err
+
+
+def test_a_model_of_a_track_is_tested_on_another_story(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def listener(name: str, story: int, sfreq: float = 64.0) -> str:
+        track = loudness(120, sfreq, seed=story)
+        return str(save_listener(tmp_path / name, track, sfreq, snr=1.0))
+
+    first, other = listener("a_raw.fif", 0), listener("b_raw.fif", 1)
+    model, output = str(tmp_path / "m"), tmp_path / "e"
+    track = ("--track", "env")
+    assert main(["fit", first, *track, "--stretch", "3", "-o", model, "--no-report"]) == 0
+    test = ("evaluate", "--model", model, "-o", str(output))
+    assert main([*test, other]) == 2
+    assert "name the recordings' with --track" in capsys.readouterr().err
+    assert main([*test, other, *track]) == 0
+    found = document(output)
+    assert found["verdict"] == "above chance"
+    assert found["setup"]["model"] == load_model(Path(model)).model_id
+    assert (found["scores"]["protocol"], found["scores"]["n_groups"]) == ("zero_shot", 1)
+    assert found["left_out"]["before the stimulus"] == "a stretch of a track has no onset"
+    assert main([*test, first, *track]) == 2
+    assert "fitted to recording 1 of 1" in capsys.readouterr().err
+    assert main([*test, listener("c_raw.fif", 2, 128.0), *track]) == 2
+    assert "has 128 Hz, and 64 Hz are needed" in capsys.readouterr().err
+    assert main([*test, other, *track, "--stretch", "2"]) == 2
+    assert "--stretch: the model says it itself" in capsys.readouterr().err
+    two = tmp_path / "two.npy"
+    np.save(two, np.random.default_rng(0).random((6000, 2)))
+    assert main([*test, other, "--track", str(two), "--track-rate", "50"]) == 2
+    assert "has 2 features, and the model was fitted to 1" in capsys.readouterr().err
+
+
+def test_a_track_is_nothing_to_a_model_of_stimuli(
+    model: Path, runs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    test = ("evaluate", "--model", str(model), runs[2], "-o", str(tmp_path / "e"))
+    assert main([*test, "--track", "env"]) == 2
+    assert "the model was not fitted to a track" in capsys.readouterr().err

@@ -151,7 +151,9 @@ def test_intervals_widen_when_runs_differ() -> None:
 def test_intervals_of_six_runs_cover_the_truth() -> None:
     rng = np.random.default_rng(0)
     groups = np.arange(120) // 20
-    resamples = bootstrap(np.zeros(120, np.intp), groups, [], cross_validated=False)
+    resamples = bootstrap(
+        np.zeros(120, np.intp), groups, np.arange(120.0), [], cross_validated=False
+    )
     covered = 0
     for _ in range(400):
         values = rng.standard_normal(6)[groups] + rng.standard_normal(120)

@@ -28,7 +28,7 @@ def test_chance_is_the_mean_over_all_orders(k: int) -> None:
     similarity[:, 3] -= 2.0  # the decoder has learnt that it never comes
     rank = ranks(similarity, np.ones((7, 4), bool))
     shares = exchanged(TRUTH, CELLS, 4)
-    resamples = bootstrap(TRUTH, CELLS, [], cross_validated=True)
+    resamples = bootstrap(TRUTH, CELLS, np.arange(7.0), [], cross_validated=True)
     rows = np.arange(7)
     top = mean_score(rank <= k, TRUTH, shares, resamples)
     assert top.value == np.mean(rank[rows, TRUTH] <= k)
@@ -45,7 +45,9 @@ def test_equal_counts_make_chance_one_of_the_pool() -> None:
     truth, cells = np.tile(np.arange(5), 8), np.repeat([0, 1], 20)
     similarity = np.random.default_rng(0).standard_normal((40, 5)).astype(np.float32)
     rank = ranks(similarity, np.ones((40, 5), bool))
-    resamples = bootstrap(truth, cells, [], cross_validated=False)
+    resamples = bootstrap(
+        truth, cells, np.arange(len(truth), dtype=np.float64), [], cross_validated=False
+    )
     shares = exchanged(truth, cells, 5)
     for k in (1, 2, 5):
         assert mean_score(rank <= k, truth, shares, resamples).chance == pytest.approx(k / 5)
@@ -59,6 +61,8 @@ def test_the_most_frequent_answer_is_at_its_own_chance() -> None:
     always = np.tile(np.array([1, 0], np.float32), (60, 1))
     rank = ranks(always, np.ones((60, 2), bool))
     cells = np.zeros(60, np.intp)
-    resamples = bootstrap(truth, cells, [], cross_validated=False)
+    resamples = bootstrap(
+        truth, cells, np.arange(len(truth), dtype=np.float64), [], cross_validated=False
+    )
     score = mean_score(rank <= 1, truth, exchanged(truth, cells, 2), resamples)
     assert score.value == pytest.approx(score.chance) == pytest.approx(0.9)
