@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from models.ridge import pool_starts
 from models.spatial import spatial_filters
-from models.training import Training
+from models.training import Trainable, Training
 from models.trials import Trials
 
 __all__ = ["Mlp", "MlpConfig"]
@@ -45,7 +45,7 @@ class MlpConfig:
     dropout: float = 0.5
 
 
-class Mlp(nn.Module):
+class Mlp(Trainable):
     """See the module."""
 
     spatial: Tensor
@@ -87,9 +87,12 @@ class Mlp(nn.Module):
         network.bins.copy_(torch.from_numpy(bins / np.sqrt(bins.sum(axis=0))))
         return network, config
 
-    def forward(self, windows: Tensor, _subjects: Tensor) -> Tensor:
-        """Map windows (n, n_channels, n_times) to latents (n, n_dims)."""
-        features = self.spatial @ windows @ self.bins  # (n, n_components, n_bins)
-        x = self.enter(features.flatten(1))  # (n, width)
+    def reduce(self, windows: Tensor) -> Tensor:
+        """Map windows (n, n_channels, n_times) to features (n, n_components, n_bins)."""
+        return self.spatial @ windows @ self.bins
+
+    def learnt(self, reduced: Tensor, subjects: Tensor) -> Tensor:  # noqa: ARG002
+        """Map features to latents (n, n_dims), of all people alike."""
+        x = self.enter(reduced.flatten(1))  # (n, width)
         latents: Tensor = self.leave(self.norm(x + self.block(x)))
         return latents

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.training import Training
+from models.training import Trainable, Training
 from models.trials import Trials
 
 __all__ = ["SimpleConv", "SimpleConvConfig"]
@@ -66,7 +66,7 @@ class SimpleConvConfig:
     dropout: float = 0.5
 
 
-class SimpleConv(nn.Module):
+class SimpleConv(Trainable):
     """See the module."""
 
     training_settings = Training(lr=1e-3, share=0.75)
@@ -102,13 +102,18 @@ class SimpleConv(nn.Module):
         network.merge.place(trials.positions)
         return network, config
 
-    def forward(self, windows: Tensor, subjects: Tensor) -> Tensor:
-        """Map windows (n, n_channels, n_times) of subjects (n,) to latents (n, n_dims).
+    def reduce(self, windows: Tensor) -> Tensor:
+        """Average windows (n, n_channels, n_times) to (n, n_channels, n_times // step)."""
+        averages: Tensor = self.bin(windows)
+        return averages
+
+    def learnt(self, reduced: Tensor, subjects: Tensor) -> Tensor:
+        """Map averages of subjects (n,) to latents (n, n_dims).
 
         A subject beyond those that were trained on gets the mean of their matrices.
         """
         matrices = torch.cat([self.personal, self.personal.mean(dim=0, keepdim=True)])
-        x = self.mix(self.merge(self.bin(windows)))  # (n, n_maps, n_times // step)
+        x = self.mix(self.merge(reduced))  # (n, n_maps, n_times // step)
         x = matrices[subjects.clamp(max=len(self.personal))] @ x
         x = self.pool(self.blocks(x))  # (n, n_maps, n_bins)
         latents: Tensor = self.leave(x.flatten(1))

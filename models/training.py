@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from models.align import Goal, clip_loss, goal_of
 from models.trials import Course, Trials
 
-__all__ = ["Training", "train"]
+__all__ = ["Trainable", "Training", "train"]
 
 _LOG_SCALE = float(np.log(1 / 0.07))
 _MAX_LOG_SCALE = float(np.log(100.0))
@@ -61,6 +61,25 @@ class Training:
     seed: int = 0
 
 
+class Trainable(nn.Module):
+    """A network in two parts: a map of windows that is fixed, and what learns.
+
+    The first is done once for all epochs.
+    """
+
+    def reduce(self, windows: Tensor) -> Tensor:
+        """Map windows (n, n_channels, n_times) to what the second part takes."""
+        raise NotImplementedError
+
+    def learnt(self, reduced: Tensor, subjects: Tensor) -> Tensor:
+        """Map what `reduce` gave, of subjects (n,), to latents (n, n_dims)."""
+        raise NotImplementedError
+
+    def forward(self, windows: Tensor, subjects: Tensor) -> Tensor:
+        """Map windows (n, n_channels, n_times) of subjects (n,) to latents (n, n_dims)."""
+        return self.learnt(self.reduce(windows), subjects)
+
+
 @dataclass(slots=True)
 class _State:
     """Where a fit is, in what a file can hold beside tensors."""
@@ -71,7 +90,7 @@ class _State:
     best_loss: float = float("inf")
 
 
-def train(network: nn.Module, trials: Trials, settings: Training, course: Course) -> None:
+def train(network: Trainable, trials: Trials, settings: Training, course: Course) -> None:
     """Train a network on trials, in place.
 
     The same trials, settings and machine give the same weights, bit for bit, also when it was
@@ -79,7 +98,7 @@ def train(network: nn.Module, trials: Trials, settings: Training, course: Course
 
     Parameters
     ----------
-    network : torch.nn.Module
+    network : Trainable
         With the weights to begin from; is in evaluation mode afterwards.
     trials : Trials
         What to learn; windows are taken as they are.
@@ -89,7 +108,10 @@ def train(network: nn.Module, trials: Trials, settings: Training, course: Course
         Who is told, and where it is kept.
     """
     torch.set_num_threads(1)  # two threads ran up to 10 times slower on a shared machine
-    windows = torch.from_numpy(np.ascontiguousarray(trials.windows))
+    with torch.no_grad():
+        whole = torch.from_numpy(np.ascontiguousarray(trials.windows))
+        parts = torch.tensor_split(whole, max(len(whole) // settings.batch, 1))
+        windows = torch.cat([network.reduce(part) for part in parts])
     subjects = torch.from_numpy(trials.subjects)
     centred = trials.targets - trials.targets.mean(axis=0, dtype=np.float64)
     goal = goal_of(torch.from_numpy(centred.astype(np.float32)))
@@ -123,7 +145,7 @@ def train(network: nn.Module, trials: Trials, settings: Training, course: Course
 class _Fit:
     """A network with its optimiser and its temperature."""
 
-    def __init__(self, network: nn.Module, settings: Training) -> None:
+    def __init__(self, network: Trainable, settings: Training) -> None:
         self.network, self.settings = network, settings
         self.log_scale = nn.Parameter(torch.tensor(_LOG_SCALE))
         self.optimizer = torch.optim.AdamW(
@@ -154,7 +176,7 @@ class _Fit:
 
     def _loss(self, windows: Tensor, subjects: Tensor, goal: Goal) -> Tensor:
         scale = self.log_scale.exp()
-        latents = self.network(windows, subjects)
+        latents = self.network.learnt(windows, subjects)
         return clip_loss(latents, goal, scale, self.settings.share)
 
 

