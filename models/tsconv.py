@@ -6,8 +6,8 @@ to convolve in time in place of one for each channel and trains 8 times faster. 
 samples and pool of 51 samples every 5, at 250 Hz, are kept in seconds; samples faster than
 100 Hz are averaged first, as a chain of up to 30 Hz has nothing there: at 250 Hz that saves
 three quarters of the time. The average is taken first, once for all epochs, and convolved only
-where it is kept: nothing but linear maps lie between, so that it is the same network, in half of
-the time (0.31 s of CPU in place of 0.62 for an epoch of 1,000 trials of 63 channels).
+where it is kept: nothing but linear maps lie between, so that it is the same network, in half
+of the time (0.31 s of CPU in place of 0.62 for an epoch of 1,000 trials of 63 channels).
 """
 
 from __future__ import annotations
