@@ -32,7 +32,8 @@ class SourceConfig(_Section):
         Without `streams`, what the signal's LSL stream must have; whatever is not given may be
         anything.
     markers : tuple of str
-        Names of the marker streams; none: every stream of type ``Markers``.
+        Names of the marker streams; none: every stream of type ``Markers`` of the machines that
+        send the signal, and of our own.
     aux : tuple of str
         Names of streams that are recorded and not decoded.
     trigger_channel : str or None

@@ -62,7 +62,10 @@ Kind = Annotated[str | None, typer.Option("--type", help="Its type, such as EEG.
 SourceId = Annotated[str | None, typer.Option(help="Its source_id.")]
 Markers = Annotated[
     list[str] | None,
-    typer.Option(help="Names of marker streams; by default all of type Markers."),
+    typer.Option(
+        help="Names of marker streams; by default all of type Markers of the machine of the "
+        "signal and of this one."
+    ),
 ]
 Aux = Annotated[
     list[str] | None,

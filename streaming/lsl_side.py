@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from streaming.description import parse_unit
 from streaming.errors import SourceError
+from streaming.lsl_hosts import Hosts
 from streaming.lsl_inlet import Finder, Inlet, LostError
 from streaming.lsl_streams import IMPEDANCE, is_marker_stream, marker_predicate, named
 from streaming.rows import marker_label
@@ -104,8 +105,10 @@ class SideStreams:
     ----------
     first_id : int
         Number of the first in the recording.
+    hosts : Hosts
+        Machines whose streams are taken without being named.
     markers : sequence of str or None
-        Names of the streams of markers; None for all of type Markers.
+        Names of the streams of markers; None for all of type Markers of `hosts`.
     aux : sequence of str
         Names of streams that are recorded, and nothing else: of any type and rate.
     send : callable
@@ -117,6 +120,7 @@ class SideStreams:
     def __init__(
         self,
         first_id: int,
+        hosts: Hosts,
         markers: Sequence[str] | None,
         aux: Sequence[str],
         send: Tap,
@@ -125,8 +129,11 @@ class SideStreams:
         self._next_id, self._send, self._clock = first_id, send, clock
         self._open: dict[int, tuple[Role, Inlet]] = {}
         self._searches: dict[Role, tuple[str, Callable[[pylsl.StreamInfo], bool]]] = {
-            "markers": (marker_predicate(markers), is_marker_stream),
-            "impedance": (f"type='{IMPEDANCE}'", _is_numeric),
+            "markers": (
+                marker_predicate(markers),
+                lambda i: is_marker_stream(i) and (markers is not None or hosts.takes(i)),
+            ),
+            "impedance": (f"type='{IMPEDANCE}'", lambda i: _is_numeric(i) and hosts.takes(i)),
         }
         if aux:
             self._searches["aux"] = (named(aux), lambda _: True)

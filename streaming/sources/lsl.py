@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from streaming.join import join_specs
 from streaming.joined import join_header, join_row
 from streaming.joiner import Joiner
 from streaming.lsl_clock import Clock, lsl_clock
+from streaming.lsl_hosts import Hosts
 from streaming.lsl_inlet import Inlet, LostError
 from streaming.lsl_side import Role, SideStreams, answering, impedance_of
 from streaming.lsl_signal import LslSignal
@@ -49,6 +51,11 @@ _IDLE = 0.02
 
 _MARKER_WAIT = 0.5
 """How long a marker waits for the samples of its instant before it is given out."""
+
+
+def _hosts(of_signals: Iterable[str]) -> Hosts:
+    """Return the machines whose streams are taken without being named."""
+    return Hosts([*of_signals, socket.gethostname()])
 
 
 def _open(info: pylsl.StreamInfo) -> Inlet:
@@ -84,7 +91,8 @@ class LslSource:
     side : sequence of (role, Inlet)
         Streams beside it that are open.
     markers : sequence of str or None
-        Names of streams of markers; None: all of type Markers, also those that come later.
+        Names of streams of markers; None: all of type Markers of the signals' machines and of
+        ours, also those that come later.
     aux : sequence of str
         Names of streams that are recorded only.
     unit : str or None
@@ -140,7 +148,8 @@ class LslSource:
         self._join_id = len(specs) + 1
         if len(specs) > 1:
             self._send(StreamHeader(self._join_id, join_header(len(specs))))
-        self._side = SideStreams(len(specs) + 2, markers, aux, self._send, clock)
+        hosts = _hosts(inlet.summary.hostname for inlet in inlets)
+        self._side = SideStreams(len(specs) + 2, hosts, markers, aux, self._send, clock)
         self._side.start(side)
         for signal in self._signals:
             what = outline(signal.described.spec) + signal.description.notes()
@@ -176,8 +185,10 @@ class LslSource:
         predicate : str, optional
             LSL's own query (XPath 1.0) beside that, such as ``"starts-with(name, 'Bio')"``.
         markers : sequence of str, optional
-            Names of the streams of markers. If not given: all of type Markers, also those
-            that appear later. Streams of text and of numbers will do; 1.0 is the label 1.
+            Names of the streams of markers. If not given: all of type Markers of the machines
+            that send the signals, and of ours, also those that appear later; of others it is
+            said that they are not taken. Streams of text and of numbers will do; 1.0 is the
+            label 1.
         aux : sequence of str
             Names of streams to record and not to decode: of any type, also without a rate.
         unit : str, optional
@@ -212,6 +223,9 @@ class LslSource:
         searches = [marker_search(markers), named_search(aux), *map(signal_search, queries)]
         sent, recorded, *signals = find_streams(searches, timeout)
         infos = [info for (info,) in signals]
+        if markers is None:  # of the others it is said later, as of those that come later
+            ours = _hosts(info.hostname() for info in infos).names
+            sent = [info for info in sent if info.hostname() in ours]
         if len({info.uid() for info in infos}) < len(infos):
             msg = f"one signal is named twice in {', '.join(streams)}: name each once"
             raise SourceError(msg)
