@@ -35,6 +35,7 @@ class Connection:
         self._ws = ws
         self._line: WebSocketProtocol = ws.scope["extensions"][LINE]
         self._client = Client(backend.clock, self._line)
+        self._line.on_pong = self._client.wake
         address = ws.client.host if ws.client is not None else ""
         self._peer = Peer(backend, self._client, self._resume, address)
         self._tasks = anyio.create_task_group()
@@ -43,6 +44,7 @@ class Connection:
     async def run(self) -> None:
         """Serve the client until either side closes."""
         hub, peers = self._peer.backend.hub, self._peer.backend.peers
+        self._line.ping()
         hub.clients.add(self._client)
         peers.add(self._peer)
         try:

@@ -96,8 +96,12 @@ class Line(Protocol):
     def ready(self) -> bool:
         """Whether the client took all that was written to it before."""
 
-    def write(self, frame: bytes) -> None:
-        """Write a frame; never waits."""
+    @property
+    def prompt(self) -> bool:
+        """Whether it also read it, as far as it is known."""
+
+    def write(self, frame: bytes, *, timely: bool = False) -> None:
+        """Write a frame; never waits. `timely`: the client wants nothing old."""
 
 
 class Client:
@@ -183,16 +187,17 @@ class Client:
         policy = self.policies.get(message.stream)
         if policy is None or self._overflowed:
             return
-        idle = self._line.ready
+        line = self._line
+        idle = (line.ready if policy == "lossless" else line.prompt) and not self._lossless
         if policy == "lossless":
-            if idle and not self._lossless:
+            if idle:
                 self.send(message)
                 return
             self._lossless.append(message)
             if len(self._lossless) > N_LOSSLESS:
                 self.overflow()
         elif policy == "latest":
-            if idle and not self._lossless and not self._latest:
+            if idle and not self._latest:
                 self.send(message)
                 return
             if len(self._latest) == N_LATEST:
@@ -205,7 +210,7 @@ class Client:
             waits = pace.newest is not None
             self.n_missed += due and waits and not idle
             pace.newest = message
-            if due and idle and not self._lossless:
+            if due and idle:
                 pace.sent(now)
                 self.send(message)
             if waits:  # then it is known when the client gets it
@@ -224,7 +229,11 @@ class Client:
         if self.n_missed != self._n_told and isinstance(body, str):
             self._n_told = self.n_missed
             frame = frame_of(f'{body[:-2]},"missed":{self.n_missed}}}}}'.encode())
-        self._line.write(frame)
+        self._line.write(frame, timely=self.policies.get(message.stream) != "lossless")
+
+    def wake(self) -> None:
+        """Look again whether something can be sent: the client has read what was."""
+        self._wake.set()
 
     async def next(self) -> Message | None:
         """Return the next message, or None when the client has to be closed with 1013."""
@@ -233,7 +242,9 @@ class Client:
             if self._overflowed or message is not None:
                 return message
             self._wake.clear()
-            dues = [pace.due for pace in self._paced.values() if pace.newest is not None]
+            dues = []
+            if self._line.prompt:  # else it is woken
+                dues = [pace.due for pace in self._paced.values() if pace.newest is not None]
             with anyio.move_on_after(max(0.0, min(dues) - self._clock()) if dues else None):
                 await self._wake.wait()
 
@@ -246,6 +257,8 @@ class Client:
             return None
         if self._lossless:
             return self._lossless.popleft()
+        if not self._line.prompt:
+            return None
         while self._latest:
             message = self._latest.popleft()
             if now - message.t_emit <= MAX_AGE:

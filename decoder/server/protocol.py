@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
+
+from decoder.server.pulse import Pulse
 
 __all__ = ["LINE", "HttpProtocol", "WebSocketProtocol"]
 
 LINE = "braincast.line"
 """Where the application finds the protocol, among the extensions of its scope."""
+
+PING = Frame(Opcode.PING, b"read").serialize(mask=False)
 
 SEND_BUFFER = 16384
 """Bytes of the kernel's buffer of each websocket: a dozen decodes; images still pass."""
@@ -51,6 +57,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Make buffers small."""
         super().connection_made(transport)
+        self._pulse = Pulse()
+        self.on_pong: Callable[[], None] = lambda: None
         # Not high=0, with which a transport that encrypts stays paused for ever.
         self.transport.set_write_buffer_limits(high=1, low=0)
         sock = transport.get_extra_info("socket")
@@ -67,14 +75,40 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Whether the client took all that was written to it before."""
         return self.writable.is_set()
 
+    @property
+    def prompt(self) -> bool:
+        """Whether it read what was sent to it of late, as far as it is known."""
+        return self.ready and self._pulse.prompt(self.loop.time())
+
+    def ping(self) -> None:
+        """Ask how long the way to the client is, before anything else is on it."""
+        self._pulse.begin(self.loop.time())
+        self.transport.write(PING)
+
     async def taken(self) -> None:
         """Wait until the client has taken all that was written, or is gone."""
         await self.writable.wait()
 
-    def write(self, frame: bytes) -> None:
-        """Write a frame, unless the connection is being closed; never waits."""
-        if self.conn.state is State.OPEN and not self.transport.is_closing():
-            self.transport.write(frame)
+    def write(self, frame: bytes, *, timely: bool = False) -> None:
+        """Write a frame, unless the connection is being closed; never waits.
+
+        Parameters
+        ----------
+        frame : bytes
+            As it goes over the wire.
+        timely : bool
+            The client wants nothing old: a ping tells when it was read.
+        """
+        if self.conn.state is not State.OPEN or self.transport.is_closing():
+            return
+        ping = timely and self._pulse.sent(self.loop.time())
+        self.transport.write(frame + PING if ping else frame)
+
+    def handle_pong(self, event: Frame) -> None:
+        """Note that the client has read what was sent before a ping."""
+        super().handle_pong(event)
+        self._pulse.answered(self.loop.time())
+        self.on_pong()
 
     def keepalive_timeout(self) -> None:
         """Hang up on a client that did not answer a ping."""

@@ -26,8 +26,14 @@ HEADER = 2
 class FakeLine:
     ready: bool = True
     frames: list[bytes] = field(default_factory=list)
+    n_timely: int = 0
 
-    def write(self, frame: bytes) -> None:
+    @property
+    def prompt(self) -> bool:
+        return self.ready
+
+    def write(self, frame: bytes, *, timely: bool = False) -> None:
+        self.n_timely += timely
         self.frames.append(frame)
 
     @property
@@ -50,7 +56,8 @@ class Reader:
         self.client.follow(["text"], self.policy, self.rate)
 
     def drain(self) -> list[str | bytes]:
-        """Take what waits, as a connection does when the line is ready."""
+        """Read again: take what waits, as a connection does."""
+        self.line.ready = True
 
         async def take() -> list[str | bytes]:
             got: list[str | bytes] = []
@@ -176,8 +183,30 @@ def test_a_rated_client_that_does_not_read_misses_and_gets_nothing_old() -> None
     assert reader.client.n_missed == 2
     reader.now = 10.0
     hub.publish(message(3, t=9.0))
+    reader.line.ready = True
     assert reader.client._pop() is None
     assert reader.client.n_missed == 4
+
+
+def test_only_who_wants_nothing_old_is_asked_whether_it_has_read() -> None:
+    readers = [Reader(), Reader("latest"), Reader("rate")]
+    hub_of(*readers).publish(message(1))
+    assert [reader.line.n_timely for reader in readers] == [0, 1, 1]
+
+
+def test_who_has_taken_all_but_not_read_it_gets_nothing_more() -> None:
+    @dataclass
+    class Taken(FakeLine):
+        @property
+        def prompt(self) -> bool:
+            return False
+
+    lines = [Taken(), Taken(), Taken()]
+    policies: list[Policy] = ["lossless", "latest", "rate"]
+    hub_of(*(Reader(p, line=line) for p, line in zip(policies, lines, strict=True))).publish(
+        message(1)
+    )
+    assert [len(line.frames) for line in lines] == [1, 0, 0]
 
 
 def test_the_next_message_says_how_many_were_missed() -> None:
