@@ -21,7 +21,13 @@ from decoder.controls import (
     scored_control,
     shuffled,
 )
-from decoder.curves import TimePoint, averaging_curve, learning_curve, time_course
+from decoder.curves import (
+    LearningPoint,
+    TimePoint,
+    averaging_curve,
+    learning_curve,
+    time_course,
+)
 from decoder.design import Order, confounds_of, order_of
 from decoder.evaluation import Evaluation, evaluate
 from decoder.patterns import Pattern, haufe_pattern
@@ -114,23 +120,13 @@ def assess(
         )
     tell("ceiling, calibration and patterns", 0.95)
     found = _Found(problem.dataset, problem.candidates, problem.order, held_out, scores)
-    assessment = Assessment(
-        format="braincast-evaluation",
-        version=FORMAT_VERSION,
-        software=version("braincast"),
-        setup=found.setup(recordings, problem.encoder, n_purged=problem.split.n_purged),
-        order=problem.order,
-        scores=scores,
-        verdict="cannot be told" if found.explained(controls) else scores.verdict,
-        warnings=tuple(found.warnings(controls)),
-        controls=tuple(controls),
-        averaging=tuple(averaging_curve(held_out)),
-        learning=tuple(learning),
-        time_course=tuple(times),
-        ceiling=noise_ceiling(problem.dataset),
-        calibration=calibration_of(held_out),
-        pattern=found.pattern(info, missing),
-        left_out=missing,
+    assessment = found.assessment(
+        found.setup(recordings, problem.encoder, n_purged=problem.split.n_purged),
+        controls,
+        missing,
+        info,
+        learning=learning,
+        times=times,
     )
     tell("done", 1.0)
     return assessment
@@ -207,23 +203,12 @@ def assess_model(
         missing[what] = _AS_IT_IS
     missing["scores over time"] = _AS_IT_IS
     found = _Found(dataset, candidates, order, held_out, scores)
-    return Assessment(
-        format="braincast-evaluation",
-        version=FORMAT_VERSION,
-        software=version("braincast"),
-        setup=found.setup(recordings, model.encoder.kind, model_id=model.model_id),
-        order=order,
-        scores=scores,
-        verdict="cannot be told" if found.explained(controls) else scores.verdict,
-        warnings=tuple(found.warnings(controls)),
-        controls=tuple(controls),
-        averaging=tuple(averaging_curve(held_out)),
-        learning=(),
-        time_course=(),
-        ceiling=noise_ceiling(dataset),
-        calibration=calibration_of(held_out, model.temperature),
-        pattern=found.pattern(info, missing),
-        left_out=missing,
+    return found.assessment(
+        found.setup(recordings, model.encoder.kind, model_id=model.model_id),
+        controls,
+        missing,
+        info,
+        temperature=model.temperature,
     )
 
 
@@ -236,6 +221,37 @@ class _Found:
     order: Order
     held_out: HeldOut
     scores: Evaluation
+
+    def assessment(
+        self,
+        setup: Setup,
+        controls: Sequence[Control],
+        missing: dict[str, str],
+        info: mne.Info | None,
+        *,
+        learning: Sequence[LearningPoint] = (),
+        times: Sequence[TimePoint] = (),
+        temperature: float | None = None,
+    ) -> Assessment:
+        """Put all together; what there is no pattern of is said in `missing`."""
+        return Assessment(
+            format="braincast-evaluation",
+            version=FORMAT_VERSION,
+            software=version("braincast"),
+            setup=setup,
+            order=self.order,
+            scores=self.scores,
+            verdict="cannot be told" if self.explained(controls) else self.scores.verdict,
+            warnings=tuple(self.warnings(controls)),
+            controls=tuple(controls),
+            averaging=tuple(averaging_curve(self.held_out)),
+            learning=tuple(learning),
+            time_course=tuple(times),
+            ceiling=noise_ceiling(self.dataset),
+            calibration=calibration_of(self.held_out, temperature),
+            pattern=self.pattern(info, missing),
+            left_out=missing,
+        )
 
     def setup(
         self,

@@ -12,7 +12,7 @@ import pylsl
 import pytest
 
 from benchmarks import __main__ as runner
-from benchmarks import encoders, latency, recovered
+from benchmarks import encoders, latency, null, recovered
 from benchmarks._accounts import lost_in_truth
 from benchmarks._assembly import Decoder
 from benchmarks._counting import CountingSource, counting_spec
@@ -117,3 +117,12 @@ def test_decodes_are_timed_without_the_pause() -> None:
     times = encoders.decode_times(ridge, trials, 0.001, 5)
     assert times.shape == (5,)
     assert (times > 0).all()
+
+
+def test_nothing_is_found_in_noise_more_often_than_p_says() -> None:
+    """Runs predict each other with the same noise twice, which p makes up for."""
+    found = null.evaluated(null.Design(2, 4, 20), "ridge", 40)
+    p = np.array([e.p_value for e in found], float)
+    assert np.count_nonzero(p < 0.05) <= 6  # of 40; 7 or more have a chance of 0.003
+    assert sum(e.verdict == "above chance" for e in found) <= 6
+    assert 0.3 < p.mean() < 0.7
