@@ -13,7 +13,17 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["THRESHOLD", "UNSURE", "Delays", "Deliveries", "Lateness", "Offset"]
+__all__ = [
+    "BIN",
+    "EARLY_BINS",
+    "N_BINS",
+    "THRESHOLD",
+    "UNSURE",
+    "Delays",
+    "Deliveries",
+    "Lateness",
+    "bins",
+]
 
 THRESHOLD = 0.1
 """A jump of the timestamps by more than this, in seconds, is beyond any usual delivery."""
@@ -46,10 +56,10 @@ tell what is usual: with one a second the envelope is only known to some millise
 _SAME = 1e-5
 """Deliveries that are late by the same, to so many seconds, are one."""
 
-_BIN = 0.25e-3
+BIN = 0.25e-3
 """Resolution of delays, in seconds."""
 
-_EARLY_BINS, _N_BINS = 4, 204
+EARLY_BINS, N_BINS = 4, 204
 """Delays are told apart from -1 to 50 ms: the envelope is only known to a millisecond."""
 
 _ODD = 0.02
@@ -91,7 +101,7 @@ class Delays:
     """How deliveries of this stream are spread, from the last minute or so."""
 
     def __init__(self) -> None:
-        self._counts = np.zeros(_N_BINS)
+        self._counts = np.zeros(N_BINS)
 
     @property
     def learned(self) -> bool:
@@ -101,84 +111,19 @@ class Delays:
     def add(self, late: _Floats, n_seconds: float) -> None:
         """Take how late some deliveries were, in seconds; and how much time they are from."""
         self._counts *= max(1 - _FORGET * n_seconds, 0.0)
-        np.add.at(self._counts, _bins(late), 1.0)
+        np.add.at(self._counts, bins(late), 1.0)
 
     def log_density(self) -> _Floats:
         """Return the logarithm of the share of deliveries in each bin."""
         shares = self._counts / self._counts.sum()
         kernel = np.array([1, 4, 6, 4, 1]) / 16
         shares = np.convolve(shares, kernel, mode="same")
-        return np.asarray(np.log((1 - _ODD) * shares + _ODD / _N_BINS))
+        return np.asarray(np.log((1 - _ODD) * shares + _ODD / N_BINS))
 
 
-def _bins(late: _Floats) -> NDArray[np.intp]:
-    return np.clip((late / _BIN + _EARLY_BINS).astype(np.intp), 0, _N_BINS - 1)
-
-
-class Offset:
-    """What the offset of a new segment may be, from deliveries whose spread is known.
-
-    Within 50 ms below the first of them each offset has the probability of all delays that it
-    implies (Bayes, with a flat prior). The lowest delivery alone tells less: with six that are
-    late by anything up to 20 ms it is 2.9 ms late on average.
-
-    Parameters
-    ----------
-    delays : Delays
-        How late deliveries are.
-    slope : float
-        Of the stream, in seconds per second.
-    """
-
-    def __init__(self, delays: Delays, slope: float) -> None:
-        self._log_density = delays.log_density()
-        self._slope = slope
-        self._offsets = np.arange(_EARLY_BINS - _N_BINS, _EARLY_BINS) * _BIN
-        self._log_p: _Floats | None = None
-        self._base = 0.0
-
-    def add(self, x: _Floats, y: _Floats) -> None:
-        """Take deliveries."""
-        z = y - self._slope * x
-        for start in range(0, len(z), 256):  # bounds the memory that it takes
-            self._add(z[start : start + 256])
-
-    def _add(self, z: _Floats) -> None:
-        lowest = float(z.min())
-        if self._log_p is None or lowest < self._base + self._offsets[_N_BINS // 2]:
-            self._base, self._log_p = lowest, np.zeros(_N_BINS)  # all before was far too late
-        self._log_p = self._log_p + self._log_likelihood(z)
-
-    def _log_likelihood(self, z: _Floats) -> _Floats:
-        late = z[:, None] - (self._base + self._offsets)
-        impossible = np.where(late < -_EARLY_BINS * _BIN, -10.0, 0.0)
-        return np.asarray((self._log_density[_bins(late)] + impossible).sum(axis=0))
-
-    def estimate(self, pending: tuple[float, float]) -> tuple[float, float] | None:
-        """Return the offset at x = 0 and how well it is known, or None if nothing is.
-
-        These are the median and half of the 68 % about it, as some deliveries are late by
-        anything.
-
-        Parameters
-        ----------
-        pending : tuple of float
-            x and y of the newest sample, which may be a delivery.
-        """
-        z = pending[1] - self._slope * pending[0]
-        if self._log_p is None:
-            if np.isnan(z):
-                return None
-            self._base, log_p = z, self._log_density * 0.0
-        else:
-            log_p = self._log_p
-        if not np.isnan(z):
-            log_p = log_p + self._log_likelihood(np.array([z]))
-        p = np.exp(log_p - log_p.max())
-        p /= p.sum()
-        low, middle, high = np.interp((0.16, 0.5, 0.84), p.cumsum(), self._offsets)
-        # `cumsum` counts a bin as a whole: its middle is half a bin lower
-        return self._base + float(middle) - _BIN / 2, float(high - low) / 2
+def bins(late: _Floats) -> NDArray[np.intp]:
+    """Return in which bin each delay is, in seconds; the last takes all that are later."""
+    return np.clip((late / BIN + EARLY_BINS).astype(np.intp), 0, N_BINS - 1)
 
 
 class Lateness:

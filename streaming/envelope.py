@@ -39,6 +39,13 @@ point over it."""
 _LEARNED = 20e-6
 """How well the slope is known from the segments before, in seconds per second."""
 
+_EARLY = 0.003
+"""What lies lower than the envelope by so many seconds, once that is known from `_ENVELOPE`
+seconds, may be a block that was stamped wrongly..."""
+
+_EARLY_FIRST, _EARLY_LAST = 1.0, 3.0
+"""...unless what comes from so many seconds after it, up to so many, is as low."""
+
 _RISE = 0.005
 """The least rise of the envelope that may be a loss, in seconds: clocks of two machines are
 compared anew every 5 s, and that may differ by milliseconds over a radio network."""
@@ -107,6 +114,21 @@ class Envelope:
         self._unsure = _LEARNED if n_known >= 2 * _LONG else _USUAL
         self._seconds: deque[_Second] = deque(maxlen=_MEMORY)
         self._low = 0.0
+        self._t_early = -np.inf
+
+    def is_odd(self, x: float, y: float) -> bool:
+        """Whether a point is to be passed over: far too low, and alone with that.
+
+        Parameters
+        ----------
+        x, y : float
+            The lowest point of a block.
+        """
+        if len(self._seconds) < _ENVELOPE or y > self.height(x) - _EARLY:
+            return False
+        if x - self._t_early > _EARLY_LAST:
+            self._t_early = x
+        return x - self._t_early < _EARLY_FIRST
 
     def add(self, x: float, y: float, *, high: float, n: int) -> Rise | None:
         """Take the lowest point of a block.
@@ -153,6 +175,13 @@ class Envelope:
         for s in self._seconds:
             s.y, s.high = s.y + by, s.high + by
         self._low += by
+
+    def rebase(self, x: float) -> None:
+        """Count from `x` on."""
+        for s in self._seconds:
+            s.x, s.y, s.high = s.x - x, s.y + x, s.high + x
+        self._low = self.height(x) + x
+        self._t_early -= x
 
     def _lower(self) -> None:
         n = _LONG if self.n_known >= 2 * _LONG else _ENVELOPE

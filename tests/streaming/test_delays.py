@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-from streaming.delays import THRESHOLD, UNSURE, Delays, Deliveries, Lateness, Offset
+from streaming.delays import THRESHOLD, UNSURE, Delays, Deliveries, Lateness
 
 SFREQ = 250.0
 
@@ -45,41 +44,6 @@ def test_nothing_in_nothing_out() -> None:
     delays = Delays()
     delays.add(np.empty(0), 0.0)
     assert not delays.learned
-
-
-def _learned(late: NDArray[np.float64]) -> Delays:
-    delays = Delays()
-    delays.add(late, 0.0)
-    return delays
-
-
-@pytest.mark.parametrize("offset", [-0.03, 0.0, 5.0])
-@pytest.mark.parametrize("slope", [0.0, 1e-4])
-def test_an_offset_is_told_from_few_deliveries_better_than_by_the_lowest(
-    offset: float, slope: float
-) -> None:
-    rng, errors, lowest = np.random.default_rng(0), [], []
-    delays = _learned(rng.uniform(0, 0.02, 2000))
-    for _ in range(100):
-        x = np.sort(rng.uniform(0, 1, 6))
-        y = offset + slope * x + rng.uniform(0, 0.02, 6)
-        told = Offset(delays, slope)
-        told.add(x[:3], y[:3])
-        told.add(x[3:], y[3:])
-        estimate = told.estimate((np.nan, np.nan))
-        assert estimate is not None
-        errors.append(estimate[0] - offset)
-        lowest.append((y - slope * x).min() - offset)
-    assert np.abs(np.mean(errors)) < 0.5e-3
-    assert np.sqrt(np.mean(np.square(errors))) < 0.75 * np.sqrt(np.mean(np.square(lowest)))
-
-
-def test_an_offset_is_not_known_before_anything_came() -> None:
-    told = Offset(_learned(np.full(100, 0.002)), 0.0)
-    assert told.estimate((np.nan, np.nan)) is None
-    estimate = told.estimate((0.0, 3.002))
-    assert estimate is not None
-    assert estimate[0] == pytest.approx(3.0, abs=0.5e-3)
 
 
 def test_exact_deliveries_let_short_losses_be_seen_and_late_ones_do_not() -> None:
