@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from decoder.config import BidsConfig
 from decoder.folder import SessionFolder, open_folder
 from decoder.journal import place, read_entries
+from decoder.pool import N_TOP
 from decoder.reading import read_log, read_recorded, signal_of
-from decoder.session import N_TOP
 from decoder.timeline import Timeline
 from decoder.xdf import copy_anonymised
 from streaming.errors import SessionError

@@ -7,7 +7,7 @@ import secrets
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,6 +31,7 @@ from decoder.options import (
     Visit,
     takes_source,
 )
+from streaming.errors import ConfigError
 
 if TYPE_CHECKING:
     from decoder.config import Config
@@ -44,7 +45,13 @@ Folder = Annotated[Path | None, typer.Option(hidden=True)]
 @takes_source
 def serve(
     model: Annotated[
-        Path, typer.Option("--model", "-m", help="Model folder, made by `braincast fit`.")
+        list[Path],
+        typer.Option(
+            "--model",
+            "-m",
+            help="Model folder, made by `braincast fit`. The first decodes; it can be swapped "
+            "for the others while live.",
+        ),
     ],
     source: SourceConfig,
     remote: Annotated[
@@ -78,6 +85,10 @@ def serve(
     freshness: Annotated[
         float, typer.Option(min=0.001, help="A decode older than this is stale [s].")
     ] = 1.0,
+    stop_file: Annotated[
+        Path | None,
+        typer.Option(help="The session stops when this file is there (participant's stop)."),
+    ] = None,
 ) -> None:
     """Decode a live LSL stream and serve it to the browser and to apps.
 
@@ -86,18 +97,20 @@ def serve(
     too, and what was lost is said.
     """
     from decoder.config import BidsConfig, Config, ServerConfig, SessionConfig
+    from decoder.folder import check_models
     from decoder.ingesting import TOKEN_VARIABLE, IngestAddress, ingest_process
     from decoder.listening import is_loopback, listen, url_of
     from decoder.server.listener import certificate_of
     from decoder.supervise import supervise
     from decoder.tokens import owners_token
-    from models.checkpoint import load_model
     from streaming.link import parse_address
     from streaming.timing import choose_timing
 
     config = Config(
         source=source,
-        session=SessionConfig(freshness=freshness, record=None if no_record else record),
+        session=SessionConfig(
+            freshness=freshness, record=None if no_record else record, stop_file=stop_file
+        ),
         bids=BidsConfig.of(subject=subject, session=session, task=task, run=run),
         timing=choose_timing(timing, onsets, device_delay),
         server=ServerConfig(
@@ -113,7 +126,10 @@ def serve(
     encrypted = certificate_of(config.server) is not None
     name = "" if is_loopback(host) or not allow_host else allow_host[0]
     token, is_new = owners_token(tokens)
-    load_model(model).check_live()  # what is wrong with it is said before anything is started
+    if stop_file is not None and stop_file.exists():
+        msg = f"{stop_file} is there already, which stops a session: remove it"
+        raise ConfigError(msg)
+    check_models(model)  # what is wrong with them is said before anything is started
     stop = stopped_by_signals()
     with closing(listen(host, port)) as sock, _session(config, model) as folder:
 
@@ -141,22 +157,22 @@ def serve(
 
 
 @contextmanager
-def _session(config: Config, model: Path | None) -> Iterator[SessionFolder]:
+def _session(config: Config, models: Sequence[Path] = ()) -> Iterator[SessionFolder]:
     """Make the session's folder; if nothing is to be kept, it goes at the end."""
     from decoder.folder import create_folder, new_session_id
 
     root = config.session.record
     if root is not None:
-        folder = create_folder(root, new_session_id(), config, model)
+        folder = create_folder(root, new_session_id(), config, models)
         try:
             yield folder
         finally:
             # Where a decoder was to run and none could, there is nothing to keep.
-            if not (folder.raw if model is None else folder.events).exists():
+            if not (folder.events if models else folder.raw).exists():
                 shutil.rmtree(folder.path)
         return
     with tempfile.TemporaryDirectory(prefix="braincast-") as temporary:
-        yield create_folder(Path(temporary), new_session_id(), config, model)
+        yield create_folder(Path(temporary), new_session_id(), config, models)
 
 
 @takes_source
@@ -178,7 +194,7 @@ def ingest(
     in; if it is not set, one is made and printed. The link is not encrypted.
     """
     from decoder.config import Config, SessionConfig
-    from decoder.folder import SessionFolder, recording_name
+    from decoder.folder import SessionFolder, free_recording
     from decoder.ingesting import TOKEN_VARIABLE, run_ingest
     from decoder.listening import listen as listen_on
     from streaming.link import parse_address
@@ -190,10 +206,11 @@ def ingest(
         if not os.read(0, 1):
             return
         when_input_ends(stop.set)
-        session, name, first = SessionFolder(folder), recording_name(part), part == 1
-        path, settings = session.path / name, session.config()
+        session = SessionFolder(folder)
+        path, part = free_recording(session.path, part) if part > 1 else (session.raw, 1)
+        settings, name = session.config(), path.name
         with closing(socket.socket(fileno=fd)) as sock:
-            run_ingest(settings, path, name, sock, token, stop, _beat, must_record=first)
+            run_ingest(settings, path, name, sock, token, stop, _beat, part=part)
         return
     config = Config(
         source=source,
@@ -203,7 +220,7 @@ def ingest(
     if not token:
         token = secrets.token_urlsafe(16)
         err.print(f"{TOKEN_VARIABLE}={token}", highlight=False)
-    with closing(listen_on(*parse_address(listen))) as sock, _session(config, None) as session:
+    with closing(listen_on(*parse_address(listen))) as sock, _session(config) as session:
         name = f"{session.session_id}/{session.raw.name}"  # where a decoder's session has it
         run_ingest(config, session.raw, name, sock, token, stop)
 

@@ -12,7 +12,14 @@ from decoder.listening import is_loopback
 from streaming.errors import ConfigError
 from streaming.timing import Timing
 
-__all__ = ["BidsConfig", "Config", "ServerConfig", "SessionConfig", "SourceConfig"]
+__all__ = [
+    "BidsConfig",
+    "Config",
+    "ServedModel",
+    "ServerConfig",
+    "SessionConfig",
+    "SourceConfig",
+]
 
 
 class _Section(BaseModel):
@@ -103,6 +110,21 @@ class BidsConfig(_Section):
             raise ConfigError(msg) from None
 
 
+class ServedModel(_Section):
+    """A model that a session may decode with.
+
+    Parameters
+    ----------
+    name : str
+        Of the folder that it was given as.
+    id : str
+        The model's own.
+    """
+
+    name: str
+    id: str
+
+
 class SessionConfig(_Section):
     """How to decode and what to keep.
 
@@ -112,10 +134,19 @@ class SessionConfig(_Section):
         Seconds after its newest sample at which a decode is stale.
     record : Path or None
         Folder that gets a folder for each session; None: nothing is kept.
+    models : tuple of ServedModel
+        What it can decode with; the first does.
+    stop_file : Path or None
+        Stops the session when it is there.
+    stop_markers : tuple of str
+        Markers that stop it, by the models' tables of stimuli.
     """
 
     freshness: float = Field(default=1.0, gt=0)
     record: Path | None = Path("sessions")
+    models: tuple[ServedModel, ...] = ()
+    stop_file: Path | None = None
+    stop_markers: tuple[str, ...] = ()
 
 
 class ServerConfig(_Section):

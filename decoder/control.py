@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from models.candidates import Candidates
+from models.checkpoint import Model
 from streaming.sources.source import Item
 
-__all__ = ["Input", "MarkBad"]
+__all__ = [
+    "Blind",
+    "Control",
+    "Input",
+    "MarkBad",
+    "Note",
+    "Pause",
+    "Refused",
+    "Resume",
+    "SetCandidates",
+    "Stop",
+    "SwapModel",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,5 +39,91 @@ class MarkBad:
     bad: bool
 
 
-Input = Item | MarkBad
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The participant's stop: nothing is decoded any more until somebody resumes.
+
+    Parameters
+    ----------
+    reason : str
+        Who stopped, or how, in one line for a person.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Decode nothing for now; filters go on, so that `Resume` takes effect at once."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Decode again, after a stop or a pause."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that the experimenter wants to find again beside the decodes."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """Whether pages hide what is decoded from whoever runs the experiment."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetCandidates:
+    """From now on, choose from these.
+
+    Parameters
+    ----------
+    candidates : Candidates
+        In the model's space; their `version` is the session's count.
+    saved : str
+        Where the session keeps them: from `models.candidate_file.save_candidates`.
+    """
+
+    candidates: Candidates
+    saved: str
+
+
+@dataclass(frozen=True, slots=True)
+class SwapModel:
+    """From the next window on another model decodes, with candidates of its own.
+
+    Parameters
+    ----------
+    model : Model
+        Which.
+    version : int
+        What its candidates count as in this session.
+    back : bool
+        Whether it is the one before, again.
+    """
+
+    model: Model
+    version: int
+    back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Another model was asked for and does not fit; `reason` says why."""
+
+    reason: str
+
+
+Control = MarkBad | Stop | Pause | Resume | Note | Blind | SetCandidates | SwapModel | Refused
+"""What a person says."""
+
+Input = Item | Control
 """All that a session can be fed."""

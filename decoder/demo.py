@@ -98,7 +98,7 @@ class Demo:
             },
         )
         root, model = self.folder / "sessions", self.folder / "model"
-        session = create_folder(root, new_session_id(), config, model)
+        session = create_folder(root, new_session_id(), config, [model])
         with ingest_process(session) as address:
             yield session, address
 

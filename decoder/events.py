@@ -117,13 +117,15 @@ class TextDecoded:
         Whether the probabilities were fitted for this model and these candidates.
     candidates_hash, model_id : str
         What made the decode.
+    candidates_version : int
+        How often the session has changed what it chooses from, and 1.
     segment, first, n_times : int
         The raw samples the window covers.
     t_start, t_end : float
         The same in seconds on the LSL clock; `t_end` is when its newest sample was taken.
     abstained : str
         Why there is no decode (``"settling"``, ``"gap"``, ``"late"``, ``"bad samples"``,
-        ``"bad channels"``, ``"artifact"``); empty if there is one.
+        ``"bad channels"``, ``"artifact"``, ``"paused"``); empty if there is one.
     stale : bool
         The decode came later after its samples than the freshness deadline, or the samples are
         said to be from the future: never show it as live.
@@ -161,6 +163,7 @@ class TextDecoded:
     delay: float = 0.0
     quality: float = 1.0
     latency_ms: dict[str, float] | None = None
+    candidates_version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,15 +236,19 @@ class GapRevised:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The source, or the decoder, changed its state.
+    """Something changed its state.
 
     Parameters
     ----------
     what : str
-        ``"source"``, ``"recorder"`` or ``"decoder"``.
+        ``"source"``, ``"recorder"``, ``"decoder"``, ``"session"``, ``"candidates"``,
+        ``"model"``, ``"note"`` or ``"blind"``.
     state : str
-        One word; see `streaming.signal.SourceState`, and ``"settling"`` and ``"ready"``, or of
-        a source ``"ahead"``: its timestamps are from the future.
+        A word or two; see `streaming.signal.SourceState`, and ``"settling"`` and ``"ready"``,
+        or of a source ``"ahead"``: its timestamps are from the future. Of the session
+        ``"decoding"``, ``"paused"`` or ``"stopped"``; of candidates ``"changed"``; of the
+        model ``"swapped"``, ``"rolled back"`` or ``"refused"``; a note is ``"taken"``; blind is
+        ``"on"`` or ``"off"``.
     t : float
         Since when, in seconds on the LSL clock.
     detail : str

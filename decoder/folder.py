@@ -5,7 +5,9 @@
     raw.xdf         samples and markers as they came; raw-2.xdf, ... when taking in began again
     inputs.jsonl    what the session was fed, in order
     events.jsonl    what it said, in order
-    model/          the model that decoded
+    models/         the models that could decode, each in a folder named after its id
+    candidates/     what it was given to choose from instead
+    stopped         while the participant has stopped it
     config.yaml     the settings
     manifest.json   the stream, versions, machine
 """
@@ -17,20 +19,26 @@ import platform
 import secrets
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from decoder.config import Config
-from streaming.errors import SessionError
+from decoder.config import Config, ServedModel
+from streaming.errors import ConfigError, SessionError
 from streaming.link import Hello
+
+if TYPE_CHECKING:
+    from models.checkpoint import Model  # an ingest alone has no models
 
 __all__ = [
     "SessionFolder",
+    "check_models",
     "create_folder",
     "environment",
+    "free_recording",
     "new_session_id",
     "open_folder",
     "recording_name",
@@ -76,8 +84,24 @@ class SessionFolder:
 
     @property
     def model(self) -> Path:
-        """The model folder."""
-        return self.path / "model"
+        """The folder of the model that the session begins with."""
+        alone = self.path / "model"  # as it was when a session had but one
+        served = () if alone.is_dir() else self.config().session.models
+        return self.model_path(served[0].id) if served else alone
+
+    def model_path(self, model_id: str) -> Path:
+        """Return the folder of a model."""
+        return self.path / "models" / model_id[:16]
+
+    @property
+    def candidates(self) -> Path:
+        """Where candidates are kept that were set live."""
+        return self.path / "candidates"
+
+    @property
+    def stopped(self) -> Path:
+        """Is there while the participant has stopped the session."""
+        return self.path / "stopped"
 
     def config(self) -> Config:
         """Read the settings."""
@@ -125,8 +149,55 @@ def recording_name(part: int) -> str:
     return "raw.xdf" if part == 1 else f"raw-{part}.xdf"
 
 
+def free_recording(folder: Path, part: int) -> tuple[Path, int]:
+    """Return the next recording of a session that is not there yet.
+
+    Parameters
+    ----------
+    folder : Path
+        The session's.
+    part : int
+        The how manyth it is at least.
+
+    Returns
+    -------
+    path : Path
+        Where it is to be.
+    part : int
+        The how manyth it is.
+    """
+    while (path := folder / recording_name(part)).exists():
+        part += 1
+    return path, part
+
+
+def check_models(folders: Sequence[Path]) -> None:
+    """Check that models can be served together.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        Where they are.
+
+    Raises
+    ------
+    BraincastError
+        If one cannot be served, or comes twice.
+    """
+    from models.checkpoint import load_model
+
+    seen: dict[str, Path] = {}
+    for path in folders:
+        model = load_model(path)
+        model.check_live()
+        if model.model_id in seen:
+            msg = f"{seen[model.model_id]} and {path} are the same model; name each once"
+            raise ConfigError(msg)
+        seen[model.model_id] = path
+
+
 def create_folder(
-    root: Path, session_id: str, config: Config, model: Path | None
+    root: Path, session_id: str, config: Config, models: Sequence[Path] = ()
 ) -> SessionFolder:
     """Make the folder of a new session, all but its manifest.
 
@@ -138,9 +209,9 @@ def create_folder(
         Name of the new folder.
     config : Config
         The settings.
-    model : Path or None
-        Folder of the model, which is copied: a session can be fed again without it. None where
-        only an ingest runs.
+    models : sequence of Path
+        Folders of models, which are copied: a session can be fed again without them. The first
+        decodes; none where only an ingest runs.
 
     Raises
     ------
@@ -150,15 +221,35 @@ def create_folder(
     folder = SessionFolder(root / session_id)
     try:
         folder.path.mkdir(parents=True)
-        if model is not None:
-            from models.checkpoint import REPORTS  # here: an ingest alone has no models
+        if models:
+            from models.checkpoint import REPORTS, load_model
 
-            shutil.copytree(model, folder.model, ignore=shutil.ignore_patterns(*REPORTS))
+            loaded = [load_model(path) for path in models]
+            for path, model in zip(models, loaded, strict=True):
+                copy, ignore = (
+                    folder.model_path(model.model_id),
+                    shutil.ignore_patterns(*REPORTS),
+                )
+                shutil.copytree(path, copy, ignore=ignore)
+            config = _with_models(config, [path.resolve().name for path in models], loaded)
         (folder.path / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
     except OSError as error:
         msg = f"cannot make a session in {root} ({error}); name another folder with --record"
         raise SessionError(msg) from error
     return folder
+
+
+def _with_models(config: Config, names: Sequence[str], models: Sequence[Model]) -> Config:
+    """Add to the settings what depends on the models."""
+    served = zip(names, models, strict=True)
+    rows = (row for model in models for row in model.stimuli.rows)
+    section = config.session.model_copy(
+        update={
+            "models": tuple(ServedModel(name=n, id=m.model_id) for n, m in served),
+            "stop_markers": tuple(sorted({r.marker.strip() for r in rows if r.role == "stop"})),
+        }
+    )
+    return config.model_copy(update={"session": section})
 
 
 def write_manifest(folder: SessionFolder, hello: Hello, config: Config) -> None:

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoder.control import Input, MarkBad
+from decoder.control import Input
+from decoder.folder import SessionFolder
 from decoder.lines import LineFile
-from decoder.session import Start
+from decoder.shelf import Shelf, control_line
+from decoder.start import Start
 from streaming.errors import SessionError
 from streaming.signal import Chunk, Gap, Impedance, Marker, Revision, SignalSpec, SourceState
 
@@ -48,7 +50,8 @@ class Journal:
 
     def start(self, start: Start, t: float) -> None:
         """Note that a session begins, or goes on after a crash, at time `t`."""
-        self._line(["start", t, start.first_trigger, start.ranks])
+        line = ["start", t, start.first_trigger, start.ranks, start.pool, start.version]
+        self._line(line)
 
     def recording(self, name: str, t: float) -> None:
         """Note that from time `t` on rows are those of another recording.
@@ -69,7 +72,7 @@ class Journal:
         """
         self._line(["recording", t, name])
 
-    def write(self, item: Input, row: int, t: float) -> None:
+    def write(self, item: Input, row: int, t: float, *, held: bool = False) -> None:
         """Add one input.
 
         Parameters
@@ -80,6 +83,8 @@ class Journal:
             For a chunk, how many rows its recording has before it.
         t : float
             When it was fed, in seconds on the LSL clock.
+        held : bool
+            It was said before, to a decoder that died.
 
         Raises
         ------
@@ -99,10 +104,10 @@ class Journal:
                 line = ["revision", t, *place, item.t, item.n_times]
             case Impedance():
                 line = ["impedance", t, list(item.ch_names), list(item.ohms), item.t]
-            case MarkBad():
-                line = ["control", t, "markBad", list(item.ch_names), item.bad]
             case SourceState():
                 line = ["state", t, item.state, item.t, item.detail, item.what, item.timed]
+            case _:
+                line = ["held" if held else "control", t, *control_line(item)]
         self._line(line)
 
     def _line(self, line: list[Any]) -> None:
@@ -149,16 +154,17 @@ def read_journal(
     Raises
     ------
     SessionError
-        If a line other than a torn last one cannot be read.
+        If a line other than a torn last one cannot be read, or names what is not kept.
     """
     rows = rows or {RECORDING: range(data.shape[1])}
+    shelf = Shelf(SessionFolder(path.parent))
     for number, (kind, t, *rest) in enumerate(place(read_entries(path), rows), 1):
         if kind == "recording":
             continue
         if kind == "chunk" and rest[4] < 0:
             return
         try:
-            item = _item(kind, rest, spec, data)
+            item = _item(kind, rest, spec, data, shelf)
         except (ValueError, TypeError, LookupError) as error:
             raise _no_input(path, number, error) from None
         yield item, t
@@ -216,7 +222,7 @@ def _no_input(path: Path, number: int, error: Exception) -> SessionError:
 
 
 def _item(
-    kind: str, rest: list[Any], spec: SignalSpec, data: NDArray[np.float32]
+    kind: str, rest: list[Any], spec: SignalSpec, data: NDArray[np.float32], shelf: Shelf
 ) -> Input | Start | End:
     match kind:
         case "chunk":
@@ -228,9 +234,8 @@ def _item(
         case "impedance":
             ch_names, ohms, t_measured = rest
             return Impedance(tuple(ch_names), tuple(ohms), t_measured)
-        case "control":
-            _, ch_names, bad = rest
-            return MarkBad(tuple(ch_names), bad)
+        case "control" | "held":
+            return shelf.control(rest)
         case "end":
             return End()
     kinds: dict[str, type[Start | Gap | Revision | SourceState]] = {

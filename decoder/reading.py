@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from decoder.control import Input
 from decoder.folder import SessionFolder
 from decoder.journal import RECORDING, End, read_entries, read_journal
-from decoder.session import Start
+from decoder.start import Start
 from streaming.errors import SessionError
 from streaming.joined import TYPE, join_recorded
 from streaming.rows import to_si

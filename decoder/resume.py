@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from decoder.control import MarkBad
+from decoder.control import Control
 from decoder.folder import SessionFolder
+from decoder.held import Held
 from decoder.journal import RECORDING
+from decoder.pool import pool_name
 from decoder.reading import signal_of
 from decoder.runtime import Place
-from decoder.session import FRESH_START, Start
+from decoder.shelf import Shelf
+from decoder.start import FRESH_START, Start
 from streaming.link import Hello
 from streaming.link_feed import Position
 
@@ -31,13 +34,13 @@ class Resumption:
     last_seq : int
         The last event that was logged.
     purged : int
-        The participant's last stop, before which nothing is given out again; 0 if none.
+        The event before which nothing is given out again; 0 if all is.
     place : Place or None
         Where the next sample would have been; None if none was fed.
     position : Position or None
         Where the feed goes on from; None if the session begins.
-    controls : tuple of MarkBad
-        What the operator said and still holds.
+    controls : tuple of Control
+        What somebody said and still holds.
     """
 
     start: Start = FRESH_START
@@ -45,7 +48,7 @@ class Resumption:
     purged: int = 0
     place: Place | None = None
     position: Position | None = None
-    controls: tuple[MarkBad, ...] = ()
+    controls: tuple[Control, ...] = ()
 
 
 BEGINNING = Resumption()
@@ -58,13 +61,41 @@ def resume(folder: SessionFolder) -> Resumption:
     """
     if not folder.events.exists():
         return BEGINNING
-    start, last_seq, purged = _logged(folder)
+    held = Held(Shelf(folder))
+    start, last_seq, purged = _read_log(folder.events, held)
+    place, position = _read_journal(folder, held)
+    start = replace(start, version=held.version)
+    return Resumption(start, last_seq, purged, place, position, held.controls())
+
+
+def _read_log(path: Path, held: Held) -> tuple[Start, int, int]:
+    """Return where decodes go on from, all but the version, the last event, the last stop."""
+    last_seq, purged, first_trigger, pool = 0, 0, 0, ""
+    ranks: dict[str, list[int]] = {}
+    for message in _lines(path):
+        params = message["params"]
+        last_seq = params["seq"]
+        if message["method"] == "text":
+            first_trigger = max(first_trigger, 1 + int(params["decode_id"].rpartition("/")[2]))
+            now = pool_name(params["model_id"], params["candidates_hash"])
+            if now != pool:
+                pool, ranks = now, {"closed_set": [], "zero_shot": []}
+            truth = params["truth"]
+            if truth and not params["stale"]:
+                ranks["closed_set" if truth["trained"] else "zero_shot"].append(truth["rank"])
+        elif message["method"] == "state" and params["what"] == "session":
+            held.said(params["t"], params["state"], params["detail"])
+            purged = last_seq if params["state"] == "stopped" else purged
+    return Start(first_trigger, ranks, pool), last_seq, purged
+
+
+def _read_journal(folder: SessionFolder, held: Held) -> tuple[Place | None, Position]:
+    """Return where the next sample would have been, and where the feed goes on from."""
     manifest = folder.manifest()
     spec, sfreq = signal_of(manifest), manifest["signal"]["sfreq"]
     place: Place | None = None
     recording, first_segment, newest = RECORDING, 0, -1
-    marked: dict[str, bool] = {}
-    for kind, _, *rest in _lines(folder.inputs):
+    for kind, t, *rest in _lines(folder.inputs):
         if kind == "recording":
             (recording,) = rest
             first_segment = newest + 1
@@ -76,30 +107,11 @@ def resume(folder: SessionFolder) -> Resumption:
         elif kind == "marker":
             newest = max(newest, rest[2])
         elif kind == "control":
-            _, ch_names, bad = rest
-            marked |= dict.fromkeys(ch_names, bad)
-    bads = tuple(name for name, bad in marked.items() if bad)
-    controls = (MarkBad(bads, bad=True),) if bads else ()
+            held.control(t, rest)
+        elif kind == "state" and rest[3] == "session":
+            held.said(t, "stopped", rest[2])
     hello = Hello(manifest["source"], spec, tuple(manifest["to_si"]), recording)
-    position = Position(hello, first_segment, newest)
-    return Resumption(start, last_seq, purged, place, position, controls)
-
-
-def _logged(folder: SessionFolder) -> tuple[Start, int, int]:
-    """Return what the log says: how a session goes on, its last event, the last stop."""
-    last_seq, purged, first_trigger = 0, 0, 0
-    ranks: dict[str, list[int]] = {"closed_set": [], "zero_shot": []}
-    for message in _lines(folder.events):
-        params = message["params"]
-        last_seq = params["seq"]
-        if (params.get("what"), params.get("state")) == ("session", "stopped"):
-            purged = last_seq
-        if message["method"] == "text":
-            first_trigger = max(first_trigger, 1 + int(params["decode_id"].rpartition("/")[2]))
-            truth = params["truth"]
-            if truth and not params["stale"]:
-                ranks["closed_set" if truth["trained"] else "zero_shot"].append(truth["rank"])
-    return Start(first_trigger, ranks), last_seq, purged
+    return place, Position(hello, first_segment, newest)
 
 
 def _lines(path: Path) -> Iterator[Any]:

@@ -5,25 +5,27 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
-from decoder.control import Input, MarkBad
+from decoder.control import Control, Input
 from decoder.events import GapFound, Latency, Running, Signal, State, TextDecoded
 from decoder.journal import RECORDING, Journal
 from decoder.log import EventLog
-from decoder.session import AHEAD, Session, Start
+from decoder.session import AHEAD, Session
+from decoder.start import Start
 from streaming.errors import SessionError
 from streaming.ingest import Fed
 from streaming.lsl_clock import Clock
-from streaming.signal import Chunk, Gap
+from streaming.signal import Chunk, Gap, Impedance, SourceState
 
-__all__ = ["Feed", "LatencyMeter", "Place", "Runtime"]
+__all__ = ["Audience", "Feed", "LatencyMeter", "Place", "Runtime"]
 
-POLL = 0.25
-"""Longest wait for an input, in seconds."""
+POLL = 0.05
+"""Longest wait for an input, in seconds: how soon a control takes effect without signal."""
 
 SIGNAL_FRAME = 0.05
 """Length of the stretches of signal sent to pages, in seconds."""
@@ -65,6 +67,26 @@ class Feed(Protocol):
         """Whether nothing more will come."""
 
 
+def _ignore(_: State) -> None:
+    """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who a runtime works for, beside its log.
+
+    Parameters
+    ----------
+    wants_signal : callable
+        Whether anybody looks at the signal just now.
+    on_session : callable
+        Told what the session is doing when that changes, before anybody else is.
+    """
+
+    wants_signal: Callable[[], bool] = lambda: False
+    on_session: Callable[[State], None] = _ignore
+
+
 class LatencyMeter:
     """Percentiles of the latency of the last 1,000 decodes."""
 
@@ -100,8 +122,8 @@ class Runtime:
         Where they are written down, before what follows from them is published.
     log : EventLog
         Where events go.
-    wants_signal : callable
-        Whether anybody looks at the signal just now.
+    audience : Audience
+        Who is told.
     clock : Clock
         LSL's, where the samples are taken in.
     place : Place or None
@@ -117,7 +139,7 @@ class Runtime:
         feed: Feed,
         journal: Journal,
         log: EventLog,
-        wants_signal: Callable[[], bool],
+        audience: Audience,
         clock: Clock,
         place: Place | None = None,
         device_delay: float | None = None,
@@ -130,7 +152,7 @@ class Runtime:
         self._source = feed
         self._journal: Journal | None = journal
         self._log = log
-        self._wants_signal = wants_signal
+        self._audience = audience
         self._clock = clock
         self._place = place
         self._recording = place.recording if place is not None else RECORDING
@@ -138,7 +160,8 @@ class Runtime:
         self._device_delay = device_delay
         self._signal: list[Signal] = []
         self._stopped = threading.Event()
-        self._controls: deque[MarkBad] = deque()
+        self._controls: deque[tuple[Control, Future[None], bool]] = deque()
+        self._was_stopped = False
 
     def begin(self, start: Start) -> None:
         """Write down how the session begins, or goes on."""
@@ -162,7 +185,9 @@ class Runtime:
         try:
             while not self._source.ended and not self._stopped.is_set():
                 while self._controls:
-                    self._feed(self._controls.popleft(), 0, self._clock())
+                    control, done, held = self._controls.popleft()
+                    self._feed(control, 0, self._clock(), held=held)
+                    done.set_result(None)
                 fed = self._source.get(POLL)
                 if fed is not None:
                     self._take(fed)
@@ -189,6 +214,8 @@ class Runtime:
     def _take(self, fed: Fed) -> None:
         """Feed what came, after what was missed before it."""
         item = fed.item
+        if self._session.state == "stopped" and not isinstance(item, SourceState | Impedance):
+            return  # it is nobody's any more
         if fed.recording != self._recording:
             self._recording = fed.recording
             self._write(lambda journal: journal.recording(fed.recording, self._clock()))
@@ -202,8 +229,11 @@ class Runtime:
     def _missed(self, fed: Fed, chunk: Chunk) -> Gap | None:
         """Return what was not decoded while there was no decoder, or no ingest."""
         place, resumed, self._resumed = self._place, self._resumed, False
+        stopped, self._was_stopped = self._was_stopped, False
         if place is None:
             return None
+        if stopped:
+            return Gap(place.t, max(chunk.t0 - place.t, 0.0), "stopped")
         if place.recording != fed.recording:
             return Gap(place.t, max(chunk.t0 - place.t, 0.0), "ingest")
         n_missed = fed.row - place.row
@@ -212,13 +242,28 @@ class Runtime:
         duration = n_missed / chunk.spec.sfreq
         return Gap(chunk.t0 - duration, duration, "restart")
 
-    def control(self, control: MarkBad) -> None:
-        """Feed what the operator said before the next input; any thread may call it."""
-        self._controls.append(control)
+    def control(self, control: Control, *, held: bool = False) -> Future[None]:
+        """Feed what somebody said before the next input; any thread may call it.
 
-    def _feed(self, item: Input, row: int, t_received: float) -> None:
+        Parameters
+        ----------
+        control : Control
+            What.
+        held : bool
+            It was said before, to a decoder that died.
+
+        Returns
+        -------
+        Future
+            Done once it was fed, and its events were published.
+        """
+        future: Future[None] = Future()
+        self._controls.append((control, future, held))
+        return future
+
+    def _feed(self, item: Input, row: int, t_received: float, *, held: bool = False) -> None:
         t_fed = self._clock()
-        self._write(lambda journal: journal.write(item, row, t_fed))
+        self._write(lambda journal: journal.write(item, row, t_fed, held=held))
         events = self._session.feed(item, t_fed)
         t_decoded = self._clock()
         for event in events:
@@ -231,8 +276,14 @@ class Runtime:
                 if isinstance(event, GapFound):
                     self._signal.clear()
                 elif isinstance(event, State):
-                    self.states[event.what] = event
+                    self._note(event)
                 self._log.emit(event)
+
+    def _note(self, state: State) -> None:
+        self.states[state.what] = state
+        if state.what == "session":
+            self._was_stopped = self._was_stopped or state.state == "stopped"
+            self._audience.on_session(state)
 
     def _write(self, write: Callable[[Journal], None]) -> None:
         """Write an input down; if the disk fails, say so once and go on without a record."""
@@ -271,7 +322,7 @@ class Runtime:
         return replace(event, latency_ms=latency_ms)
 
     def _collect(self, signal: Signal) -> None:
-        if not self._wants_signal():
+        if not self._audience.wants_signal():
             self._signal.clear()
             return
         self._signal.append(signal)

@@ -14,7 +14,8 @@ from typing import Any
 
 from decoder.config import Config
 from decoder.console import stop_signals
-from decoder.control import MarkBad
+from decoder.controller import Controller
+from decoder.events import State
 from decoder.finished import Sessions
 from decoder.folder import SessionFolder, write_manifest
 from decoder.journal import Journal
@@ -22,7 +23,7 @@ from decoder.listening import url_of
 from decoder.log import EventLog
 from decoder.readiness import not_alive, not_ready
 from decoder.resume import BEGINNING, Resumption
-from decoder.runtime import Runtime
+from decoder.runtime import Audience, Runtime
 from decoder.server.audit import AuditLog
 from decoder.server.auth import Access
 from decoder.server.backend import Backend
@@ -31,7 +32,8 @@ from decoder.server.listener import Server, certificate_of
 from decoder.server.metrics import Levels, Metrics
 from decoder.server.wire import PROTOCOL
 from decoder.session import Session
-from models.checkpoint import load_model
+from decoder.shelf import Shelf
+from models.checkpoint import Model
 from streaming.link_feed import LinkFeed
 from streaming.scalp import on_scalp
 
@@ -81,19 +83,18 @@ class Service:
         self._access = access
         self._started = time.time()
         self._socket = sock
-        self._model = load_model(folder.model)
+        shelf = Shelf(folder)
         spec, freshness = feed.hello.spec, config.session.freshness
         self._session = Session(
-            self._model, spec, folder.session_id, freshness, start=before.start
+            shelf.first(), spec, folder.session_id, freshness, start=before.start
         )
         self._places = on_scalp(self._session.markable, spec)
         self._hub = Hub(before.last_seq, before.purged)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._t_turn: float | None = None
         self._audit = AuditLog(folder.path / "audit.jsonl")
-        self._metrics = Metrics(self._model.model_id, self._levels)
-        self._backend = self._make_backend()
-        self._server = Server(self._backend, certificate_of(config.server))
+        self._metrics = Metrics(self._session.model.model_id, self._levels)
+        self._halted = False
         self._error: BaseException | None = None
         write_manifest(folder, feed.hello, config)
         self.runtime = Runtime(
@@ -107,14 +108,26 @@ class Service:
                 before.last_seq,
                 observe=self._metrics.observe,
             ),
-            lambda: self._hub.wants("signal"),
+            Audience(lambda: self._hub.wants("signal"), self._on_session),
             feed.clock,
             before.place,
             self._device_delay,
         )
         self.runtime.begin(before.start)
         for control in before.controls:
-            self.runtime.control(control)
+            self.runtime.control(control, held=True)
+        self._controller = Controller(
+            self._session,
+            self.runtime.control,
+            feed,
+            self._hub,
+            folder,
+            shelf,
+            config.session,
+            before.controls,
+        )
+        self._backend = self._make_backend()
+        self._server = Server(self._backend, certificate_of(config.server))
 
     @property
     def url(self) -> str:
@@ -175,17 +188,34 @@ class Service:
 
         thread = threading.Thread(target=decode, name="decode")
         thread.start()
+        watching = asyncio.create_task(self._controller.watch_file())
         try:
             on_start()
             await serving
         finally:
+            watching.cancel()
+            self._controller.close()
             self.runtime.stop()
             await asyncio.to_thread(thread.join, SHUTDOWN)
             self._audit.close()
 
-    def _publish(self, message: Message) -> None:
+    def _on_session(self, state: State) -> None:
+        """Follow what the session is doing; called where the session is fed."""
+        if state.state == "stopped":
+            self._halted = True
+            self._source.stop(state.detail)
+            self._on_loop(self._hub.hold)
+        elif state.state == "decoding" and self._halted:
+            self._halted = False
+            self._source.resume()
+            self._on_loop(self._hub.release)
+
+    def _on_loop(self, function: Callable[..., None], *args: Any) -> None:
         if self._loop is not None:
-            _call_soon(self._loop, self._hub.publish, message)
+            _call_soon(self._loop, function, *args)
+
+    def _publish(self, message: Message) -> None:
+        self._on_loop(self._hub.publish, message)
 
     def _make_backend(self) -> Backend:
         return Backend(
@@ -195,11 +225,11 @@ class Service:
             describe=self.describe,
             candidates=self._candidates,
             not_ready=self._not_ready,
-            mark_bad=self._mark_bad,
+            controller=self._controller,
             clock=self._source.clock,
             events=self._folder.events,
             not_alive=lambda: not_alive(self._t_turn, time.monotonic()),
-            models=lambda: [self._about_model() | {"active": True}],
+            models=self._models,
             sessions=Sessions(self._config.session.record, self._folder.session_id),
             scrape=self._metrics.render,
             audit=self._audit,
@@ -218,7 +248,7 @@ class Service:
 
     def describe(self) -> dict[str, Any]:
         """Return what ``/v1/session`` answers."""
-        model = self._model
+        candidates = self._session.candidates
         shown = self._session.signal_spec
         return {
             "session": self._folder.session_id,
@@ -241,32 +271,25 @@ class Service:
             "clients": Counter(peer.role for peer in self._backend.peers if peer.role),
             "simulated": self._config.simulated,
             "latency_from": "LSL timestamp" if self._device_delay is None else "electrode",
-            "model": self._about_model(),
-            "candidates": {"n": len(model.candidates), "hash": model.candidates.hash},
+            "state": self._controller.state,
+            "blind": self._controller.blind,
+            "model": _about(self._session.model),
+            "candidates": {
+                "n": len(candidates),
+                "hash": candidates.hash,
+                "version": candidates.version,
+            },
         }
 
-    def _about_model(self) -> dict[str, Any]:
-        model = self._model
-        return {
-            "id": model.model_id,
-            "space": model.space,
-            "protocol": model.protocol,
-            "windowing": model.windowing.to_json(),
-            "scores": model.scores,
-        }
-
-    def _mark_bad(self, control: MarkBad) -> str:
-        known = self._session.markable
-        unknown = [name for name in control.ch_names if name not in known]
-        if not known:
-            return "the model does not watch its channels: it is of an older version; fit anew"
-        if unknown:
-            return f"no channel {unknown[0][:64]!r}; there are {', '.join(known)}"
-        self.runtime.control(control)
-        return ""
+    def _models(self) -> list[dict[str, Any]]:
+        return [
+            _about(served.model)
+            | {"name": served.name, "active": served.active, "refused": served.refused}
+            for served in self._controller.models()
+        ]
 
     def _candidates(self) -> list[dict[str, Any]]:
-        c = self._model.candidates
+        c = self._session.candidates
         rows = zip(c.ids, c.texts, c.glyphs, c.trained, strict=True)
         keys = ("id", "text", "glyph", "trained")
         return [dict(zip(keys, row, strict=True)) for row in rows]
@@ -282,6 +305,9 @@ class Service:
         return not self._not_ready()
 
     def _not_ready(self) -> str:
+        state = self._controller.state
+        if state != "decoding":
+            return f"the session is {state}"
         return not_ready(self.runtime.states)
 
 
@@ -290,3 +316,13 @@ def _call_soon(
 ) -> None:
     if not loop.is_closed():
         loop.call_soon_threadsafe(function, *args)
+
+
+def _about(model: Model) -> dict[str, Any]:
+    return {
+        "id": model.model_id,
+        "space": model.space,
+        "protocol": model.protocol,
+        "windowing": model.windowing.to_json(),
+        "scores": model.scores,
+    }

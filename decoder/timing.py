@@ -9,11 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from decoder.control import MarkBad
 from decoder.folder import open_folder
-from decoder.journal import End
 from decoder.reading import read_inputs, signal_of
-from decoder.session import Start
 from streaming.errors import ConfigError, RecordingError, SessionError
 from streaming.pulses import Level, find_level, find_pulses
 from streaming.signal import Chunk, Marker, SignalSpec
@@ -197,8 +194,7 @@ def recorded(path: Path) -> tuple[SignalSpec, Iterator[Item]]:
         )
         raise SessionError(msg)
     inputs = (item for item, _ in read_inputs(folder))
-    others = (Start, End, MarkBad)
-    return signal_of(manifest), (i for i in inputs if not isinstance(i, others))
+    return signal_of(manifest), (item for item in inputs if isinstance(item, Item))
 
 
 def measure(held: Held) -> Measured:

@@ -14,8 +14,9 @@ from decoder.folder import SessionFolder, environment, open_folder
 from decoder.journal import End
 from decoder.reading import read_inputs, read_log, signal_of
 from decoder.server.wire import encode
-from decoder.session import Session, Start
-from models.checkpoint import load_model
+from decoder.session import Session
+from decoder.shelf import Shelf
+from decoder.start import Start
 from streaming.errors import SessionError
 
 __all__ = ["Verdict", "verify_session"]
@@ -100,7 +101,7 @@ def _repeated(folder: SessionFolder) -> Iterator[tuple[dict[str, Any], bool]]:
     before its events are logged, so these may not have been said.
     """
     manifest = folder.manifest()
-    model, freshness = load_model(folder.model), manifest["freshness"]
+    model, freshness = Shelf(folder).first(), manifest["freshness"]
     session: Session | None = None
     said: list[dict[str, Any]] = []
     for item, t in read_inputs(folder):

@@ -13,7 +13,9 @@ from streaming.errors import StimuliError
 
 __all__ = ["Role", "Stimulus", "StimulusTable"]
 
-Role = Literal["stimulus", "run_start", "run_end", "pause", "resume", "response", "ignore"]
+Role = Literal[
+    "stimulus", "run_start", "run_end", "pause", "resume", "stop", "response", "ignore"
+]
 _ROLES: tuple[str, ...] = get_args(Role)
 _SPLITS = ("", "train", "test")
 _INTEGER = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0+)?")
@@ -41,7 +43,8 @@ class Stimulus:
         ``"5"`` and ``"5.0"`` are the same.
     role : str
         ``"stimulus"`` (something was shown), ``"run_start"``, ``"run_end"``, ``"pause"``,
-        ``"resume"``, ``"response"`` or ``"ignore"``.
+        ``"resume"``, ``"stop"`` (the participant ends the session), ``"response"`` or
+        ``"ignore"``.
     candidate_id : str
         Which candidate was shown; a stimulus without one takes its text.
     concept : str

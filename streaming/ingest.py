@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+
+import numpy as np
 
 from streaming.errors import SessionError
 from streaming.lsl_clock import Clock
 from streaming.record import XdfWriter
-from streaming.signal import Chunk, SourceState
-from streaming.sources.source import Item, Source
+from streaming.signal import Chunk, Marker, SourceState
+from streaming.sources.source import Item, RawSamples, Source, StreamHeader
 
-__all__ = ["Fed", "FeedQueue", "Ingest"]
+__all__ = ["INJECTED", "STOP_MARKER", "Fed", "FeedQueue", "Ingest", "stopped"]
 
-POLL = 0.1
+INJECTED = 9999
+"""Number in a recording of the stream of markers that came from no stream."""
+
+STOP_MARKER = "braincast.stop"
+"""A marker that is the participant's stop, whatever the table of stimuli says."""
+
+POLL = 0.05
 """Longest wait for a sample in one call, in seconds: how soon a stop is noticed."""
 
 BEAT = 1.0
@@ -106,6 +114,12 @@ class FeedQueue:
             self._items = deque(fed for fed in self._items if not _n_times(fed))
             self._n_times = 0
 
+    def purge(self) -> None:
+        """Drop all that waits but states: the participant has stopped."""
+        with self._ready:
+            self._items = deque(fed for fed in self._items if isinstance(fed.item, SourceState))
+            self._n_times = 0
+
     def close(self) -> None:
         """Say that nothing more will be put."""
         with self._ready:
@@ -143,10 +157,22 @@ class Ingest:
         Where items go.
     clock : Clock
         Says when an item was received.
+    stop_markers : collection of str
+        Markers that are the participant's stop, beside `STOP_MARKER`.
+
+    Attributes
+    ----------
+    withdrawn : str
+        Why the participant's stop ended it; empty if that did not.
     """
 
     def __init__(
-        self, source: Source, recorder: XdfWriter | None, queue: FeedQueue, clock: Clock
+        self,
+        source: Source,
+        recorder: XdfWriter | None,
+        queue: FeedQueue,
+        clock: Clock,
+        stop_markers: Collection[str] = (),
     ) -> None:
         self._source = source
         self._recorder = recorder
@@ -154,9 +180,16 @@ class Ingest:
         self._clock = clock
         self._stop = threading.Event()
         self._row = 0
+        self._stop_markers = {STOP_MARKER, *stop_markers}
+        self._newest: Chunk | None = None
+        self._injected: deque[tuple[str, float]] = deque()
+        self._has_stream = False  # for what is injected, in the recording
+        self.withdrawn = ""
 
     def run(self, beat: Callable[[], None] = lambda: None) -> None:
-        """Read until the source ends or `stop` is called, then close everything.
+        """Read until the source ends, or `stop` or `withdraw` is called, then close everything.
+
+        After `withdraw` the queue stays open, and holds nothing but states.
 
         Parameters
         ----------
@@ -168,20 +201,75 @@ class Ingest:
             while not self._stop.is_set():
                 item = self._source.read(POLL)
                 now = self._clock()
+                self._inject(now)
                 self._flush(now)
-                if item is not None:
-                    self._queue.put(Fed(item, self._row, now))
-                    self._row += item.n_times if isinstance(item, Chunk) else 0
+                if item is not None and not self.withdrawn:
+                    self._take(item, now)
                     if isinstance(item, SourceState) and item.state == "ended":
                         break
                 if now >= t_beat:
                     t_beat = now + BEAT
                     beat()
         finally:
-            self._queue.close()
+            if not self.withdrawn:
+                self._queue.close()
             self._source.close()
             if self._recorder is not None:
                 self._recorder.close()
+
+    def _take(self, item: Item, now: float) -> None:
+        self._queue.put(Fed(item, self._row, now))
+        if isinstance(item, Chunk):
+            self._newest = item
+            self._row += item.n_times
+        elif isinstance(item, Marker) and _plain(item.label) in self._stop_markers:
+            self.withdraw(f"the marker {item.label!r} stopped the session", tell=True)
+
+    def withdraw(self, reason: str, *, tell: bool) -> None:
+        """End at once: the participant stopped; any thread may call it.
+
+        Parameters
+        ----------
+        reason : str
+            Who stopped, or how, in one line for a person.
+        tell : bool
+            Whether the decoder has to be told.
+        """
+        self.withdrawn = self.withdrawn or reason
+        self._stop.set()
+        self._queue.purge()
+        if tell:
+            self._queue.put(stopped(reason, self._clock()))
+
+    def inject(self, label: str, t: float) -> None:
+        """Take a marker that comes from no stream; any thread may call it.
+
+        Parameters
+        ----------
+        label : str
+            What it says.
+        t : float
+            When, in seconds on the LSL clock.
+        """
+        self._injected.append((label, t))
+
+    def _inject(self, now: float) -> None:
+        """Record what was injected, and give it the sample that it belongs to."""
+        while self._injected and self._newest is not None:
+            label, t = self._injected.popleft()
+            at = self._newest
+            if self._recorder is not None:
+                self._record(self._recorder, label, t)
+            sample = round((t - at.t_anchor) * at.spec.sfreq)
+            self._take(Marker(label, t, at.segment, sample), now)
+
+    def _record(self, recorder: XdfWriter, label: str, t: float) -> None:
+        if not self._has_stream:
+            from streaming.outlet import marker_xml  # pylsl: where it is loaded already
+
+            self._has_stream = True
+            recorder(StreamHeader(INJECTED, marker_xml("braincast injected")))
+        recorder(RawSamples(INJECTED, np.array([t]), [label]))
 
     def _flush(self, now: float) -> None:
         if self._recorder is None:
@@ -197,3 +285,15 @@ class Ingest:
     def stop(self) -> None:
         """Make `run` return within about a tenth of a second; any thread may call it."""
         self._stop.set()
+
+
+def stopped(reason: str, t: float) -> Fed:
+    """Return what tells a decoder of the participant's stop."""
+    return Fed(SourceState("stopped", t, reason, "session"), 0, t)
+
+
+def _plain(label: str) -> str:
+    """Return a label as a table of stimuli spells it: of a number without its zeros."""
+    label = label.strip()
+    whole, point, zeros = label.partition(".")
+    return whole if point and not zeros.strip("0") else label

@@ -3,7 +3,8 @@
 The side of the amplifier listens. A decoder connects, sends a line with the token, and gets a
 line of JSON (`Hello`), then frames: what the source delivers, as it comes, from now on. In the
 other direction go pings, from which the decoder learns what the clock over there reads: within
-one machine both are the same, between two they are not.
+one machine both are the same, between two they are not. There, too, go the participant's stop,
+the word to go on, and markers that somebody puts in.
 """
 
 from __future__ import annotations
@@ -24,9 +25,13 @@ __all__ = [
     "CLOCK",
     "END",
     "FRAME",
+    "MARK",
     "OTHER",
     "PING",
+    "PINGED",
     "PONG",
+    "RESUME",
+    "STOP",
     "Hello",
     "decode_chunk",
     "decode_other",
@@ -40,6 +45,9 @@ FRAME = struct.Struct("<IB")
 
 CHUNK, OTHER, CLOCK, END = range(4)
 """Kinds: samples; all else that a source says; the answer to a ping; nothing more will come."""
+
+PINGED, STOP, RESUME, MARK = range(4, 8)
+"""Kinds from the decoder: a ping; stop recording, and why; begin again; a marker to record."""
 
 PING = struct.Struct("<d")
 """When it was sent, by the clock of the decoder's side."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import select
 import socket
+import threading
 import time
 from collections import deque
 from dataclasses import replace
@@ -17,10 +18,12 @@ from streaming.link import (
     FRAME,
     OTHER,
     PING,
+    PINGED,
     PONG,
     Hello,
     decode_chunk,
     decode_other,
+    frame,
 )
 from streaming.lsl_clock import lsl_clock
 
@@ -64,6 +67,7 @@ class LinkClient:
             raise SourceError(msg) from error
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = bytearray()
+        self._sending = threading.Lock()
         self.n_dropped = 0
         self._n_before: int | None = None  # dropped before we came
         self._ended = False
@@ -145,10 +149,17 @@ class LinkClient:
         return True
 
     def _ping(self, now: float) -> None:
+        self.send(PINGED, PING.pack(now))
+
+    def send(self, kind: int, body: bytes) -> bool:
+        """Send a small frame, and return whether it went out; any thread may call it."""
         try:
-            self._sock.send(PING.pack(now))
+            with self._sending:
+                self._sock.send(frame(kind, body))
         except OSError as error:
-            logger.info("no ping to %s (%s)", self._where, error)  # reading will say more
+            logger.info("nothing goes to %s (%s)", self._where, error)  # reading will say more
+            return False
+        return True
 
     def _take(self) -> Fed | None:
         """Take frames from the buffer up to the next item."""

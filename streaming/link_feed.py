@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 from dataclasses import dataclass, replace
 
 from streaming.errors import SourceError
 from streaming.ingest import Fed
-from streaming.link import Hello
+from streaming.link import MARK, RESUME, STOP, Hello
 from streaming.link_client import LinkClient
 from streaming.lsl_clock import lsl_clock
 from streaming.signal import Chunk, Marker, Revision, SignalSpec, SourceState
@@ -69,6 +70,8 @@ class LinkFeed:
         self._offset = 0.0
         self._n_dropped = 0
         self._said = ""
+        self._stopped: str | None = None
+        self._resumes = False
         self._link: LinkClient | None = None
         if position is None:
             self._link = LinkClient(address, token)
@@ -98,6 +101,12 @@ class LinkFeed:
         """Return the next item, or None if none came within `timeout` seconds."""
         if self._link is None:
             return self._await(timeout)
+        if self._resumes and self._link.send(RESUME, b""):
+            # It goes on with another recording; what is still on its way is of before the stop.
+            self._resumes = False
+            self._hang_up(self._link)
+            self._look()
+            return None
         try:
             fed = self._link.get(timeout)
         except SourceError as error:
@@ -129,7 +138,43 @@ class LinkFeed:
         if found.hello.recording != self._recording:
             self._recording, self._base = found.hello.recording, self._newest + 1
         self._link, self._said = found, ""
+        if self._stopped is not None:
+            found.send(STOP, self._stopped.encode())
         return None
+
+    def stop(self, reason: str) -> None:
+        """Have the recording ended, also by one that begins later; any thread may call it.
+
+        Parameters
+        ----------
+        reason : str
+            Who stopped, or how, in one line for a person.
+        """
+        self._stopped, link = reason, self._link
+        if link is not None:
+            link.send(STOP, reason.encode())
+
+    def resume(self) -> None:
+        """Have another recording begun; call it where `get` is called."""
+        self._stopped, self._resumes = None, True
+
+    def inject(self, label: str, t: float) -> bool:
+        """Have a marker recorded, and given to the session; any thread may call it.
+
+        Parameters
+        ----------
+        label : str
+            What it says.
+        t : float
+            When, in seconds on the LSL clock.
+
+        Returns
+        -------
+        bool
+            Whether somebody is there who records.
+        """
+        link = self._link
+        return link is not None and link.send(MARK, json.dumps([label, t]).encode())
 
     def _away(self, why: str) -> Fed:
         self._said = why

@@ -6,9 +6,10 @@ import hmac
 import logging
 import socket
 import threading
+from collections.abc import Callable
 
 from streaming.ingest import Fed, FeedQueue
-from streaming.link import CLOCK, END, PING, PONG, Hello, encode, frame
+from streaming.link import CLOCK, END, FRAME, PING, PINGED, PONG, Hello, encode, frame
 from streaming.lsl_clock import Clock, lsl_clock
 from streaming.signal import SourceState
 
@@ -21,6 +22,9 @@ _SEND_BUFFER = 65536
 which knows what it drops."""
 
 _POLL = 0.1
+_MOST = 65536
+"""Bytes of a frame from the decoder; more is none of ours."""
+
 PATIENCE = 5.0
 """Seconds that a decoder gets to say who it is, and to take what is sent to it: one whose
 machine lost its power does not hang up, and must not keep out the next."""
@@ -43,6 +47,8 @@ class LinkServer:
         What it then gets.
     clock : Clock
         Answers pings.
+    heard : callable
+        Gets the kind and the body of what else a decoder sends, in a thread of ours.
     """
 
     def __init__(
@@ -52,7 +58,10 @@ class LinkServer:
         hello: Hello,
         queue: FeedQueue,
         clock: Clock = lsl_clock,
+        heard: Callable[[int, bytes], None] = lambda _kind, _body: None,
     ) -> None:
+        self._heard = heard
+        self._again = False
         self._sock = sock
         self._token = token
         self._hello = hello
@@ -60,6 +69,16 @@ class LinkServer:
         self._clock = clock
         self._sending = threading.Lock()
         self._states: dict[str, Fed] = {}
+
+    def remember(self, fed: Fed) -> None:
+        """Tell a state to the decoders that come from now on."""
+        if isinstance(fed.item, SourceState):
+            self._states[fed.item.what] = fed
+
+    def hang_up(self) -> None:
+        """End `run` and let the decoder come again: there will be another server."""
+        self._again = True
+        self._queue.close()
 
     def run(self) -> None:
         """Serve one decoder after the other until the queue is closed.
@@ -103,37 +122,53 @@ class LinkServer:
         while not self._queue.ended:
             fed = self._queue.get(_POLL)
             if fed is not None:
-                if isinstance(fed.item, SourceState):
-                    self._states[fed.item.what] = fed
+                self.remember(fed)
                 self._send(connection, encode(fed, self._queue.n_dropped))
             elif not answering.is_alive():
                 return  # it hung up
-        self._send(connection, frame(END))
+        if not self._again:
+            self._send(connection, frame(END))
 
     def _send(self, connection: socket.socket, frame: bytes) -> None:
         with self._sending:
             connection.sendall(frame)
 
     def _answer(self, connection: socket.socket) -> None:
-        """Answer pings until the decoder hangs up."""
-        received = b""
+        """Answer pings, and pass on what else comes, until the decoder hangs up."""
+        received = bytearray()
         while True:
             try:
-                part = connection.recv(PING.size - len(received))
+                part = connection.recv(4096)
             except TimeoutError:
                 continue  # busy with what it has
             except OSError:
                 return  # the other thread says so
-            if not part:
-                return
             received += part
-            if len(received) == PING.size:
-                pong = PONG.pack(*PING.unpack(received), self._clock())
-                received = b""
+            if not part or len(received) > _MOST:
+                return
+            while (found := _first(received)) is not None:
+                kind, body = found
+                if kind != PINGED:
+                    self._heard(kind, body)
+                    continue
+                pong = PONG.pack(*PING.unpack(body), self._clock())
                 try:
                     self._send(connection, frame(CLOCK, pong))
                 except OSError:
                     return
+
+
+def _first(received: bytearray) -> tuple[int, bytes] | None:
+    """Take the first frame off what was received; None if it is not all there."""
+    if len(received) < FRAME.size:
+        return None
+    length, kind = FRAME.unpack_from(received)
+    end = FRAME.size + length
+    if len(received) < end:
+        return None
+    body = bytes(received[FRAME.size : end])
+    del received[:end]
+    return kind, body
 
 
 def _is_there(connection: socket.socket) -> bool:

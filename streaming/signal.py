@@ -291,12 +291,14 @@ class Gap:
         goes on, ``"overrun"`` dropped by us because decoding was too slow, ``"reconnect"`` the
         source was away, ``"clock"`` the sender's clock was set, and what `duration` says is
         missing, mostly nothing, ``"restart"`` decoding was restarted, ``"ingest"`` the taking
-        in of samples was.
+        in of samples was, ``"stopped"`` the participant had stopped.
     """
 
     t: float
     duration: float
-    reason: Literal["lost", "filled", "overrun", "reconnect", "clock", "restart", "ingest"]
+    reason: Literal[
+        "lost", "filled", "overrun", "reconnect", "clock", "restart", "ingest", "stopped"
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,22 +340,23 @@ class SourceState:
     ----------
     state : str
         ``"live"``, ``"stalled"`` (connected, but no sample for 2 s), ``"lost"`` (the stream is
-        gone; we look for it), ``"ended"`` (a recording is over) or ``"failed"`` (of the
-        recorder: the disk takes nothing more).
+        gone; we look for it), ``"ended"`` (a recording is over), ``"failed"`` (of the
+        recorder: the disk takes nothing more) or ``"stopped"`` (of the session: the
+        participant's stop was seen where samples are taken in).
     t : float
         Since when, in seconds on the LSL clock.
     detail : str
         One line for the experimenter.
     what : str
-        ``"source"`` or ``"recorder"``.
+        ``"source"``, ``"recorder"`` or ``"session"``.
     timed : bool
         Whether timestamps tell how old samples are: not those of a replay at another speed.
     """
 
-    state: Literal["live", "stalled", "lost", "ended", "failed"]
+    state: Literal["live", "stalled", "lost", "ended", "failed", "stopped"]
     t: float
     detail: str
-    what: Literal["source", "recorder"] = "source"
+    what: Literal["source", "recorder", "session"] = "source"
     timed: bool = True
 
 

@@ -263,6 +263,21 @@ class Windower:
         heapq.heapify(self._waiting)
         return [self._withhold(furthest, "gap")]
 
+    @property
+    def n_triggers(self) -> int:
+        """How many windows were asked for: where another windower begins to count."""
+        return self._n_triggers
+
+    def abandon(self) -> list[Withheld]:
+        """Give up the windows that markers still wait for: another chain decodes from now on.
+
+        That one has to settle, and says so of windows of its own.
+        """
+        lost = [heapq.heappop(self._waiting) for _ in range(len(self._waiting))]
+        if not isinstance(self.windowing, LockedWindows):
+            return []  # nobody asked for those: they come by themselves
+        return [self._withhold(trigger, "settling") for trigger in lost]
+
     def _begin_segment(self, chunk: Chunk) -> list[Window | Withheld]:
         """Start afresh with the first samples of a segment; what waited for others is lost."""
         lost = []

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from decoder.control import MarkBad
+from decoder.controller import Controller
 from decoder.finished import Sessions
 from decoder.server.audit import AuditLog
 from decoder.server.auth import Access
@@ -38,8 +38,8 @@ class Backend:
         Returns the body of ``/v1/candidates``.
     not_ready : callable
         Returns why the service is not ready; empty if it is.
-    mark_bad : callable
-        Takes channels and whether they are bad; returns what is wrong with that, or nothing.
+    controller : Controller
+        Takes what clients tell the session.
     clock : Clock
         LSL's.
     events : Path
@@ -64,7 +64,7 @@ class Backend:
     describe: Callable[[], dict[str, Any]]
     candidates: Callable[[], list[dict[str, Any]]]
     not_ready: Callable[[], str]
-    mark_bad: Callable[[MarkBad], str]
+    controller: Controller
     clock: Clock
     events: Path
     not_alive: Callable[[], str] = str

@@ -300,6 +300,8 @@ class Hub:
 
     Attributes
     ----------
+    held : bool
+        Whether states alone are delivered.
     last_logged : int
         The last event that can be read from the log.
     n_too_slow : int
@@ -310,6 +312,7 @@ class Hub:
 
     def __init__(self, last_seq: int = 0, purged: int = 0) -> None:
         self.last_seq = last_seq
+        self.held = False
         self.last_logged = last_seq
         self.purged = purged
         self.clients: set[Client] = set()
@@ -319,7 +322,19 @@ class Hub:
 
     def wants(self, stream: str) -> bool:
         """Whether any client subscribed to a stream; any thread may ask."""
-        return any(stream in client.policies for client in tuple(self.clients))
+        clients = () if self.held else tuple(self.clients)
+        return any(stream in client.policies for client in clients)
+
+    def hold(self) -> None:
+        """Deliver states alone from now on, and nothing that waits: the participant stopped."""
+        self.held = True
+        self.purged = max(self.purged, self.last_seq + 1)
+        for client in self.clients:
+            client.purge()
+
+    def release(self) -> None:
+        """Deliver everything again."""
+        self.held = False
 
     def leave(self, client: Client) -> None:
         """Forget a client, but not what it missed."""
@@ -336,6 +351,8 @@ class Hub:
             self.purged = message.seq
             for client in self.clients:
                 client.purge()
+        if self.held and message.stream != "state":
+            return
         if message.retain:
             self.retained[message.retain] = message
         for client in self.clients:

@@ -5,9 +5,9 @@ The documents of the protocol are made from them too, so that they say what hold
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from decoder.server.auth import Role
 from decoder.server.hub import Policy
@@ -15,10 +15,17 @@ from decoder.server.hub import Policy
 __all__ = [
     "Authorize",
     "Authorized",
+    "Candidate",
+    "CandidatesSet",
+    "Control",
+    "Controlled",
     "Failure",
+    "Inject",
+    "Injected",
     "Mark",
     "Marked",
     "Nothing",
+    "SetCandidates",
     "Subscribe",
     "Subscribed",
     "Times",
@@ -62,6 +69,7 @@ class Authorized(Times):
     protocol: str
     role: Role
     last_seq: int
+    blind: bool
 
 
 class Subscribe(Params):
@@ -128,3 +136,92 @@ class Marked(Result):
 
     ch_names: list[str]
     bad: bool
+
+
+def _printable(text: str) -> str:
+    """Return a text, less blanks around it, if it can be shown in one line."""
+    text = text.strip()
+    if text and not text.isprintable():
+        msg = "must be one line of text that can be printed"
+        raise ValueError(msg)
+    return text
+
+
+def _named(text: str) -> str:
+    if not text:
+        msg = "must not be empty"
+        raise ValueError(msg)
+    return text
+
+
+Text = Annotated[str, Field(max_length=256), AfterValidator(_printable)]
+"""One line, or nothing."""
+
+Name = Annotated[Text, AfterValidator(_named)]
+"""One line."""
+
+Action = Literal["stop", "resume", "pause", "note", "swapModel", "rollBack", "blind"]
+
+
+class Inject(Params):
+    """A marker that comes from no stream: recorded, and treated like one of the source."""
+
+    label: Name | int
+    t: float | None = Field(default=None, allow_inf_nan=False)
+
+
+class Injected(Result):
+    """When it is, in seconds on the LSL clock."""
+
+    t: float
+
+
+class Candidate(Params):
+    """What may be decoded. Without a text it is that of the candidate of this id, or the id."""
+
+    id: Name
+    text: Text = ""
+    glyph: Text = ""
+
+
+class SetCandidates(Params):
+    """What to choose from: all of these, these too, or all but these."""
+
+    candidates: list[Candidate] = Field(min_length=1, max_length=4096)
+    mode: Literal["replace", "add", "remove"] = "replace"
+
+
+class CandidatesSet(Result):
+    """What is chosen from, from the next window on."""
+
+    candidates_version: int
+    candidates_hash: str
+    n_candidates: int
+
+
+class Control(Params):
+    """What the session shall do.
+
+    ``reason`` belongs to ``stop``, ``pause`` and ``resume``, ``text`` to ``note``, ``model`` to
+    ``swapModel`` and ``on`` to ``blind``.
+    """
+
+    action: Action
+    reason: Text = ""
+    text: Annotated[str, Field(max_length=4096)] = ""
+    model: Text = ""
+    on: bool = True
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.action == "note" and not self.text.strip():
+            msg = "a note needs text"
+            raise ValueError(msg)
+        return self
+
+
+class Controlled(Result):
+    """What the session is doing now."""
+
+    action: Action
+    state: Literal["decoding", "paused", "stopped"]

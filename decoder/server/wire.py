@@ -116,6 +116,7 @@ _REASONS = {
     "clock": "missing where the sender's clock was set",
     "reconnect": "missed while the source was away",
     "ingest": "neither recorded nor decoded while taking in was restarted",
+    "stopped": "neither recorded nor decoded after the participant's stop",
     "restart": "recorded, but not decoded while decoding was restarted",
 }
 

@@ -15,6 +15,7 @@ from decoder.server.backend import Backend
 from decoder.server.hub import Hub, Message
 from decoder.server.listener import Certificate, Server
 from decoder.tokens import TokenFile
+from tests.decoder.controlled import Controlled
 
 TOKEN = "token-of-the-test"
 
@@ -71,7 +72,7 @@ def serving(
         describe=lambda: ABOUT,
         candidates=lambda: [{"id": "cat", "text": "a cat", "glyph": "", "trained": True}],
         not_ready=lambda: not_ready,
-        mark_bad=lambda control: "" if "Cz" in control.ch_names else "no such channel",
+        controller=Controlled(hub).controller,
         clock=lambda: 1.0,
         events=events,
         **more,

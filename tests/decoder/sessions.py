@@ -14,9 +14,10 @@ from decoder.control import MarkBad
 from decoder.folder import SessionFolder, create_folder, write_manifest
 from decoder.journal import Journal
 from decoder.log import EventLog
-from decoder.runtime import Runtime
+from decoder.runtime import Audience, Runtime
 from decoder.server.hub import Message
-from decoder.session import FRESH_START, Session
+from decoder.session import Session
+from decoder.start import FRESH_START
 from models.checkpoint import save_model
 from streaming.ingest import FeedQueue, Ingest
 from streaming.link import Hello
@@ -40,7 +41,7 @@ def record(root: Path, timing: Timing | None = None) -> tuple[SessionFolder, lis
     raw.set_annotations(mne.Annotations(onsets, 0.0, [*labels, "EDGE boundary"]))
     raw.save(root / "one_raw.fif", verbose="error")
     save_model(tiny_model(), root / "model")
-    folder = create_folder(root / "sessions", "S", CONFIG, root / "model")
+    folder = create_folder(root / "sessions", "S", CONFIG, [root / "model"])
     recorder = XdfWriter(folder.raw)
     source = RecordingSource(root / "one_raw.fif", tap=recorder)
     write_manifest(folder, Hello(source.name, source.spec, source.to_si), CONFIG)
@@ -55,7 +56,7 @@ def record(root: Path, timing: Timing | None = None) -> tuple[SessionFolder, lis
         queue,
         journal,
         EventLog(folder.events, sent.append, lsl_clock),
-        lambda: False,
+        Audience(),
         lsl_clock,
         device_delay=timing.device_delay if timing else None,
     )

@@ -18,19 +18,21 @@ HELLO = Hello("amplifier", SPEC, (1.0, 1.0, 1e-6))
 def test_a_folder_holds_all_that_is_needed_to_feed_it_again(tmp_path: Path) -> None:
     save_model(tiny_model(), tmp_path / "model")
     config = Config(source=SourceConfig(name="amplifier"))
-    folder = create_folder(tmp_path / "sessions", "S", config, tmp_path / "model")
+    folder = create_folder(tmp_path / "sessions", "S", config, [tmp_path / "model"])
     write_manifest(folder, HELLO, config)
     again = open_folder(folder.path)
     manifest = again.manifest()
     assert manifest["source"] == "amplifier"
     assert tuple(manifest["to_si"]) == HELLO.to_si
     assert manifest["freshness"] == config.session.freshness
-    assert again.config() == config
+    served = again.config().session.models
+    assert [(model.name, model.id) for model in served] == [("model", tiny_model().model_id)]
+    assert again.config().source == config.source
     assert load_model(again.model).model_id == tiny_model().model_id
 
 
 def test_a_manifest_is_written_once(tmp_path: Path) -> None:
-    folder = create_folder(tmp_path, "S", Config(), None)
+    folder = create_folder(tmp_path, "S", Config())
     write_manifest(folder, HELLO, Config())
     before = (folder.path / "manifest.json").read_bytes()
     write_manifest(folder, Hello("another", SPEC, (1.0,) * 3), Config())
@@ -44,7 +46,7 @@ def test_no_two_sessions_have_the_same_name() -> None:
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SessionError, match="--record"):
-        create_folder(tmp_path / "file", "S", Config(), None)
+        create_folder(tmp_path / "file", "S", Config())
 
 
 def test_a_broken_manifest_is_said(tmp_path: Path) -> None:

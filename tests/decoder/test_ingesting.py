@@ -59,9 +59,7 @@ def test_the_first_recording_must_be_made(sock: socket.socket, tmp_path: Path) -
 def test_a_later_one_need_not_be_and_that_is_said(sock: socket.socket, tmp_path: Path) -> None:
     path, stop = tmp_path / "gone" / "raw-2.xdf", threading.Event()
     thread = threading.Thread(
-        target=lambda: run_ingest(
-            Config(), path, "raw-2.xdf", sock, "token", stop, must_record=False
-        )
+        target=lambda: run_ingest(Config(), path, "raw-2.xdf", sock, "token", stop, part=2)
     )
     thread.start()
     feed = LinkFeed(sock.getsockname()[:2], "token")
@@ -87,7 +85,7 @@ def test_who_is_stopped_waits_for_no_stream(
         return subprocess.Popen(silent, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     monkeypatch.setattr(ingesting, "spawn", spawn)
-    folder = create_folder(tmp_path, "one", Config(), None)
+    folder = create_folder(tmp_path, "one", Config())
     stopped = threading.Event()
     stopped.set()
     with pytest.raises(SystemExit) as stop, ingest_process(folder, stopped):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from decoder.journal import End, Journal, read_journal
-from decoder.session import Start
+from decoder.start import Start
 from streaming.errors import SessionError
 from streaming.signal import Chunk, Gap, Impedance, Marker, Revision, SourceState
 from streaming.sources.source import Item

@@ -12,7 +12,7 @@ from decoder.events import GapFound, State
 from decoder.journal import Journal
 from decoder.lines import LineFile
 from decoder.log import EventLog
-from decoder.runtime import Runtime
+from decoder.runtime import Audience, Runtime
 from decoder.server.hub import Message
 from decoder.session import Session
 from streaming.errors import SessionError
@@ -63,7 +63,7 @@ def test_decoding_goes_on_without_a_record_and_says_so(tmp_path: Path) -> None:
     log = EventLog(tmp_path / "events.jsonl", sent.append, lambda: 1.0)
     journal = Journal(tmp_path / "inputs.jsonl")
     runtime = Runtime(
-        Session(tiny_model(), SPEC, "S"), queue, journal, log, lambda: False, lambda: 1.0
+        Session(tiny_model(), SPEC, "S"), queue, journal, log, Audience(), lambda: 1.0
     )
     runtime.run()
     said = [m for m in sent if m.retain == "recorder"]

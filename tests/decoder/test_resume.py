@@ -11,7 +11,7 @@ from decoder.journal import Journal
 from decoder.resume import Resumption, resume
 from decoder.runtime import Place
 from decoder.server.wire import encode
-from decoder.session import FRESH_START, Start
+from decoder.start import FRESH_START, Start
 from streaming.link import Hello
 from streaming.link_feed import Position
 from tests.decoder.tiny import SPEC, chunk, marker, signal
@@ -21,7 +21,8 @@ HELLO = Hello("amplifier", SPEC, (1.0, 1.0, 1.0))
 
 def text(seq: int, decode_id: str, truth: str = "null", stale: str = "false") -> str:
     params = (
-        f'{{"seq":{seq},"decode_id":"S/locked/{decode_id}","truth":{truth},"stale":{stale}}}'
+        f'{{"seq":{seq},"decode_id":"S/locked/{decode_id}","truth":{truth},"stale":{stale},'
+        '"model_id":"m","candidates_hash":"c"}'
     )
     return f'{{"jsonrpc":"2.0","method":"text","params":{params}}}\n'
 
@@ -54,7 +55,7 @@ def test_what_was_said_is_gone_on_from_and_torn_lines_are_cut(tmp_path: Path) ->
     with folder.inputs.open("a") as file:
         file.write('["chunk", 3.0, 0, 130')
     before = resume(folder)
-    assert before.start == Start(8, {"closed_set": [3], "zero_shot": [1]})
+    assert before.start == Start(8, {"closed_set": [3], "zero_shot": [1]}, "m/c")
     assert before.last_seq == 4
     assert before.place == Place("raw.xdf", 130, 101.3)
     assert before.position == Position(HELLO, 0, 0)

@@ -41,6 +41,7 @@ from decoder.server.wire import encode, encode_signal, stream_of
 from decoder.tokens import TokenFile
 from streaming.lsl_clock import lsl_clock
 from streaming.signal import ChannelQuality, Marker
+from tests.decoder.controlled import Controlled
 
 __all__ = ["POOL", "THINGS", "PageMock", "main"]
 
@@ -199,6 +200,8 @@ class PageMock:
         """Serve in a thread, on a free port if none is named; gives the page's address."""
         listening = socket.create_server(("127.0.0.1", port))
         port = listening.getsockname()[1]
+        controller = Controlled(self._hub).controller
+        controller.mark_bad = self._mark  # type: ignore[method-assign]
         backend = Backend(
             hub=self._hub,
             access=Access(self.token, open_viewer=self.open_viewer, tokens=self.tokens),
@@ -206,7 +209,7 @@ class PageMock:
             describe=self.about,
             candidates=list,
             not_ready=str,
-            mark_bad=self._mark,
+            controller=controller,
             clock=lsl_clock,
             events=Path("no-log"),
         )

@@ -1,0 +1,100 @@
+"""What a session chooses from just now, and how well it has done so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from decoder.events import Running, TextDecoded, Truth
+from decoder.readout import RetrievalReadout
+from decoder.score import RunningScores
+from models.candidates import Candidates
+from models.checkpoint import Model
+from models.latent import Latent
+from streaming.errors import ConfigError
+from streaming.signal import Marker
+
+__all__ = ["N_TOP", "Pool", "pool_name"]
+
+N_TOP = 5
+"""Candidates named in each decode."""
+
+
+def pool_name(model_id: str, candidates_hash: str) -> str:
+    """Return what names a model with candidates: what a running score is of."""
+    return f"{model_id}/{candidates_hash}"
+
+
+class Pool:
+    """A model's candidates, or others in their place, and the score of the choices so far.
+
+    Parameters
+    ----------
+    model : Model
+        Whose latents are ranked.
+    candidates : Candidates
+        What it chooses from.
+    ranks : mapping of str to sequence of int
+        Places of the truth in the decodes before, by protocol: the running score goes on.
+
+    Raises
+    ------
+    ConfigError
+        If the candidates are not in the model's space.
+    """
+
+    def __init__(
+        self, model: Model, candidates: Candidates, ranks: Mapping[str, Sequence[int]]
+    ) -> None:
+        n_dims, n_model = candidates.vectors.shape[1], model.candidates.vectors.shape[1]
+        if (candidates.space, n_dims) != (model.space, n_model):
+            msg = (
+                f"the candidates are in {candidates.space} ({n_dims} dimensions) but the model "
+                f"decodes into {model.space} ({n_model}); embed them there"
+            )
+            raise ConfigError(msg)
+        self.candidates = candidates
+        self.hash = candidates.hash  # a millisecond: not once a decode
+        # The temperature was fitted for the model's own; see the honest scores.
+        self.calibrated = self.hash == model.candidates.hash
+        self._stimuli = model.stimuli
+        self._readout = RetrievalReadout(candidates, model.centre, model.temperature)
+        self._scores = RunningScores(len(candidates), ranks)
+        self._index_of = {name: n for n, name in enumerate(candidates.ids)}
+
+    def glyph(self, candidate_id: str) -> str:
+        """Return a candidate's emoji; empty if it has none or is not among them."""
+        index = self._index_of.get(candidate_id)
+        return "" if index is None else self.candidates.glyphs[index]
+
+    def choose(
+        self, decoded: TextDecoded, latent: Latent, marker: Marker | None
+    ) -> TextDecoded:
+        """Return a decode with the best candidates, and the truth if a marker tells it."""
+        ranking = self._readout.rank(latent)
+        decoded = replace(decoded, top=self._readout.top(ranking, N_TOP))
+        # Only now, after the decode was made, is the label looked at.
+        index = self._truth(marker)
+        if index is None:
+            return decoded
+        c = self.candidates
+        truth = Truth(
+            id=c.ids[index],
+            text=c.texts[index],
+            glyph=c.glyphs[index],
+            rank=ranking.rank_of(index),
+            trained=c.trained[index],
+        )
+        if not decoded.stale:
+            self._scores.add(truth.rank, trained=truth.trained)
+        return replace(decoded, truth=truth, running=self.summary())
+
+    def summary(self) -> tuple[Running, ...]:
+        """Return the score so far."""
+        return self._scores.summary()
+
+    def _truth(self, marker: Marker | None) -> int | None:
+        if marker is None:
+            return None
+        stimulus = self._stimuli.find(marker.label)
+        return None if stimulus is None else self._index_of.get(stimulus.candidate_id)

@@ -1,0 +1,32 @@
+"""How a session begins: afresh, or after a decoder that died."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["FRESH_START", "Start"]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a session begins: afresh, or after a decoder that died.
+
+    Parameters
+    ----------
+    first_trigger : int
+        Where the indices in decode ids begin, so that none comes twice.
+    ranks : dict of str to list of int
+        Places of the truth in the decodes before, by protocol: the running score goes on.
+    pool : str
+        Of which `decoder.pool.pool_name` they are; empty: of the model with its own candidates.
+    version : int
+        Of the newest candidates, whichever those are.
+    """
+
+    first_trigger: int = 0
+    ranks: dict[str, list[int]] = field(default_factory=dict)
+    pool: str = ""
+    version: int = 1
+
+
+FRESH_START = Start()

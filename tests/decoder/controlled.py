@@ -1,0 +1,71 @@
+"""What controls a session, without a runtime: inputs are fed at once."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from pathlib import Path
+
+from decoder.config import SessionConfig
+from decoder.control import Control
+from decoder.controller import Controller
+from decoder.events import Event
+from decoder.folder import SessionFolder
+from decoder.server.hub import Hub
+from decoder.session import Session
+from decoder.shelf import Shelf
+from models.checkpoint import Model
+from tests.decoder.tiny import SPEC, tiny_model
+
+
+class Recording:
+    """Notes what an ingest would be told."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[object, ...]] = []
+        self.there = True
+
+    def clock(self) -> float:
+        return 1.0
+
+    def stop(self, reason: str) -> None:
+        self.said.append(("stop", reason))
+
+    def inject(self, label: str, t: float) -> bool:
+        self.said.append(("inject", label, t))
+        return self.there
+
+
+class Controlled:
+    """A session with its controller; `events` is what it said."""
+
+    def __init__(
+        self,
+        hub: Hub | None = None,
+        model: Model | None = None,
+        folder: SessionFolder | None = None,
+        config: SessionConfig | None = None,
+        held: tuple[Control, ...] = (),
+    ) -> None:
+        folder = folder or SessionFolder(Path("nowhere"))
+        self.session = Session(model or tiny_model(), SPEC, "S", freshness=1e9)
+        self.recording = Recording()
+        self.hub = hub or Hub()
+        self.fed: list[Control] = []
+        self.events: list[Event] = []
+        self.controller = Controller(
+            self.session,
+            self.feed,
+            self.recording,
+            self.hub,
+            folder,
+            Shelf(folder),
+            config or SessionConfig(),
+            held,
+        )
+
+    def feed(self, control: Control) -> Future[None]:
+        self.fed.append(control)
+        self.events += self.session.feed(control, 1.0)
+        future: Future[None] = Future()
+        future.set_result(None)
+        return future
