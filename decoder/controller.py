@@ -23,7 +23,7 @@ from decoder.control import (
     SwapModel,
 )
 from decoder.folder import SessionFolder
-from decoder.halt import WATCH, file_stops
+from decoder.halt import WATCH, Halt, file_stops
 from decoder.pipeline import Pipeline
 from decoder.server.hub import Hub
 from decoder.server.rpc import Code, RpcError
@@ -117,6 +117,7 @@ class Controller:
         self._recording = recording
         self._hub = hub
         self._config = config
+        self._halt = Halt(folder.stopped)
         self._embedder = Embedder(folder.candidates)
         self._models: dict[str, Model] = {}
         self._names: dict[str, str] = {served.id: served.name for served in config.models}
@@ -160,6 +161,7 @@ class Controller:
     def stop(self, reason: str) -> None:
         """Stop at once, whatever the decoder is busy with."""
         self._hub.hold()
+        self._halt.begin(reason)
         self._recording.stop(reason)
         self._feed(Stop(reason))
 

@@ -1,4 +1,7 @@
-"""The participant's stop, where it has to hold although a process ends: on disk."""
+"""The participant's stop, where it has to hold although a process ends: on disk.
+
+Both processes keep it, so that it is there whichever of them is not.
+"""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from decoder.controller import Controller
 from decoder.events import State
 from decoder.finished import Sessions
 from decoder.folder import SessionFolder, write_manifest
+from decoder.halt import Halt
 from decoder.journal import Journal
 from decoder.listening import url_of
 from decoder.log import EventLog
@@ -207,6 +208,7 @@ class Service:
             self._on_loop(self._hub.hold)
         elif state.state == "decoding" and self._halted:
             self._halted = False
+            Halt(self._folder.stopped).end()
             self._source.resume()
             self._on_loop(self._hub.release)
 

@@ -120,6 +120,12 @@ class FeedQueue:
             self._items = deque(fed for fed in self._items if isinstance(fed.item, SourceState))
             self._n_times = 0
 
+    def clear(self) -> None:
+        """Drop all that waits."""
+        with self._ready:
+            self._items.clear()
+            self._n_times = 0
+
     def close(self) -> None:
         """Say that nothing more will be put."""
         with self._ready:
@@ -159,6 +165,8 @@ class Ingest:
         Says when an item was received.
     stop_markers : collection of str
         Markers that are the participant's stop, beside `STOP_MARKER`.
+    on_withdraw : callable
+        Gets the reason of a participant's stop before anything else is done about it.
 
     Attributes
     ----------
@@ -173,6 +181,7 @@ class Ingest:
         queue: FeedQueue,
         clock: Clock,
         stop_markers: Collection[str] = (),
+        on_withdraw: Callable[[str], None] = lambda _reason: None,
     ) -> None:
         self._source = source
         self._recorder = recorder
@@ -184,6 +193,7 @@ class Ingest:
         self._newest: Chunk | None = None
         self._injected: deque[tuple[str, float]] = deque()
         self._has_stream = False  # for what is injected, in the recording
+        self._on_withdraw = on_withdraw
         self.withdrawn = ""
 
     def run(self, beat: Callable[[], None] = lambda: None) -> None:
@@ -237,6 +247,7 @@ class Ingest:
         """
         self.withdrawn = self.withdrawn or reason
         self._stop.set()
+        self._on_withdraw(reason)
         self._queue.purge()
         if tell:
             self._queue.put(stopped(reason, self._clock()))

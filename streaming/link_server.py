@@ -72,12 +72,17 @@ class LinkServer:
 
     def remember(self, fed: Fed) -> None:
         """Tell a state to the decoders that come from now on."""
-        if isinstance(fed.item, SourceState):
+        if not self._again and isinstance(fed.item, SourceState):
             self._states[fed.item.what] = fed
 
     def hang_up(self) -> None:
-        """End `run` and let the decoder come again: there will be another server."""
+        """End `run` and let the decoder come again: there will be another server.
+
+        What is left of the queue, and what was remembered, is told to nobody.
+        """
         self._again = True
+        self._states.clear()
+        self._queue.clear()
         self._queue.close()
 
     def run(self) -> None:
@@ -114,8 +119,10 @@ class LinkServer:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         connection.settimeout(PATIENCE)
         self._queue.skip()
+        if self._again:
+            return
         connection.sendall(self._hello.to_json().encode() + b"\n")
-        for state in self._states.values():  # who begins now must know how things stand
+        for state in tuple(self._states.values()):  # who begins now must know how things stand
             self._send(connection, encode(state, 0))
         answering = threading.Thread(target=self._answer, args=(connection,), daemon=True)
         answering.start()

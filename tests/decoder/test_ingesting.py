@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from decoder import ingesting
+from decoder import ingesting, taking
 from decoder.config import Config
 from decoder.folder import create_folder
 from decoder.ingesting import ingest_process, run_ingest
@@ -47,7 +47,7 @@ class Amplifier(ListSource):
 
 @pytest.fixture(autouse=True)
 def participant(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingesting, "open_source", lambda *_: Amplifier())
+    monkeypatch.setattr(taking, "open_source", lambda *_: Amplifier())
 
 
 def test_the_first_recording_must_be_made(sock: socket.socket, tmp_path: Path) -> None:
