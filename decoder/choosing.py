@@ -4,40 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
+from decoder.control import Mode, Word
 from models.candidate_file import save_candidates
 from models.candidates import Candidates
 from models.spaces import Space, open_space
 from streaming.errors import ConfigError
 
-__all__ = ["MAX_CANDIDATES", "Chosen", "Embedder", "Mode", "Word", "embed_chosen", "listed"]
+__all__ = ["MAX_CANDIDATES", "Chosen", "Embedder", "embed_chosen", "listed"]
 
 MAX_CANDIDATES = 4096
 """Most that a session chooses from when they are set live."""
-
-Mode = Literal["replace", "add", "remove"]
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A candidate that somebody asks for.
-
-    Parameters
-    ----------
-    id, text, glyph : str
-        Its name, what is embedded and shown, and an emoji. Without a text it is that of the
-        candidate of this name, or the name.
-    """
-
-    id: str
-    text: str = ""
-    glyph: str = ""
-
 
 Chosen = tuple[Candidates, str]
 """Candidates, and the name under which the session keeps them."""

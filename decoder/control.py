@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from models.candidates import Candidates
-from models.checkpoint import Model
 from streaming.sources.source import Item
+
+if TYPE_CHECKING:
+    from models.candidates import Candidates  # what only serves has no models
+    from models.checkpoint import Model
 
 __all__ = [
     "Blind",
     "Control",
     "Input",
     "MarkBad",
+    "Mode",
     "Note",
     "Pause",
     "Refused",
@@ -20,7 +24,27 @@ __all__ = [
     "SetCandidates",
     "Stop",
     "SwapModel",
+    "Word",
 ]
+
+Mode = Literal["replace", "add", "remove"]
+"""What to do with the candidates that are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A candidate that somebody asks for.
+
+    Parameters
+    ----------
+    id, text, glyph : str
+        Its name, what is embedded and shown, and an emoji. Without a text it is that of the
+        candidate of this name, or the name.
+    """
+
+    id: str
+    text: str = ""
+    glyph: str = ""
 
 
 @dataclass(frozen=True, slots=True)

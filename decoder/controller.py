@@ -8,12 +8,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from decoder.choosing import Embedder, Mode, Word, listed
+from decoder.choosing import Embedder, listed
 from decoder.config import SessionConfig
 from decoder.control import (
     Blind,
     Control,
     MarkBad,
+    Mode,
     Note,
     Pause,
     Refused,
@@ -21,13 +22,15 @@ from decoder.control import (
     SetCandidates,
     Stop,
     SwapModel,
+    Word,
 )
 from decoder.folder import SessionFolder
 from decoder.halt import WATCH, Halt, file_stops
 from decoder.pipeline import Pipeline
 from decoder.server.hub import Hub
 from decoder.server.rpc import Code, RpcError
-from decoder.session import Running, Session
+from decoder.server.steering import Running
+from decoder.session import Session
 from decoder.shelf import Shelf
 from models.candidates import Candidates
 from models.checkpoint import Model

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from decoder.control import MarkBad
 from decoder.lines import LineFile
 from decoder.listening import url_of
+from decoder.mock_steering import MockSteering
 from decoder.script import Line, Script
 from decoder.server.auth import Access
 from decoder.server.backend import Backend
@@ -110,15 +110,10 @@ class Mock:
             describe=lambda: script.about,
             candidates=lambda: script.candidates,
             not_ready=str,
-            mark_bad=self._mark_bad,
+            steering=MockSteering(self._hub, script.about),
             clock=self.clock,
             events=log,
         )
-
-    def _mark_bad(self, control: MarkBad) -> str:
-        known = self._script.about.get("source", {}).get("ch_names", ())
-        unknown = [name for name in control.ch_names if name not in known]
-        return f"no channel {unknown[0][:64]!r}" if unknown else ""
 
     async def _play(self, log: LineFile) -> None:
         # Looked for, since the hub is the service's own, and tells nobody who comes.

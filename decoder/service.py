@@ -227,7 +227,7 @@ class Service:
             describe=self.describe,
             candidates=self._candidates,
             not_ready=self._not_ready,
-            controller=self._controller,
+            steering=self._controller,
             clock=self._source.clock,
             events=self._folder.events,
             not_alive=lambda: not_alive(self._t_turn, time.monotonic()),

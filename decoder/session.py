@@ -55,10 +55,7 @@ from streaming.signal import (
 )
 from streaming.window import Withheld
 
-__all__ = ["AHEAD", "FRESHNESS", "Running", "Session"]
-
-Running = Literal["decoding", "paused", "stopped"]
-"""What a session is doing."""
+__all__ = ["AHEAD", "FRESHNESS", "Session"]
 
 AHEAD = 0.25
 """Seconds by which timestamps may be ahead of the time at which they are fed: clocks of two
@@ -112,7 +109,7 @@ class Session:
         freshness: float = FRESHNESS,
         start: Start = FRESH_START,
     ) -> None:
-        self.state: Running = "decoding"
+        self.state: Literal["decoding", "paused", "stopped"] = "decoding"
         self.freshness = freshness
         self._id = session_id
         self._start = start

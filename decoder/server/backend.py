@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from decoder.controller import Controller
 from decoder.finished import Sessions
 from decoder.server.audit import AuditLog
 from decoder.server.auth import Access
 from decoder.server.hub import Hub
+from decoder.server.steering import Steering
 from streaming.lsl_clock import Clock
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Backend:
         Returns the body of ``/v1/candidates``.
     not_ready : callable
         Returns why the service is not ready; empty if it is.
-    controller : Controller
+    steering : Steering
         Takes what clients tell the session.
     clock : Clock
         LSL's.
@@ -64,7 +64,7 @@ class Backend:
     describe: Callable[[], dict[str, Any]]
     candidates: Callable[[], list[dict[str, Any]]]
     not_ready: Callable[[], str]
-    controller: Controller
+    steering: Steering
     clock: Clock
     events: Path
     not_alive: Callable[[], str] = str

@@ -10,8 +10,7 @@ from typing import Any
 import anyio
 from pydantic import BaseModel
 
-from decoder.choosing import Word
-from decoder.control import MarkBad
+from decoder.control import MarkBad, Word
 from decoder.server import messages, wire
 from decoder.server.auth import Grant, Role
 from decoder.server.backend import Backend
@@ -102,7 +101,7 @@ async def authorize(peer: Peer, params: messages.Authorize) -> messages.Authoriz
         protocol=wire.PROTOCOL,
         role=granted.role,
         last_seq=backend.hub.last_seq,
-        blind=backend.controller.blind,
+        blind=backend.steering.blind,
         **_times(peer),
     )
 
@@ -176,7 +175,7 @@ def _subscribed(asked: list[str], good: list[str], problem: str) -> messages.Sub
 
 async def mark_bad(peer: Peer, params: messages.Mark) -> messages.Marked:
     """Take channels for bad, or no longer."""
-    problem = peer.backend.controller.mark_bad(MarkBad(tuple(params.ch_names), params.bad))
+    problem = peer.backend.steering.mark_bad(MarkBad(tuple(params.ch_names), params.bad))
     if problem:
         raise RpcError(Code.INVALID_PARAMS, problem)
     return messages.Marked(ch_names=params.ch_names, bad=params.bad)
@@ -184,14 +183,14 @@ async def mark_bad(peer: Peer, params: messages.Mark) -> messages.Marked:
 
 async def inject(peer: Peer, params: messages.Inject) -> messages.Injected:
     """Put a marker in."""
-    t = peer.backend.controller.inject(str(params.label), params.t)
+    t = peer.backend.steering.inject(str(params.label), params.t)
     return messages.Injected(t=t)
 
 
 async def set_candidates(peer: Peer, params: messages.SetCandidates) -> messages.CandidatesSet:
     """Change what is chosen from."""
     words = [Word(c.id, c.text, c.glyph) for c in params.candidates]
-    found = await peer.backend.controller.set_candidates(words, params.mode)
+    found = await peer.backend.steering.set_candidates(words, params.mode)
     return messages.CandidatesSet(
         candidates_version=found.version, candidates_hash=found.hash, n_candidates=len(found)
     )
@@ -199,26 +198,26 @@ async def set_candidates(peer: Peer, params: messages.SetCandidates) -> messages
 
 async def control(peer: Peer, params: messages.Control) -> messages.Controlled:
     """Stop, go on, and what else the operator may do."""
-    controller, role = peer.backend.controller, peer.role
+    steering, role = peer.backend.steering, peer.role
     if params.action not in {"stop", "resume"} and role != "operator":
         msg = f"{params.action} needs the role operator; yours is {role}"
         raise RpcError(Code.FORBIDDEN, msg)
     match params.action:
         case "stop":
-            controller.stop(params.reason or f"the {role} stopped the session")
+            steering.stop(params.reason or f"the {role} stopped the session")
         case "resume":
-            await controller.resume(params.reason or f"the {role} resumed the session")
+            await steering.resume(params.reason or f"the {role} resumed the session")
         case "pause":
-            await controller.pause(params.reason or f"the {role} paused the session")
+            await steering.pause(params.reason or f"the {role} paused the session")
         case "note":
-            await controller.note(params.text)
+            await steering.note(params.text)
         case "swapModel":
-            await controller.swap(params.model)
+            await steering.swap(params.model)
         case "rollBack":
-            await controller.roll_back()
+            await steering.roll_back()
         case "blind":
-            await controller.set_blind(on=params.on)
-    return messages.Controlled(action=params.action, state=controller.state)
+            await steering.set_blind(on=params.on)
+    return messages.Controlled(action=params.action, state=steering.state)
 
 
 METHODS = {

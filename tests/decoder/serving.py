@@ -72,7 +72,7 @@ def serving(
         describe=lambda: ABOUT,
         candidates=lambda: [{"id": "cat", "text": "a cat", "glyph": "", "trained": True}],
         not_ready=lambda: not_ready,
-        controller=Controlled(hub).controller,
+        steering=Controlled(hub).controller,
         clock=lambda: 1.0,
         events=events,
         **more,

@@ -209,7 +209,7 @@ class PageMock:
             describe=self.about,
             candidates=list,
             not_ready=str,
-            controller=controller,
+            steering=controller,
             clock=lsl_clock,
             events=Path("no-log"),
         )
