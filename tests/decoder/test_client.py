@@ -191,7 +191,7 @@ def test_the_javascript_one_reads_frames_asks_and_is_told_what_is_wrong() -> Non
         """
         said = node(script).splitlines()
     assert said[:3] == ["wrong token", "smell: no such stream", "true true"]
-    assert said[-1] == "RpcError -32601"
+    assert "RpcError -32601" in said  # of the first frame; others may come before it stops
 
 
 def test_it_goes_on_with_another_session_and_waits_for_it(tmp_path: Path) -> None:
