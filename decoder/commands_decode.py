@@ -16,6 +16,7 @@ from decoder.options import Port
 from streaming.errors import ConfigError
 
 if TYPE_CHECKING:
+    from decoder.demo import Demo
     from decoder.service import Service
 
 __all__ = ["demo", "listen"]
@@ -74,20 +75,21 @@ def demo(
                 if seconds:
                     threading.Thread(target=stop_after, args=(service, seconds, ended)).start()
                 try:
-                    service.run(lambda: None if as_json else announce_demo(service, snr))
+                    service.run(lambda: None if as_json else announce_demo(service, show, snr))
                 finally:
                     ended.set()
             if as_json:
                 typer.echo(json.dumps(summary(service), indent=2))
 
 
-def announce_demo(service: Service, snr: str) -> None:
+def announce_demo(service: Service, show: Demo, snr: str) -> None:
     """Say where to look, and at what."""
     err.print(
         f"[bold]Open {service.url} in a browser.[/] The participant is simulated "
         f"(signal-to-noise: {snr}). The first decode comes after about ten seconds. "
-        "Ctrl-C ends everything."
+        "Ctrl-C ends everything. To stop, pause and change things as the operator, open"
     )
+    err.print(f"{service.url}/#token={show.token}", soft_wrap=True, highlight=False)
 
 
 def listen(

@@ -6,7 +6,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -45,11 +45,14 @@ class Demo:
         Stimuli in calibration.
     folder : Path
         Gets the calibration, the model and the session.
+    token : str
+        Makes whoever has it the operator; all others may watch.
     """
 
     settings: SimulatedSettings
     n_trials: int
     folder: Path
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     def calibrate(self, progress: Callable[[str, float], None]) -> Evaluation:
         """Record a calibration session and fit a model; `progress` gets step and share."""
@@ -105,7 +108,7 @@ class Demo:
     def service(self, session: SessionFolder, address: IngestAddress, sock: socket) -> Service:
         """Make the service that decodes the participant, for anybody to watch."""
         feed = LinkFeed((address.host, address.port), address.token)
-        access = Access(open_viewer=True)
+        access = Access(self.token, open_viewer=True)
         return Service(session.config(), session, feed, access, sock)
 
 

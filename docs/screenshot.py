@@ -1,7 +1,7 @@
 """Make the pictures of the README: `python -m docs.screenshot` from the project's root.
 
 It starts `braincast demo` and takes what the page shows after a hundred decodes, whatever that
-is: no trial is picked. Give the address of a running demo to use that one instead.
+is: no trial is picked. Give the operator's address of a running demo to use that one instead.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE, STDOUT
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from tests.e2e.browser import launch
 
@@ -23,11 +23,12 @@ IMAGES = Path(__file__).parent / "images"
 N_DECODES = 100  # fixed beforehand; with fewer the intervals are too wide to say much
 TIMEOUT = 240_000  # ms; a trial takes about a second
 MAX_BYTES = 400_000
+SIZE: ViewportSize = {"width": 1280, "height": 720}
 
 COUNTED = f"""() => [...document.querySelectorAll(".score .count")]
     .map((count) => parseInt(count.textContent) || 0)
     .reduce((a, b) => a + b) >= {N_DECODES}
-    && document.querySelectorAll("#trial-list li").length === 20"""
+    && document.querySelectorAll("#trial-list li").length === 12"""
 
 NEXT_DECODE = """() => new Promise((seen) => {
     const strip = document.getElementById("trial-list");
@@ -41,14 +42,14 @@ NEXT_DECODE = """() => new Promise((seen) => {
 
 @contextmanager
 def demo() -> Iterator[str]:
-    """Run the demo; gives the address that it prints."""
+    """Run the demo; gives the operator's address, which it prints."""
     command = [sys.executable, "-u", "-m", "decoder", "demo", "--port", "0"]
     with subprocess.Popen(command, stdout=PIPE, stderr=STDOUT, text=True) as process:
         assert process.stdout is not None
         try:
             for line in process.stdout:
                 print(line, end="")
-                if found := re.search(r"http://127\.0\.0\.1:\d+\S*", line):
+                if found := re.search(r"http://127\.0\.0\.1:\d+/#token=\S+", line):
                     yield found[0]
                     break
             else:
@@ -72,16 +73,21 @@ def take(page: Page, path: Path) -> None:
 
 
 def main(url: str) -> None:
-    """Take the dark and the light picture."""
+    """Take the page as everybody sees it, dark and light, and as its operator does."""
     IMAGES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = launch(playwright)
-        page = browser.new_page(viewport={"width": 1280, "height": 720}, color_scheme="dark")
-        page.goto(url)
+        page = browser.new_page(viewport=SIZE, color_scheme="dark")
+        desk = browser.new_page(viewport=SIZE, color_scheme="dark")
+        page.goto(url.split("#", maxsplit=1)[0])
+        desk.goto(url)
         page.wait_for_function(COUNTED, timeout=TIMEOUT)
         take(page, IMAGES / "demo.png")
         page.emulate_media(color_scheme="light")
         take(page, IMAGES / "demo-light.png")
+        desk.bring_to_front()
+        desk.click("#candidates-button")
+        take(desk, IMAGES / "control.png")
         browser.close()
 
 

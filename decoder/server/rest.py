@@ -78,7 +78,11 @@ class SensorsInfo(_Body):
 
 
 class ModelInfo(_Body):
-    """A model that may decode; its scores are those of its fit."""
+    """A model that may decode; its scores are those of its fit.
+
+    Of those that `serve` was given, `name` is the folder's, and `refused` says why one cannot
+    decode this stream.
+    """
 
     id: str
     space: str
@@ -86,6 +90,8 @@ class ModelInfo(_Body):
     windowing: dict[str, Any]
     scores: dict[str, Any]
     active: bool = True
+    name: str = ""
+    refused: str = ""
 
 
 class CandidatesInfo(BaseModel):

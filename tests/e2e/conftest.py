@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.e2e.browser import CHROMIUM, launch
+
+PATIENCE = 30_000.0
+"""Milliseconds until a page must show what is waited for, on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -15,6 +18,7 @@ def browser() -> Iterator[Browser]:
     """Give a browser; not to the whole session, since its loop would run in other tests."""
     if not CHROMIUM.exists():
         pytest.skip("needs /usr/bin/chromium")
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         chromium = launch(playwright)
         yield chromium

@@ -34,7 +34,11 @@ export class AccuracyPanel {
     say(this.#times, "");
     say(this.#count, "no trial yet");
     say(this.#chance, "");
-    for (const { row } of this.#rows) row.classList.add("empty");
+    for (const { row, value } of this.#rows) {
+      row.classList.add("empty");
+      row.title = "";
+      say(value, "");
+    }
   }
 
   show({ n, pool, top1, top1_low: low, top1_high: high, top5, median_rank: median }) {

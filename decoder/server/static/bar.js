@@ -36,9 +36,11 @@ export class Bar {
 
   /** The session is in another state. */
   show(state) {
+    const off = state === "paused" || state === "stopped";
     this.#stop.disabled = state === "stopped";
-    say(byId("pause-word"), state === "paused" || state === "stopped" ? "Resume" : "Pause");
-    this.#pause.dataset.due = state === "paused" || state === "stopped" ? "yes" : "no";
+    say(byId("pause-word"), off ? "Resume" : "Pause");
+    this.#pause.dataset.due = off ? "yes" : "no";
+    byId("pause-key").hidden = state === "stopped"; // going on after a stop must be meant
     this.#pause.disabled = state === "stopping";
     for (const field of this.#bar.querySelectorAll("#marker-form *")) {
       field.disabled = state === "stopped" || state === "stopping";

@@ -12,6 +12,7 @@ const REASONS = {
   "bad samples": "this window holds bad samples",
   "bad channels": "too many channels are bad",
   artifact: "this window holds an artifact",
+  paused: "decoding is paused",
 };
 
 /** How a decode went: right, near (among the best five), wrong, or none (nothing to judge). */
@@ -88,7 +89,7 @@ export class DecodePanel {
     this.#event = null;
     this.#panel.dataset.look = "waiting";
     for (const node of [this.#about, this.#seen, this.#flag]) say(node, "");
-    this.#result.replaceChildren(make("span", "", "waiting for the first decode"));
+    this.#result.replaceChildren(make("span", "", "no decode yet"));
     this.#fill([], null);
   }
 

@@ -115,9 +115,9 @@ client
     linked = true;
     status.connected(seconds());
     channels.allow(hello.role);
-    bar.allow(hello.blind === undefined ? "" : hello.role);
+    bar.allow(hello.role);
     seat.take(hello.role === "participant");
-    hide(hello.blind ?? false);
+    hide(hello.blind);
     if (session !== hello.session) clear(); // nothing of another session stays in sight
     session = hello.session;
     lever.connected(hello.role);

@@ -143,13 +143,14 @@ export class ModelsPanel extends Panel {
     byId("models-list").replaceChildren(...models.map((model) => this.#row(model)));
   }
 
-  #row({ id, name, space, active }) {
+  #row({ id, name, space, active, refused }) {
     const row = make("li");
     const said = make("span");
-    said.append(make("b", "word", name ?? id), make("span", "fine", [space, id].filter(Boolean).join(" · ")));
+    said.append(make("b", "word", name ?? id), make("span", "fine", `${space} · ${id.slice(0, 16)}`));
     const button = make("button", "", active ? "Decodes now" : "Use this");
     button.type = "button";
-    button.disabled = Boolean(active);
+    button.disabled = Boolean(active || refused);
+    if (refused) said.append(make("span", "fine", refused));
     button.onclick = () => this.#swap({ action: "swapModel", model: id }, `${name ?? id} decodes now`);
     row.append(said, button);
     return row;

@@ -15,9 +15,9 @@ const SOURCE = {
   ended: ["ENDED", "warn", "The source has ended. Nothing here is live."],
 };
 const SESSION = {
-  stopping: ["STOPPING", "warn", "Stop was pressed. The server has not confirmed it yet."],
-  stopped: ["STOPPED", "warn", "Decoding was stopped. Nothing is decoded until somebody resumes."],
-  paused: ["PAUSED", "warn", "Decoding is paused."],
+  stopping: ["STOPPING", "warn", "Stop was pressed, and the server has not confirmed it yet"],
+  stopped: ["STOPPED", "warn", "Nothing is decoded until somebody resumes"],
+  paused: ["PAUSED", "warn", "Nothing is decoded until somebody resumes"],
 };
 const QUIET = new Set(["ready", "settling", "unknown"]);
 
@@ -27,6 +27,7 @@ export class Status {
   #decoder = { state: "unknown" };
   #recorder = "";
   #session = "unknown";
+  #why = ""; // the session is as it is
   #notice = null;
   #heard = 0; // when the last frame of the signal came
 
@@ -63,7 +64,7 @@ export class Status {
   state(now, event) {
     if (event.what === "source") this.#source = event;
     else if (event.what === "decoder") this.#decoder = event;
-    else if (event.what === "session") return; // see `session`
+    else if (event.what === "session") this.#why = event.detail;
     else if (event.what === "recorder") this.#recorder = `Nothing is recorded: ${event.detail}.`;
     else if (event.state === "gap") {
       this.notice(now, `${event.detail}. Windows that touch it are not decoded.`);
@@ -91,7 +92,7 @@ export class Status {
       return view("OFFLINE", "bad", `${owed}The connection to the server is lost. Nothing here is live. ${next}`, false);
     }
     const stopped = this.#session === "stopped" || this.#session === "stopping";
-    if (stopped) return view(...SESSION[this.#session], false);
+    if (stopped) return this.#held();
     if (SOURCE[this.#source.state]) {
       const [word, tone, text] = SOURCE[this.#source.state];
       return view(word, tone, `${text} ${this.#source.detail ?? ""}`.trim(), false);
@@ -103,11 +104,18 @@ export class Status {
     if (now - this.#heard > SILENCE) {
       return view("NO SIGNAL", "bad", "No signal is arriving. Nothing here is live.", false);
     }
-    if (this.#session === "paused") return view(...SESSION.paused, false);
+    if (this.#session === "paused") return this.#held();
     const noticed = this.#notice && now < this.#notice.until ? this.#notice.text : "";
     const passing = [this.#recorder, noticed].filter(Boolean).join(" ");
     if (this.#decoder.state === "settling") return view("SETTLING", "warn", passing, true);
     return view("LIVE", passing ? "warn" : "good", passing, true);
+  }
+
+  /** The session is stopped or paused, and why. */
+  #held() {
+    const [word, tone, text] = SESSION[this.#session];
+    const why = this.#session === "stopping" || !this.#why ? "" : `: ${this.#why}`;
+    return view(word, tone, `${text}${why}.`, false);
   }
 }
 

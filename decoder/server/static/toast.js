@@ -9,7 +9,12 @@ let timer = 0;
 export function toast(text, tone = "good") {
   const node = byId("toast");
   node.dataset.tone = tone;
+  node.hidePopover();
+  node.showPopover(); // above panels that were opened since
   say(node, text);
   clearTimeout(timer);
-  timer = setTimeout(() => say(node, ""), STAYS[tone]);
+  timer = setTimeout(() => {
+    say(node, "");
+    node.hidePopover();
+  }, STAYS[tone]);
 }

@@ -19,7 +19,7 @@ export class TrialStrip {
   /** Add a trial, or replace it if a revision of its decode came. */
   add(event) {
     const trial = event.decode_id.includes("/locked/"); // of a marker, not of a sliding window
-    if (!trial || !(event.truth || event.abstained)) return;
+    if (!trial || event.abstained === "paused" || !(event.truth || event.abstained)) return;
     const cell = this.#make(event);
     const earlier = this.#cells.get(event.decode_id);
     if (earlier) earlier.replaceWith(cell);
