@@ -130,6 +130,11 @@ class Service:
     folder: Path
 
     @property
+    def errors(self) -> str:
+        """What it printed as errors."""
+        return (self.folder / "stderr").read_text()
+
+    @property
     def session(self) -> Path:
         """The session's folder."""
         (session,) = (self.folder / "sessions").iterdir()
@@ -157,7 +162,7 @@ class Service:
 
 
 @contextmanager
-def serving(model: Path, name: str, folder: Path) -> Iterator[Service]:
+def serving(model: Path, name: str, folder: Path, *options: str) -> Iterator[Service]:
     """Serve a stream, recording, and listen.
 
     Parameters
@@ -168,11 +173,13 @@ def serving(model: Path, name: str, folder: Path) -> Iterator[Service]:
         Name of the stream.
     folder : Path
         Gets the session; is made.
+    *options : str
+        More of `braincast serve`.
     """
     folder.mkdir(parents=True)
     command = [sys.executable, "-P", "-m", "decoder", "serve", "--model", str(model)]
     command += ["--name", name, "--markers", f"{name} markers", "--port", "0"]
-    command += ["--timeout", "40"]
+    command += ["--timeout", "40", *options]
     root = str(Path(__file__).parents[1])
     environment = {**os.environ, "PYTHONPATH": root, "COLUMNS": "200"}
     errors = folder / "stderr"

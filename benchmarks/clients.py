@@ -16,7 +16,6 @@ import asyncio
 import json
 import multiprocessing
 import os
-import resource
 import socket
 import tempfile
 import time
@@ -37,6 +36,7 @@ from benchmarks._counting import counting_spec, sending
 from benchmarks._crowd import Crowd, Group, gather
 from benchmarks._rig import HOP, save_noise_model, spec_of, unit_of
 from benchmarks._service import is_decode, serving
+from benchmarks._watching import cpu_of, latency_in, memory_of, percentiles
 from decoder.client import split_url
 from streaming.lsl_clock import lsl_clock
 
@@ -143,13 +143,6 @@ def _plain_serving(event: dict[str, Any]) -> Iterator[int]:
 # -- what came --
 
 
-def _percentiles(values: Any) -> dict[str, float]:
-    found = (
-        np.percentile(np.asarray(values), [50, 95, 99, 100]) if len(values) else [np.nan] * 4
-    )
-    return {name: float(v) for name, v in zip(("p50", "p95", "p99", "max"), found, strict=True)}
-
-
 def _row(crowd: Crowd, name: str) -> dict[str, Any]:
     """Return what a group got: ages in milliseconds, and how many events it did not get."""
     ages = [1000 * age for client in crowd.ages[name] for age in client]
@@ -162,38 +155,13 @@ def _row(crowd: Crowd, name: str) -> dict[str, Any]:
     return {
         "clients": len(crowd.seqs[name]),
         "events": len(ages),
-        **_percentiles(ages),
+        **percentiles(ages),
         "not got": lost,
         "twice or out of order": repeated,
         "closed": dict(zip(*np.unique(crowd.closed[name], return_counts=True), strict=True))
         if crowd.closed[name]
         else {},
     }
-
-
-def _latency(log: Path, t_first: float, t_last: float) -> dict[str, dict[str, float]]:
-    """Return what the service says of its decodes between two instants."""
-    stages: dict[str, list[float]] = {}
-    for line in log.read_text().splitlines():
-        message = json.loads(line)
-        params = message["params"]
-        if message["method"] != "text" or not t_first <= params["t_emit"] <= t_last:
-            continue
-        for stage, value in params["latency_ms"].items():
-            stages.setdefault(stage, []).append(value)
-    return {stage: _percentiles(values) for stage, values in stages.items()}
-
-
-def _memory(pid: int) -> float:
-    """Return what a process holds in memory, in MB."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6
-
-
-def _cpu(pid: int) -> float:
-    """Return how long a process has computed, in seconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _measure(share: float, seconds: float, work: Path) -> dict[str, Any]:
@@ -208,19 +176,19 @@ def _measure(share: float, seconds: float, work: Path) -> dict[str, Any]:
         port, pid = int(address.split(":")[2].split("/")[0]), service.pid_of("decode")
         alone: list[tuple[float, float]] = []
         crowds: list[Crowd] = []
-        memory, cpu = [_memory(pid)], []
+        memory, cpu = [memory_of(pid)], []
         for _ in range(2):
             alone.append((lsl_clock(), lsl_clock() + seconds / 2))
             time.sleep(seconds / 2)
-            before = _cpu(pid)
+            before = cpu_of(pid)
             crowds.append(_crowd(port, token, _groups(share), seconds))
-            cpu.append((_cpu(pid) - before) / seconds)
-            memory.append(_memory(pid))
+            cpu.append((cpu_of(pid) - before) / seconds)
+            memory.append(memory_of(pid))
         log = service.session / "events.jsonl"
         event = {"jsonrpc": "2.0", "method": "text", "params": decode.params}
         service.stop()
-    quiet = [_latency(log, *when) for when in alone]
-    crowded = [_latency(log, crowd.t_first, crowd.t_last) for crowd in crowds]
+    quiet = [latency_in(log, *when) for when in alone]
+    crowded = [latency_in(log, crowd.t_first, crowd.t_last) for crowd in crowds]
     plain = {}
     for title, slow in (("plain, all read", False), ("plain, 40 do not", True)):
         with _plain_serving(dict(event)) as port:
