@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +12,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from decoder.brainvision import MICROVOLTS, write_header
 from decoder.config import BidsConfig
 from decoder.folder import SessionFolder, open_folder
 from decoder.journal import place, read_entries
 from decoder.pool import N_TOP
-from decoder.reading import read_log, read_recorded, signal_of
+from decoder.reading import read_log, signal_of, store_recorded
+from decoder.rowfile import RowFile, RowWriter
+from decoder.rowraw import rows_as_raw
 from decoder.timeline import Timeline
 from decoder.xdf import copy_anonymised
 from streaming.errors import SessionError
@@ -108,24 +114,35 @@ def export_bids(
     manifest = folder.manifest()
     given = {k: v for k, v in labels.items() if v is not None}
     called = BidsConfig.of(**(manifest["bids"] | given))
-    recorded = read_recorded(folder)
-    n_rows, names = recorded.data.shape[1], list(recorded.rows)
-    if not n_rows:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".braincast-", dir=root) as scratch:
+            return _export(folder, root, called, Path(scratch), anonymise=anonymise)
+    except OSError as error:
+        msg = f"cannot write to {root} ({error}); name another folder with --bids"
+        raise SessionError(msg) from error
+
+
+def _export(
+    folder: SessionFolder, root: Path, called: BidsConfig, scratch: Path, *, anonymise: bool
+) -> Exported:
+    manifest = folder.manifest()
+    recorded, rows = store_recorded(folder, scratch)
+    if not recorded.n_rows:
         msg = f"{folder.path} holds no samples: there is nothing to export"
         raise SessionError(msg)
     sfreq = manifest["signal"]["sfreq"]
-    entries = place(read_entries(folder.inputs), recorded.rows)
-    timeline = Timeline.of(entries, n_rows, sfreq)
+    entries = place(read_entries(folder.inputs), rows)
+    timeline = Timeline.of(entries, recorded.n_rows, sfreq)
     markers, n_outside = timeline.markers(read_entries(folder.inputs))
     notes = [(at, 0.0, marker.label) for at, marker in markers]
     notes += [(m.start, m.n_times / sfreq, m.label) for m in timeline.missing]
-    raw = _raw(manifest, timeline.lay(recorded.data), sorted(notes))
-    del recorded  # an hour takes gigabytes
+    raw = _raw(manifest, timeline, recorded, sorted(notes), scratch)
     path = _path(root, called, folder, raw)
     _write(raw, path, anonymise=anonymise)
     decodes = list(_decodes(folder, timeline, path if anonymise else None))
     _write_decodes(path, decodes, manifest)
-    _write_source(folder, names, path, anonymise=anonymise)
+    _write_source(folder, list(rows), path, anonymise=anonymise)
     n_gaps = sum(m.label != "BAD_unplaced" for m in timeline.missing)
     return Exported(
         Path(path.fpath), timeline.n_times, len(notes), len(decodes), n_outside, n_gaps
@@ -133,20 +150,44 @@ def export_bids(
 
 
 def _raw(
-    manifest: dict[str, Any], data: Any, notes: list[tuple[int, float, str]]
-) -> mne.io.RawArray:
+    manifest: dict[str, Any],
+    timeline: Timeline,
+    recorded: RowFile,
+    notes: list[tuple[int, float, str]],
+    scratch: Path,
+) -> mne.io.BaseRaw:
+    """Lay the samples out in a file, and return it as a recording that is not loaded."""
     import mne
 
     spec = signal_of(manifest)
-    raw = mne.io.RawArray(data, spec.to_info(), verbose="error")
+    info = spec.to_info()
+    started = datetime.fromisoformat(manifest["started"])
+    is_meg = bool(_MEG & set(spec.ch_types))
+    base = scratch / "signal"
+    unit = [1.0 if is_meg or unit != "V" else MICROVOLTS for unit in spec.units]
+    factors = np.array(unit, np.float32)[:, None]
+    with RowWriter(base.with_suffix(".eeg"), len(spec.ch_names)) as writer:
+        for s in timeline.stretches:
+            for row, block in recorded.blocks(s.row, s.row + s.n_times):
+                writer.put(s.start + row - s.row, block * factors)
+    laid = writer.close()
+    if is_meg:
+        raw = rows_as_raw(laid, info)
+    else:
+        header = write_header(base, spec, notes, started)
+        raw = mne.io.read_raw_brainvision(header, preload=False, verbose="error")
+        types = dict(zip(spec.ch_names, spec.ch_types, strict=True))
+        raw.set_channel_types(types, on_unit_change="ignore", verbose="error")
+        raw.set_montage(info.get_montage(), on_missing="ignore", verbose="error")
     onsets, durations, texts = zip(*notes, strict=True) if notes else ((), (), ())
-    raw.set_annotations(mne.Annotations([n / spec.sfreq for n in onsets], durations, texts))
-    raw.set_meas_date(datetime.fromisoformat(manifest["started"]))
+    annotations = mne.Annotations([n / spec.sfreq for n in onsets], durations, texts)
+    raw.set_meas_date(started)
+    raw.set_annotations(annotations)
     return raw
 
 
 def _path(
-    root: Path, labels: BidsConfig, folder: SessionFolder, raw: mne.io.RawArray
+    root: Path, labels: BidsConfig, folder: SessionFolder, raw: mne.io.BaseRaw
 ) -> BIDSPath:
     from mne_bids import BIDSPath
 
@@ -167,30 +208,20 @@ def _path(
     return path
 
 
-def _write(raw: mne.io.RawArray, path: BIDSPath, *, anonymise: bool) -> None:
+def _write(raw: mne.io.BaseRaw, path: BIDSPath, *, anonymise: bool) -> None:
     import mne_bids
 
     days = None
     if anonymise:
         days = {"daysback": mne_bids.get_anonymization_daysback(raw, verbose="error")[0]}
-    try:
-        with warnings.catch_warnings():
-            # mne-bids says that it converts, which is what it is asked to do
-            warnings.simplefilter("ignore", RuntimeWarning)
-            if not (Path(path.root) / "dataset_description.json").exists():
-                name = "Sessions of braincast"
-                mne_bids.make_dataset_description(path=path.root, name=name, verbose="error")
-            mne_bids.write_raw_bids(
-                raw,
-                path,
-                format="FIF" if path.datatype == "meg" else "BrainVision",
-                allow_preload=True,
-                anonymize=days,
-                verbose="error",
-            )
-    except OSError as error:
-        msg = f"cannot write to {path.root} ({error}); name another folder with --bids"
-        raise SessionError(msg) from error
+    how = {"format": "FIF", "allow_preload": True} if path.datatype == "meg" else {}
+    with warnings.catch_warnings():
+        # mne-bids says that it converts, which is what it is asked to do
+        warnings.simplefilter("ignore", RuntimeWarning)
+        if not (Path(path.root) / "dataset_description.json").exists():
+            name = "Sessions of braincast"
+            mne_bids.make_dataset_description(path=path.root, name=name, verbose="error")
+        mne_bids.write_raw_bids(raw, path, anonymize=days, verbose="error", **how)
     skipped = any(raw.annotations.description == "BAD_ACQ_SKIP")
     said = {
         "Manufacturer": "n/a",  # mne-bids concludes it from the file's format

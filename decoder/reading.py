@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyxdf
 from numpy.typing import NDArray
 
 from decoder.control import Input
 from decoder.folder import SessionFolder
 from decoder.journal import RECORDING, End, read_entries, read_journal
+from decoder.rowfile import RowFile, RowWriter
 from decoder.start import Start
+from decoder.xdf import RecordedStream, read_samples, read_streams
 from streaming.errors import SessionError
 from streaming.joined import TYPE, join_recorded
 from streaming.rows import to_si
 from streaming.signal import SignalSpec
 
-__all__ = ["Recorded", "read_inputs", "read_log", "read_recorded", "signal_of"]
+__all__ = [
+    "Recorded",
+    "read_inputs",
+    "read_log",
+    "read_recorded",
+    "signal_of",
+    "store_recorded",
+]
 
 _NAME = re.compile(r"([A-Za-z0-9-]+/)?raw(-[0-9]+)?\.xdf")
 """A recording within a session's folder: nothing above it."""
@@ -63,16 +73,45 @@ def read_recorded(folder: SessionFolder) -> Recorded:
     SessionError
         If a recording is missing.
     """
+    with tempfile.TemporaryDirectory(prefix="braincast-") as scratch:
+        stored, rows = store_recorded(folder, Path(scratch))
+        return Recorded(stored.read(0, stored.n_rows), rows)
+
+
+def store_recorded(folder: SessionFolder, scratch: Path) -> tuple[RowFile, dict[str, range]]:
+    """Do the same where it does not fit into memory.
+
+    Parameters
+    ----------
+    folder : SessionFolder
+        The session.
+    scratch : Path
+        An empty folder, which gets the samples.
+
+    Returns
+    -------
+    RowFile
+        The samples, as in `Recorded`.
+    dict of str to range
+        As there.
+
+    Raises
+    ------
+    SessionError
+        As `read_recorded`.
+    """
     manifest = folder.manifest()
-    spec, to_si_of = signal_of(manifest), manifest["to_si"]
-    parts = [np.empty((len(to_si_of), 0), np.float32)]
+    spec, factors = signal_of(manifest), manifest["to_si"]
     rows: dict[str, range] = {}
     n_rows = 0
-    for name in _names(read_entries(folder.inputs)):
-        parts.append(_read_samples(folder, name, spec, to_si_of))
-        rows[name] = range(n_rows, n_rows + parts[-1].shape[1])
-        n_rows = rows[name].stop
-    return Recorded(np.concatenate(parts, axis=1) if len(parts) > 2 else parts[-1], rows)
+    with RowWriter(scratch / "recorded", len(factors)) as writer:
+        for name in _names(read_entries(folder.inputs)):
+            first = n_rows
+            for block in _blocks(folder, name, spec, factors, scratch):
+                writer.append(block)
+                n_rows += block.shape[1]
+            rows[name] = range(first, n_rows)
+    return writer.close(), rows
 
 
 def _names(entries: Iterable[list[Any]]) -> list[str]:
@@ -86,53 +125,58 @@ def _names(entries: Iterable[list[Any]]) -> list[str]:
     return list(names) or [now]
 
 
-def _read_samples(
-    folder: SessionFolder, name: str, spec: SignalSpec, factors: Sequence[float]
-) -> NDArray[np.float32]:
+def _blocks(
+    folder: SessionFolder,
+    name: str,
+    spec: SignalSpec,
+    factors: Sequence[float],
+    scratch: Path,
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the samples of a recording, in SI units, of shape (n_channels, n_times)."""
     if not _NAME.fullmatch(name):
         msg = f"{folder.inputs} names {name!r} as a recording: it was altered"
         raise SessionError(msg)
     path = folder.path / name
     if not path.is_file() and name != RECORDING and "/" not in name:
-        return np.empty((len(factors), 0), np.float32)  # the disk did not take another file
+        return  # the disk did not take another file
     if not path.is_file():
         msg = f"{folder.path} has no {name}: it cannot be fed again"
         if "/" in name:
             there = name.rpartition("/")[0]
             msg += f"; copy the folder {there} from the machine of the amplifier into it"
         raise SessionError(msg)
-    streams, _ = pyxdf.load_xdf(
-        path, synchronize_clocks=False, dejitter_timestamps=False, verbose=False
-    )
-    by_id = {stream["info"]["stream_id"]: stream for stream in streams}
-    joins = [s for s in streams if s["info"]["type"] == [TYPE]]
+    streams = read_streams(path)
+    joins = [number for number, stream in streams.items() if stream.type == TYPE]
     if joins:
-        return _joined(joins[0], by_id, spec, factors)
-    return _scaled(by_id[1], factors) if by_id else np.empty((len(factors), 0), np.float32)
+        yield from _joined(path, streams, joins[0], spec, factors, scratch)
+    elif 1 in streams:
+        for _, rows in read_samples(path, {1: streams[1]}):
+            yield to_si(rows, factors)
 
 
 def _joined(
-    joins: dict[str, Any],
-    by_id: dict[int, dict[str, Any]],
+    path: Path,
+    streams: Mapping[int, RecordedStream],
+    joins: int,
     spec: SignalSpec,
     factors: Sequence[float],
-) -> NDArray[np.float32]:
-    n_columns = int(joins["info"]["channel_count"][0])
-    data, specs, at = [], [], 0
-    for number in range(1, n_columns):
-        info = by_id[number]["info"]
-        here = slice(at, at + int(info["channel_count"][0]))
-        data.append(_scaled(by_id[number], factors[here]))
-        sfreq = float(info["nominal_srate"][0])
-        specs.append(SignalSpec(sfreq, spec.ch_names[here], spec.ch_types[here]))
+    scratch: Path,
+) -> Iterator[NDArray[np.float32]]:
+    """Join the signals again: each is put into a file first, to be found at any row."""
+    signals = {n: streams[n] for n in range(1, streams[joins].n_channels)}
+    specs: list[SignalSpec] = []
+    files: list[RowFile] = []
+    at = 0
+    for number, stream in signals.items():
+        here = slice(at, at + stream.n_channels)
+        with RowWriter(scratch / f"signal-{number}", stream.n_channels) as writer:
+            for _, rows in read_samples(path, {number: stream}):
+                writer.append(to_si(rows, factors[here]))
+        files.append(writer.close())
+        specs.append(SignalSpec(stream.sfreq, spec.ch_names[here], spec.ch_types[here]))
         at = here.stop
-    return join_recorded(np.reshape(joins["time_series"], (-1, n_columns)), data, specs)
-
-
-def _scaled(stream: dict[str, Any], factors: Sequence[float]) -> NDArray[np.float32]:
-    if not len(stream["time_stamps"]):
-        return np.empty((len(factors), 0), np.float32)
-    return to_si(np.asarray(stream["time_series"]), factors)
+    for _, rows in read_samples(path, {joins: streams[joins]}):
+        yield join_recorded(np.asarray(rows, np.float64), files, specs)
 
 
 def read_inputs(folder: SessionFolder) -> Iterator[tuple[Input | Start | End, float]]:

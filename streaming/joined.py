@@ -8,7 +8,9 @@ decoded come out of the recording again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +19,16 @@ from streaming.join import Join, join_data
 from streaming.outlet import StreamDescription, source_id_for, to_xml
 from streaming.signal import SignalSpec
 
-__all__ = ["TYPE", "join_header", "join_recorded", "join_row"]
+__all__ = ["TYPE", "Rows", "join_header", "join_recorded", "join_row"]
 
 TYPE = "braincast-join"
+
+
+class Rows(Protocol):
+    """The samples of a signal, wherever they are."""
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Return samples `start` up to `stop`, of shape (n_channels, n_times)."""
 
 
 def join_header(n_signals: int) -> str:
@@ -38,7 +47,7 @@ def join_row(join: Join) -> NDArray[np.float64]:
 
 def join_recorded(
     rows: NDArray[np.float64],
-    data: Sequence[NDArray[np.float32]],
+    data: Sequence[Rows],
     specs: Sequence[SignalSpec],
 ) -> NDArray[np.float32]:
     """Return what was decoded.
@@ -47,8 +56,8 @@ def join_recorded(
     ----------
     rows : array of shape (n_chunks, n_signals + 1)
         The stream.
-    data : sequence of array of shape (n_channels, n_rows)
-        The signals, whole, in SI units.
+    data : sequence of Rows
+        The signals, in SI units.
     specs : sequence of SignalSpec
         What they are.
 
@@ -56,12 +65,15 @@ def join_recorded(
     -------
     array of shape (n_channels_of_all, n_times)
     """
-    joins = [Join(int(row[0]), int(row[1]), tuple(row[2:])) for row in rows.tolist()]
-    n_channels = sum(len(x) for x in data)
-    out = np.empty((n_channels, sum(join.n_times for join in joins)), np.float32)
-    at = 0
-    for join in joins:
-        part = join_data(join, data, [0] * len(data), specs)
-        out[:, at : at + join.n_times] = part
-        at += join.n_times
-    return out
+    parts = []
+    for row in rows.tolist():
+        join = Join(int(row[0]), int(row[1]), tuple(row[2:]))
+        # Of each signal only what the join needs: the four samples around each position.
+        starts = [join.row, *(max(0, math.floor(p) - 1) for p in join.positions)]
+        windows = []
+        for signal, spec, start in zip(data, specs, starts, strict=True):
+            length = math.ceil(join.n_times * spec.sfreq / specs[0].sfreq) + 4
+            windows.append(signal.read(start, start + length))
+        parts.append(join_data(join, windows, starts, specs))
+    n_channels = sum(len(spec.ch_names) for spec in specs)
+    return np.concatenate([np.empty((n_channels, 0), np.float32), *parts], axis=1)

@@ -20,6 +20,7 @@ from streaming.rows import to_si
 from streaming.signal import Chunk, Gap, Impedance, Marker, SignalSpec, SourceState
 from streaming.sources.lsl import LslSource
 from streaming.sources.source import Item, RawSamples, Tap
+from tests.streaming.held import Held
 
 SFREQ = 250.0
 
@@ -144,7 +145,7 @@ def test_two_amplifiers_are_one_signal_and_recorded_as_they_were_sent(
     specs = [SignalSpec(SFREQ, ("Cz", "Pz")), SignalSpec(SFREQ, ("HEOG", "VEOG"))]
     again = join_recorded(
         joined["time_series"],
-        [to_si(s["time_series"], (1e-6, 1e-6)) for s in (a, b)],
+        [Held(to_si(s["time_series"], (1e-6, 1e-6))) for s in (a, b)],
         specs,
     )
     np.testing.assert_array_equal(again, data)
