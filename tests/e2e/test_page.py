@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
@@ -77,7 +78,7 @@ def test_a_trial_is_shown_decoded_and_scored(page: Page, url: str, mock: PageMoc
         "total": (12.0, 13.0, 14.0),
     }
     mock.emit(Latency(stages, n_decodes=3, gaps=2, drops=5))
-    expect(page.locator("#latency")).to_contain_text("p50 12 p95 13 p99 14 ms")
+    expect(page.locator("#latency")).to_contain_text("p50 12 p95 13 p99 14")
     expect(page.locator("#losses")).to_have_text("gaps 2 · drops 5")
     expect(page.locator("#latency-from")).to_have_text("from LSL timestamp")
 
@@ -232,15 +233,19 @@ def test_after_a_restart_it_comes_back_and_forgets_the_other_session(page: Page)
 
 @pytest.mark.parametrize("mock", [PageMock(n_channels=64)])
 def test_everything_fits_and_the_signal_is_drawn(page: Page, url: str, mock: PageMock) -> None:
-    open_page(page, url, mock)
+    open_page(page, f"{url}#token={mock.token}", mock)
+    mock.judge(*["good", "noisy", "flat", "line"] * 16)
+    mock.emit(Latency({"total": (102.0, 478.0, 1077.0)}, n_decodes=3, gaps=2, drops=5))
+    rare = replace(NEVER_SEEN, n=10_000, top1=0.0063, median_rank=123.5)
     mock.show(1)
     for i in range(20):
-        mock.decode(1, [1, 9, 2, 3, 4], decode_id=f"S1/locked/{i}")
+        mock.decode(1, [1, 9, 2, 3, 4], decode_id=f"S1/locked/{i}", running=(SEEN, rare))
     expect(page.locator("#trial-list li")).to_have_count(12)
     for width, height in ((1280, 720), (1920, 1080)):
         page.set_viewport_size({"width": width, "height": height})
         spills = page.evaluate(
-            """() => [...document.querySelectorAll("main section, main section :is(p, li, h2)")]
+            """() => [...document.querySelectorAll("section, main section *")]
+                .filter((e) => e.matches("section:not([popover]), p, li, h2"))
                 .filter((e) => e.scrollWidth > e.clientWidth + 1 && e.clientWidth
                             || e.matches("section") && e.scrollHeight > e.clientHeight + 1)
                 .map((e) => (e.id || e.className || e.tagName) + ": " + e.textContent)"""
@@ -339,6 +344,37 @@ def test_a_viewer_cannot_mark(page: Page, url: str, mock: PageMock) -> None:
     mock.decode(1, [1, 0, 2, 3, 4])  # comes after it
     expect(page.locator("#verdict")).to_contain_text("Right")
     expect(page.locator("#mark")).to_be_hidden()
+
+
+def test_a_verdict_on_a_channel_does_not_draw_the_signal_again(page: Page, url: str) -> None:
+    page.goto(url)
+    script = """async () => {
+      const { Plot } = await import("/static/plot.js");
+      let n = 0;
+      const line = CanvasRenderingContext2D.prototype.lineTo;
+      CanvasRenderingContext2D.prototype.lineTo = function (...at) {
+        n += 1;
+        line.apply(this, at);
+      };
+      const plot = new Plot(document.getElementById("plot"));
+      plot.describe({ ch_names: ["Cz"], units: ["V"] });
+      const view = new DataView(new Float32Array(100).fill(1e-5).buffer);
+      const header = { t0: 0, sfreq: 100, n_channels: 1, n_times: 100 };
+      plot.append({ header, view, start: 0 });
+      await new Promise((done) => setTimeout(done, 100)); // what the size of the canvas does
+      const counts = [];
+      for (const verdict of ["", "good", "flat"]) {
+        if (verdict) plot.judge({ ch_names: ["Cz"], verdicts: [verdict] });
+        n = 0;
+        plot.draw(0.5);
+        counts.push(n);
+      }
+      return counts;
+    }"""
+    first, good, flat = page.evaluate(script)
+    assert first > 90
+    assert good == 0
+    assert flat == 0
 
 
 def test_magnetometers_and_gradiometers_have_a_scale_each(page: Page, url: str) -> None:

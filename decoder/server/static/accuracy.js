@@ -51,7 +51,7 @@ export class AccuracyPanel {
     const [one, five] = this.#rows;
     this.#place(one, { share: top1, low, high, chance });
     this.#place(five, { share: top5, low: top5, high: top5, chance: Math.min(1, 5 / pool) });
-    const rank = Number(median.toFixed(1));
+    const rank = Number(median.toFixed(median < 10 ? 1 : 0));
     const trials = n === 1 ? "trial" : "trials";
     say(this.#count, `${n} ${trials} · median rank ${rank}`);
     say(this.#chance, `chance 1 in ${pool}`);

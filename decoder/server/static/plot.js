@@ -38,12 +38,14 @@ export class Plot {
   #scaleOf = []; // the scale of each channel
   #colors = {};
   #hatch = null;
+  #family = "";
   #box = { left: 0, top: 0, width: 0, height: 0, pps: 1 }; // device pixels; pps: per second
   #dpr = 1;
   #scaledAt = -Infinity;
   #drawn = 0; // next sample to ink
   #cleared = -Infinity; // strip is clean or inked up to here, in pixels since time 0
   #stale = true; // all must be drawn anew
+  #labelled = false; // names and marks are as they should be
   #still = matchMedia("(prefers-reduced-motion: reduce)");
 
   /** @param {HTMLCanvasElement} canvas */
@@ -87,7 +89,7 @@ export class Plot {
     const changed = names.some((name, c) => this.#quality.get(name) !== verdicts[c]);
     if (!changed) return;
     this.#quality = new Map(names.map((name, c) => [name, verdicts[c]]));
-    this.#stale = true;
+    this.#labelled = false; // of many channels some change each second: the rest stays
   }
 
   /** Read the colours again, after the theme changed. */
@@ -117,6 +119,7 @@ export class Plot {
     if (!Number.isFinite(now) || !this.#ring) return;
     if (now - this.#scaledAt > RESCALE) this.#rescale(now);
     if (this.#stale) this.#measure();
+    if (!this.#labelled) this.#drawLabels();
     const { left, top, width, height, pps } = this.#box;
     const edge = Math.floor((now - DELAY) * pps);
     this.#advance(edge + Math.floor(AHEAD * pps));
@@ -178,7 +181,8 @@ export class Plot {
     this.#strip.height = height;
     this.#hatch = this.#makeHatch(rem);
     this.#cleared = -Infinity;
-    this.#drawLabels(style.fontFamily);
+    this.#family = style.fontFamily;
+    this.#labelled = false;
   }
 
   #makeHatch(rem) {
@@ -195,13 +199,15 @@ export class Plot {
     return this.#ink.createPattern(tile, "repeat");
   }
 
-  #drawLabels(family) {
+  #drawLabels() {
+    this.#labelled = true;
     const pen = this.#screen;
     const { left, top, height, rem } = this.#box;
+    pen.clearRect(0, 0, left, this.#canvas.height);
     const names = this.#rows.map((c) => this.#names[c] ?? "");
     const lane = height / names.length;
     const every = Math.ceil((0.72 * rem) / lane); // names that would overlap are left out
-    pen.font = `${Math.min(0.72 * rem, lane * every * 0.95)}px ${family}`;
+    pen.font = `${Math.min(0.72 * rem, lane * every * 0.95)}px ${this.#family}`;
     pen.textBaseline = "middle";
     pen.textAlign = "right";
     names.forEach((name, row) => {
@@ -211,7 +217,7 @@ export class Plot {
       const verdict = this.#quality.get(name);
       if (verdict) this.#drawQuality(verdict, left - 0.2 * rem, y, Math.min(0.17 * rem, 0.4 * lane));
     });
-    pen.font = `${0.8 * rem}px ${family}`; // for the notes of every frame
+    pen.font = `${0.8 * rem}px ${this.#family}`; // for the notes of every frame
   }
 
   /** A dot for a good channel, a triangle for a doubtful one, a square for a bad one. */

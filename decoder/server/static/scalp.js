@@ -11,7 +11,7 @@ const SHAPES = {
 };
 const HEAD = "M-1 0a1 1 0 1 0 2 0a1 1 0 1 0-2 0M-.16-.987 0-1.17.16-.987M-.995-.14q-.12.14 0 .28M.995-.14q.12.14 0 .28";
 const SIZES = [0.024, 0.085]; // of a mark, the head being 1
-const SEEN = 0.06; // of the mark of a channel that is not good, at least
+const SEEN = 0.045; // of the mark of a channel that is not good, at least
 
 /** Good, doubtful or bad, each of which has a shape and a colour. */
 export const look = (verdict) => LOOKS[verdict] ?? "bad";
