@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 Child = subprocess.Popen[bytes]
 
-START = 30.0
+START = 60.0
 """Seconds that a process gets for its first sign of life; 1.5 to 3 s is usual."""
 
 SHUTDOWN = 10.0

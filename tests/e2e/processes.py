@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-PATIENCE = 90.0
+PATIENCE = 240.0
 """Seconds until a process must have said what is waited for, on a busy machine."""
 
 
@@ -34,6 +34,7 @@ class Process:
         self.pid = self._child.pid
         self.errors = ""
         self._lines: queue.Queue[str | None] = queue.Queue()
+        self._complained = threading.Condition()
         self._threads = [
             threading.Thread(target=self._read_output),
             threading.Thread(target=self._read_errors),
@@ -50,7 +51,20 @@ class Process:
     def _read_errors(self) -> None:
         assert self._child.stderr is not None
         for line in self._child.stderr:
-            self.errors += line
+            with self._complained:
+                self.errors += line
+                self._complained.notify_all()
+        with self._complained:
+            self._complained.notify_all()
+
+    def wait_for_error(self, text: str) -> None:
+        """Wait until `text` was said on stderr."""
+        with self._complained:
+            said = self._complained.wait_for(
+                lambda: text in self.errors or not self.running, PATIENCE
+            )
+        assert said, f"it did not say {text!r}; stderr: {self.errors}"
+        assert text in self.errors, f"it ended; stderr: {self.errors}"
 
     def line(self, timeout: float = PATIENCE) -> str:
         """Wait for the next line of output."""
@@ -126,7 +140,15 @@ def children_of(pid: int, command: str = "") -> list[int]:
     return [c for c in children if asked in Path(f"/proc/{c}/cmdline").read_bytes()]
 
 
-def wait_until_gone(pids: list[int], timeout: float = 20.0) -> bool:
+def wait_for_children(process: Process) -> list[int]:
+    """Wait until a process has started others, and return them."""
+    while not (children := children_of(process.pid)):
+        assert process.running, process.errors
+        threading.Event().wait(0.02)  # somebody else's child has no event
+    return children
+
+
+def wait_until_gone(pids: list[int], timeout: float = 60.0) -> bool:
     """Wait until none of the processes lives."""
     deadline = time.monotonic() + timeout
     while any(is_alive(pid) for pid in pids):

@@ -51,7 +51,6 @@ def relabelled(folder: Path, what: str) -> list[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 def test_faces_and_houses_are_decoded_and_the_page_shows_it(tmp_path: Path) -> None:
     found = evaluate(recordings(FACES), tmp_path / "e", "face", "house")
     assert found["verdict"] == "above chance"
@@ -85,7 +84,6 @@ def test_faces_and_houses_are_decoded_and_the_page_shows_it(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 def test_rarity_is_said_to_be_confounded(tmp_path: Path) -> None:
     files = recordings("muse/P300_subject1_session1_*_raw.fif")[:3]
     found = evaluate(files, tmp_path / "e", "cat", "dog")
@@ -96,7 +94,6 @@ def test_rarity_is_said_to_be_confounded(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 def test_labels_that_cannot_be_decoded_are_at_chance(tmp_path: Path) -> None:
     found = evaluate(relabelled(tmp_path, "shuffled"), tmp_path / "e", "face", "house")
     assert found["order"]["kind"] == "random"
@@ -106,7 +103,6 @@ def test_labels_that_cannot_be_decoded_are_at_chance(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 def test_blocks_are_no_evidence_and_one_a_run_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -120,9 +120,8 @@ def recorded_numbers(session: Path, name: str = "raw.xdf") -> np.ndarray:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hangs"])
-def test_decoding_goes_on_after_a_decoder_that_is(
-    how: signal.Signals, amplifier: tuple[str, Amplifier], model: Path, tmp_path: Path
+def test_decoding_goes_on_after_decoders_that_are_killed_or_hang(
+    amplifier: tuple[str, Amplifier], model: Path, tmp_path: Path
 ) -> None:
     name, _ = amplifier
     arguments = ("--name", name, "--markers", f"{name} markers", "--port", "0")
@@ -130,13 +129,20 @@ def test_decoding_goes_on_after_a_decoder_that_is(
         url = serve.line()
         with connect(url, ["text", "state"]) as events:
             last = until_decoded(events)
-            first_decoder = decoder_of(serve)
-            os.kill(first_decoder, how)
-            assert wait_until_gone([first_decoder], timeout=30)
-        seq, told = reconnect(url)
-        assert seq > last
-        assert told
-        assert decoder_of(serve) != first_decoder
+        for how in (signal.SIGKILL, signal.SIGSTOP):
+            decoder = decoder_of(serve)
+            os.kill(decoder, how)
+            assert wait_until_gone([decoder])
+            seq, told = reconnect(url)
+            assert seq > last
+            assert told
+            assert decoder_of(serve) != decoder
+            last = seq
+        decoders = children_of(serve.pid, "decode")
+        for pid in reversed(decoders):  # the next one, too, if it is there already
+            os.kill(pid, signal.SIGKILL)
+        assert wait_until_gone(decoders)
+        assert reconnect(url)[0] > last
         assert serve.interrupt() == 0, serve.errors
     (session,) = (tmp_path / "sessions").iterdir()
     numbers = recorded_numbers(session)
@@ -144,7 +150,7 @@ def test_decoding_goes_on_after_a_decoder_that_is(
     logged = [json.loads(line) for line in (session / "events.jsonl").read_text().splitlines()]
     assert [m["params"]["seq"] for m in logged] == list(range(1, len(logged) + 1))
     details = [m["params"]["detail"] for m in logged if m["method"] == "state"]
-    assert sum("while decoding was restarted" in detail for detail in details) == 1
+    assert sum("while decoding was restarted" in detail for detail in details) == 3
     ids = [m["params"]["decode_id"] for m in logged if m["method"] == "text"]
     assert len(set(ids)) == len(ids)
     verdict = verify_session(session)
@@ -200,27 +206,6 @@ def test_taking_in_goes_on_after_an_ingest_that_is_killed(
 
 
 @pytest.mark.slow
-def test_recording_goes_on_when_the_next_decoder_is_killed_too(
-    amplifier: tuple[str, Amplifier], model: Path, tmp_path: Path
-) -> None:
-    name, _ = amplifier
-    arguments = ("--name", name, "--markers", f"{name} markers", "--port", "0")
-    with braincast("serve", "-m", model, *arguments, cwd=tmp_path) as serve:
-        url = serve.line()
-        with connect(url, ["text"]) as events:
-            until_decoded(events)
-            decoders = children_of(serve.pid, "decode")
-            assert len(decoders) == 2
-            for pid in reversed(decoders):
-                os.kill(pid, signal.SIGKILL)
-        reconnect(url)
-        assert serve.interrupt() == 0, serve.errors
-    (session,) = (tmp_path / "sessions").iterdir()
-    numbers = recorded_numbers(session)
-    np.testing.assert_array_equal(numbers, numbers[0] + np.arange(len(numbers)))
-
-
-@pytest.mark.slow
 def test_when_serve_is_killed_its_processes_end_and_the_session_verifies(
     amplifier: tuple[str, Amplifier], model: Path, tmp_path: Path
 ) -> None:
@@ -232,7 +217,7 @@ def test_when_serve_is_killed_its_processes_end_and_the_session_verifies(
             children = children_of(serve.pid)
             serve.kill()
         assert len(children) == 4  # ingest, a decoder, and the next of each
-        assert wait_until_gone(children, timeout=30)
+        assert wait_until_gone(children)
     (session,) = (tmp_path / "sessions").iterdir()
     verdict = verify_session(session)
     assert verdict.difference == ""

@@ -11,6 +11,7 @@ import mne_bids
 import numpy as np
 import pytest
 
+from decoder.cli import main
 from decoder.folder import SessionFolder
 from decoder.journal import read_entries
 from decoder.verify import verify_session
@@ -22,7 +23,9 @@ N_DECODES = 4
 
 
 @pytest.mark.slow
-def test_onsets_from_a_trigger_line_and_a_session_that_was_killed(tmp_path: Path) -> None:
+def test_onsets_from_a_trigger_line_and_a_session_that_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     rng = np.random.default_rng(0)
     markers = 3 + 0.7 * np.arange(80)
     pulses = np.round(100 * markers).astype(int) + rng.choice([3, 4], len(markers))
@@ -37,13 +40,8 @@ def test_onsets_from_a_trigger_line_and_a_session_that_was_killed(tmp_path: Path
     raw.save(tmp_path / "run_raw.fif", verbose="error")
     save_model(tiny_model(), tmp_path / "model")
 
-    def run(*arguments: str) -> str:
-        with braincast(*arguments, cwd=tmp_path) as process:
-            said = process.rest()
-            assert process.wait() == 0, process.errors
-        return said
-
-    run("timing", "run_raw.fif", "--channel", "TTL", "-o", "timing.json")
+    monkeypatch.chdir(tmp_path)
+    assert main(["timing", "run_raw.fif", "--channel", "TTL", "-o", "timing.json"]) == 0
     name = f"test-{uuid4().hex}"
     stream = ["--name", name, "--markers", f"{name} markers", "--timeout", "60"]
     options = ["--timing", "timing.json", "--onsets", "trigger", "--subject", "7"]
@@ -64,8 +62,8 @@ def test_onsets_from_a_trigger_line_and_a_session_that_was_killed(tmp_path: Path
     # the amplifier's first sample is that of the recording: onsets are the pulses', exactly
     assert np.array_equal(placed, pulses[: len(placed)])
 
-    said = run("export", str(path), "--bids", "bids", "--task", "faces")
-    assert "sub-7_task-faces_eeg.vhdr" in said
+    assert main(["export", str(path), "--bids", "bids", "--task", "faces"]) == 0
+    assert "sub-7_task-faces_eeg.vhdr" in capsys.readouterr().out
     bids_path = mne_bids.BIDSPath(
         root=tmp_path / "bids", subject="7", task="faces", datatype="eeg"
     )
