@@ -68,11 +68,11 @@ def test_a_chosen_chain_fits_serves_and_verifies(tmp_path: Path) -> None:
     training = model["training"]
     assert training["withheld"]["artifact"] > 0  # type: ignore[index]
     name = f"test-{uuid4().hex}"
-    replay = ("replay", runs[2], "--name", name, "--wait", "60")
+    replay = ("replay", runs[2], "--name", name, "--wait", "240")
     serve = ("serve", "--model", tmp_path / "model", "--name", name, "--port", "0")
     with (
         braincast(*replay, cwd=tmp_path) as replaying,
-        braincast(*serve, "--markers", f"{name} markers", "--timeout", "60", cwd=tmp_path) as s,
+        braincast(*serve, "--markers", f"{name} markers", "--timeout", "240", cwd=tmp_path) as s,
     ):
         with braincast("listen", s.line(), "--json", "-n", "16") as listening:
             live = [json.loads(listening.line()) for _ in range(16)]

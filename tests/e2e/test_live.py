@@ -53,8 +53,8 @@ def test_a_replayed_run_is_decoded_live_and_the_session_verifies(folder: Path) -
     (serve,) = readme("serve", folder)
     (listen,) = readme("listen", folder)
     name = f"test-{uuid4().hex}"
-    replay += ["--name", name, "--wait", "60"]
-    serve += ["--name", name, "--markers", f"{name} markers", "--port", "0", "--timeout", "60"]
+    replay += ["--name", name, "--wait", "240"]
+    serve += ["--name", name, "--markers", f"{name} markers", "--port", "0", "--timeout", "240"]
     with (
         braincast(*replay, cwd=folder) as replaying,
         braincast(*serve, cwd=folder) as serving,

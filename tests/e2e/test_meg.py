@@ -50,18 +50,19 @@ def test_meg_is_decoded_from_a_buffer_and_the_session_verifies(tmp_path: Path) -
     serve = ("--model", tmp_path / "model", "--source", address, "--port", "0")
     with (
         braincast("simulate", *MEG, "--to", address),
-        braincast("serve", *serve, "--timeout", "60", cwd=tmp_path) as serving,
+        braincast("serve", *serve, "--timeout", "240", cwd=tmp_path) as serving,
     ):
         url = serving.line()
         page, token = url.split("/#token=")
         asking = Request(f"{page}/v1/session", headers={"Authorization": f"Bearer {token}"})
         with urlopen(asking, timeout=60) as answer:
             assert set(json.load(answer)["signal"]["units"]) == {"T", "T/m"}
-        with braincast("listen", url, "--json", "-n", "8") as listening:
-            live = [json.loads(listening.line()) for _ in range(8)]
-            assert listening.wait() == 0
+        with braincast("listen", url, "--json") as listening:
+            n = 0
+            # a busy machine loses samples of 306 channels, and then decodes are withheld
+            while json.loads(listening.line())["abstained"] or n < 8:
+                n += 1
         assert serving.interrupt() == 0, serving.errors
-    assert [event["truth"] for event in live if not event["abstained"]]
     (session,) = (tmp_path / "sessions").iterdir()
     verdict = verify_session(session)
     assert verdict.difference == ""

@@ -43,9 +43,9 @@ def test_onsets_from_a_trigger_line_and_a_session_that_was_killed(
     monkeypatch.chdir(tmp_path)
     assert main(["timing", "run_raw.fif", "--channel", "TTL", "-o", "timing.json"]) == 0
     name = f"test-{uuid4().hex}"
-    stream = ["--name", name, "--markers", f"{name} markers", "--timeout", "60"]
+    stream = ["--name", name, "--markers", f"{name} markers", "--timeout", "240"]
     options = ["--timing", "timing.json", "--onsets", "trigger", "--subject", "7"]
-    replay = ["replay", "run_raw.fif", "--name", name, "--wait", "60"]
+    replay = ["replay", "run_raw.fif", "--name", name, "--wait", "240"]
     serve = ["serve", "-m", "model", *stream, "--port", "0", *options]
     with braincast(*replay, cwd=tmp_path), braincast(*serve, cwd=tmp_path) as serving:
         with braincast("listen", serving.line(), "-n", str(N_DECODES)) as listening:
