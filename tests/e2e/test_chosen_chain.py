@@ -72,7 +72,9 @@ def test_a_chosen_chain_fits_serves_and_verifies(tmp_path: Path) -> None:
     serve = ("serve", "--model", tmp_path / "model", "--name", name, "--port", "0")
     with (
         braincast(*replay, cwd=tmp_path) as replaying,
-        braincast(*serve, "--markers", f"{name} markers", "--timeout", "240", cwd=tmp_path) as s,
+        braincast(
+            *serve, "--markers", f"{name} markers", "--timeout", "240", cwd=tmp_path
+        ) as s,
     ):
         with braincast("listen", s.line(), "--json", "-n", "16") as listening:
             live = [json.loads(listening.line()) for _ in range(16)]
