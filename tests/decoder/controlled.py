@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from decoder.config import SessionConfig
-from decoder.control import Control
+from decoder.control import Control, Resume
 from decoder.controller import Controller
 from decoder.events import Event
 from decoder.folder import SessionFolder
@@ -46,7 +46,7 @@ class Controlled:
         config: SessionConfig | None = None,
         held: tuple[Control, ...] = (),
     ) -> None:
-        folder = folder or SessionFolder(Path("nowhere"))
+        self.folder = folder = folder or SessionFolder(Path("nowhere"))
         self.session = Session(model or tiny_model(), SPEC, "S", freshness=1e9)
         self.recording = Recording()
         self.hub = hub or Hub()
@@ -66,6 +66,8 @@ class Controlled:
     def feed(self, control: Control) -> Future[None]:
         self.fed.append(control)
         self.events += self.session.feed(control, 1.0)
+        if isinstance(control, Resume):
+            self.hub.release()  # as the service does
         future: Future[None] = Future()
         future.set_result(None)
         return future

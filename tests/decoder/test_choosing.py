@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from decoder.choosing import MAX_CANDIDATES, Embedder, embed_chosen, listed
+from decoder.control import Word
+from models.candidate_file import load_candidates
+from models.candidates import Candidates
+from models.networks import Item, Modality
+from models.spaces import LabelSpace
+from streaming.errors import ConfigError
+from tests.decoder.tiny import tiny_model
+
+
+class Lengths:
+    """A space in which a text lies by its length; counts what it was asked for."""
+
+    name = "sentence:lengths"
+    modalities: tuple[Modality, ...] = ("text",)
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def embed(self, items: Sequence[Item]) -> NDArray[np.float32]:
+        self.asked += [str(item) for item in items]
+        return np.array([[len(str(item)), 1.0] for item in items], np.float32)
+
+
+def pool(*names: str, space: str = Lengths.name, trained: bool = True) -> Candidates:
+    vectors = np.arange(2 * len(names), dtype=np.float32).reshape(-1, 2)
+    glyphs = tuple(name[0] for name in names)
+    return Candidates(names, names, glyphs, (trained,) * len(names), vectors, space)
+
+
+OWN = pool("cat", "dog", "house")
+
+
+def ids(words: tuple[Word, ...]) -> list[str]:
+    return [word.id for word in words]
+
+
+def test_candidates_are_replaced_added_and_removed() -> None:
+    two = [Word("owl"), Word("cat")]
+    assert ids(listed(two, "replace", OWN, OWN)) == ["owl", "cat"]
+    assert ids(listed([Word("owl")], "add", OWN, OWN)) == ["cat", "dog", "house", "owl"]
+    assert ids(listed([Word("dog")], "remove", OWN, OWN)) == ["cat", "house"]
+
+
+def test_a_known_name_keeps_its_text_and_glyph_until_others_are_given() -> None:
+    named = replace(OWN, texts=("a cat", "a dog", "a house"))
+    words = [Word("cat"), Word("dog", "a wolf"), Word("owl"), Word("house", glyph="H")]
+    assert listed(words, "replace", named, named) == (
+        Word("cat", "a cat", "c"),
+        Word("dog", "a wolf"),
+        Word("owl", "owl"),
+        Word("house", "a house", "H"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "mode", "says"),
+    [
+        ([Word("owl"), Word("owl", "an owl")], "replace", "'owl' is there already"),
+        ([Word("cat")], "add", "'cat' is there already"),
+        ([Word("owl")], "remove", "'owl' is not among those"),
+        ([Word("cat"), Word("dog")], "remove", "2 to 4096 candidates, this leaves 1"),
+        ([Word("cat")], "replace", "this leaves 1"),
+        ([Word("a", "x"), Word("b", "x")], "replace", "'a' and 'b' have the same text, 'x'"),
+        ([Word(str(n)) for n in range(MAX_CANDIDATES + 1)], "replace", "this leaves 4097"),
+    ],
+)
+def test_what_is_wrong_is_named(words: list[Word], mode: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        listed(words, mode, OWN, OWN)  # type: ignore[arg-type]
+
+
+def test_only_new_words_are_embedded_and_are_zero_shot() -> None:
+    space = Lengths()
+    words = listed([Word("cat"), Word("zebra"), Word("owl")], "replace", OWN, OWN)
+    found = embed_chosen(words, OWN, OWN, space)
+    assert space.asked == ["zebra", "owl"]
+    assert found.vectors.tolist() == [[0, 1], [5, 1], [3, 1]]
+    assert found.trained == (True, False, False)
+    now = replace(found, vectors=found.vectors + 7)  # as pictures would be
+    again = embed_chosen(listed([Word("cat")], "remove", now, OWN), now, OWN, space)
+    assert again.vectors.tolist() == [[12, 8], [10, 8]]
+    other = embed_chosen(
+        listed([Word("cat", "tiger"), Word("dog")], "replace", OWN, OWN), OWN, OWN, space
+    )
+    assert other.trained == (False, True)  # of that text nothing was shown
+
+
+@pytest.mark.parametrize("name", ["labels", "dinov2:x"])
+def test_where_words_have_no_place_only_the_models_own_can_be_chosen(name: str) -> None:
+    class Pictures(LabelSpace):
+        modalities: tuple[Modality, ...] = ("image",) if name != "labels" else ("text",)
+
+    space, own = Pictures(), pool("cat", "dog", "owl", space=name)
+    space.name = name
+    words = listed([Word("owl"), Word("cat")], "replace", own, own)
+    assert embed_chosen(words, own, own, space).ids == ("owl", "cat")
+    with pytest.raises(ConfigError, match="'bee' is not one of the model's"):
+        embed_chosen(listed([Word("bee")], "add", own, own), own, own, space)
+
+
+def test_a_job_keeps_what_it_made_and_leaves_the_next_one_be(tmp_path: Path) -> None:
+    own = tiny_model().candidates
+    embedder = Embedder(tmp_path / "candidates")
+    bad = embedder.begin(listed([Word("cat")], "add", own, own), own, own)
+    with pytest.raises(ConfigError, match="no place"):
+        bad.result(20)
+    words = listed([Word("house"), Word("face")], "replace", own, own)
+    found, saved = embedder.begin(words, own, own).result(20)
+    embedder.close()
+    assert not embedder.busy
+    assert load_candidates(tmp_path / "candidates", saved, 1).hash == found.hash
