@@ -14,7 +14,7 @@ from streaming.signal import Marker, Revision
 
 __all__ = ["Missing", "Stretch", "Timeline"]
 
-_INEXACT = {"restart", "ingest", "filled"}
+_INEXACT = {"restart", "ingest", "stopped", "filled"}
 """Gaps of which all samples were recorded, or the first few; or those within a segment."""
 
 
