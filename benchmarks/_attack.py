@@ -8,12 +8,11 @@ import random
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from http.client import HTTPConnection, HTTPException
+from itertools import cycle
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -23,12 +22,10 @@ from benchmarks._hostile import (
     PATHS,
     handshake,
     mutate,
-    requests,
-    token_guesses,
 )
 from decoder.server.rpc import Code
 
-__all__ = ["frames", "handshakes", "hold_open", "messages", "paths", "tokens"]
+__all__ = ["BATCH", "frames", "handshakes", "hold_open", "messages", "paths", "tokens"]
 
 PATIENCE = 60.0
 
@@ -36,8 +33,6 @@ BATCH = 20
 """Variants of each message."""
 
 _LAST = '{"jsonrpc":"2.0","id":"the last one","method":"time"}'
-
-Told = Callable[[dict[str, Any]], None]
 
 
 def _open(port: int) -> ClientConnection:
@@ -83,57 +78,35 @@ def _send_all(port: int, token: str | None, batch: Sequence[str | bytes]) -> Cou
                 came["answered"] += bool(answer["result"])
 
 
-def messages(port: int, tokens: Sequence[str | None], n: int, seed: int = 0) -> Counter[str]:
-    """Send `n` malformed or hostile messages, in turn as each role; None has no token."""
+def messages(
+    port: int, tokens: Sequence[str | None], texts: Iterable[str], seed: int = 0
+) -> Counter[str]:
+    """Send messages and what becomes of them, in turn as each role; None has no token."""
     draw = random.Random(seed)
     came: Counter[str] = Counter()
     waiting: list[str | bytes] = []
-    n_batches = 0
-
-    @settings(
-        max_examples=max(1, n // BATCH),
-        deadline=None,
-        database=None,
-        derandomize=True,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(requests)
-    def attack(text: str) -> None:
-        nonlocal n_batches
+    roles = cycle(tokens)
+    for text in texts:
         variants: list[str | bytes] = [text, *(mutate(text, draw) for _ in range(BATCH - 1))]
         waiting.extend(variant[:60_000] for variant in variants)
         if len(waiting) >= 5 * BATCH:
-            came.update(_send_all(port, tokens[n_batches % len(tokens)], waiting))
+            came.update(_send_all(port, next(roles), waiting))
             came["sent"] += len(waiting)
-            n_batches += 1
             waiting.clear()
-
-    attack()
     return came
 
 
-def tokens(port: int, n: int) -> Counter[str]:
+def tokens(port: int, guesses: Sequence[Any]) -> Counter[str]:
     """Guess tokens, five on each connection."""
     came: Counter[str] = Counter()
-
-    @settings(
-        max_examples=n,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(st.lists(token_guesses, min_size=1, max_size=5))
-    def attack(guesses: list[Any]) -> None:
+    for start in range(0, len(guesses), 5):
         with _open(port) as ws:
-            for guess in guesses:
+            for guess in guesses[start : start + 5]:
                 answer = _ask(ws, "authorize", {"token": guess})
                 assert "error" in answer, guess
                 came[Code(answer["error"]["code"]).name] += 1
             with contextlib.suppress(ConnectionClosed):  # after five wrong ones
                 assert "error" in _ask(ws, "subscribe", {"streams": ["text"]})
-
-    attack()
     return came
 
 

@@ -8,17 +8,27 @@ import struct
 import zlib
 from typing import Any
 
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from decoder.server.methods import METHODS
 
-__all__ = ["FRAMES", "HANDSHAKES", "PATHS", "handshake", "mutate", "requests", "token_guesses"]
+__all__ = [
+    "FRAMES",
+    "HANDSHAKES",
+    "PATHS",
+    "drawn",
+    "handshake",
+    "mutate",
+    "requests",
+    "token_guesses",
+]
 
 NASTY = (
     "", "\0", "\ud800", "%00", "../../etc/passwd", "/etc/passwd", "..\\..\\windows",
     "~/.ssh/id_rsa", "file:///etc/passwd", "http://169.254.169.254/", "${jndi:ldap://x}",
     "{{7*7}}", "'; drop table x;--", "<script>alert(1)</script>", "\x1b[2J", "\u202e",
-    "A" * 5000, "é" * 300, "null", "__proto__", "__class__", "1e999", "NaN", "-0",
+    "null", "__proto__", "__class__", "1e999", "NaN", "-0",
 )  # fmt: skip
 """Strings that have hurt others."""
 
@@ -26,7 +36,7 @@ _VALUES = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
-    | st.integers(10**300, 10**400)
+    | st.integers(2**63, 2**90)
     | st.floats()
     | st.sampled_from(NASTY)
     | st.text(max_size=30),
@@ -63,11 +73,31 @@ requests = (
 ).map(json.dumps)
 """Requests with something wrong in most of them: values, fields, or all."""
 
-token_guesses = (
+token_guesses: st.SearchStrategy[Any] = (
     st.sampled_from(NASTY)
     | st.text(max_size=300)
     | _VALUES.filter(lambda v: not isinstance(v, str))
 )
+
+
+def drawn(strategy: st.SearchStrategy[Any], n: int) -> list[Any]:
+    """Return `n` examples; the same each time. Nothing else may run: it draws at random too."""
+    found: list[Any] = []
+
+    @settings(
+        max_examples=n,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def take(example: Any) -> None:
+        found.append(example)
+
+    take()
+    return found
 
 
 def mutate(text: str, draw: random.Random) -> str | bytes:
@@ -93,9 +123,9 @@ def mutate(text: str, draw: random.Random) -> str | bytes:
 
 
 _JUNK: tuple[Any, ...] = (
-    *NASTY, None, True, 0, -1, 2**63, 10**300, 1e308, float("nan"), [], {}, [[]], ["text"],
-    ["text"] * 17, ["text", "text"], [None], [1], {"a": {}}, "lossless", "rate", 1, 0.5,
-    "operator", ["Cz"] * 2000,
+    *NASTY, "A" * 5000, "é" * 300, None, True, 0, -1, 2**63, 10**300, 1e308, float("nan"), [],
+    {}, [[]], ["text"], ["text"] * 17, ["text", "text"], [None], [1], {"a": {}}, "lossless",
+    "rate", 1, 0.5, "operator", ["Cz"] * 2000,
 )  # fmt: skip
 
 

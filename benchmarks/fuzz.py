@@ -11,12 +11,15 @@ Run with ``python -m benchmarks fuzz``; ``--quick`` is a hundredth of it.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from rich import box
@@ -25,7 +28,7 @@ from rich.table import Table
 
 from benchmarks import _attack
 from benchmarks._counting import counting_spec, sending
-from benchmarks._hostile import FRAMES, HANDSHAKES
+from benchmarks._hostile import FRAMES, HANDSHAKES, drawn, requests, token_guesses
 from benchmarks._rig import HOP, save_noise_model, spec_of, unit_of
 from benchmarks._service import Service, is_decode, serving
 from benchmarks._watching import latency_in, memory_of
@@ -37,15 +40,14 @@ __all__ = ["main"]
 
 
 def _attacks(
-    port: int, token: str, tokens: TokenFile, share: float
+    port: int, token: str, tokens: TokenFile, texts: list[str], guesses: list[Any]
 ) -> dict[str, Callable[[], Counter[str]]]:
     """Return what is tried, by what the table calls it."""
     roles = [None, tokens.create("viewer", "v"), tokens.create("participant", "p"), token]
     wrong = ["", "Bearer", "Bearer wrong", f"Basic {token}", f"Bearer {token}x", token]
-    n = round(100_000 * share)
     return {
-        "messages": lambda: _attack.messages(port, roles, n),
-        "guesses of tokens": lambda: _attack.tokens(port, max(5, round(500 * share))),
+        "messages": lambda: _attack.messages(port, roles, texts),
+        "guesses of tokens": lambda: _attack.tokens(port, guesses),
         f"{len(FRAMES)} malformed frames, bombs, pieces": lambda: _attack.frames(port),
         f"{len(HANDSHAKES)} openings: hosts, origins, headers": lambda: _attack.handshakes(
             port
@@ -59,16 +61,26 @@ def _state(service: Service) -> tuple[list[int], bool]:
     return service.pids(), "Traceback" in service.errors
 
 
-def _holes(service: Service) -> int:
-    """Return how many events the listening client lacks."""
-    seqs = [e.params["seq"] for e in service.listener.events if e.stream in {"text", "state"}]
-    return len(seqs) - len(set(seqs)) + (seqs != sorted(seqs))
+def _disorder(service: Service) -> int:
+    """Return how many events the listener got twice or out of order."""
+    seqs = [event.params["seq"] for event in service.listener.events]
+    return sum(a >= b for a, b in pairwise(seqs))
+
+
+def _holes(log: Path, service: Service) -> int:
+    """Return how many events of the log the listener lacks, from its first to its last."""
+    seqs = {event.params["seq"] for event in service.listener.events}
+    logged = [json.loads(line) for line in log.read_text().splitlines()]
+    wanted = {m["params"]["seq"] for m in logged if m["method"] in {"text", "state"}}
+    return len({seq for seq in wanted if min(seqs) <= seq <= max(seqs)} - seqs)
 
 
 def _run(share: float, work: Path) -> None:
     model, name, spec = work / "model", f"fuzz-{uuid4().hex}", spec_of(64)
     save_noise_model(64, HOP, model)
     tokens = TokenFile(work / "tokens.json")
+    texts = drawn(requests, round(100_000 * share) // _attack.BATCH)
+    guesses = drawn(token_guesses, round(1000 * share))
     table = Table("what was tried", "what came of it", "s", box=box.MARKDOWN)
     with (
         sending(name, counting_spec(spec), unit_of(spec), 36_000.0, wait=0.0),
@@ -82,7 +94,7 @@ def _run(share: float, work: Path) -> None:
         memory, t_alone = memory_of(pid), lsl_clock()
         time.sleep(20.0 if share == 1.0 else 3.0)
         t_first = lsl_clock()
-        for title, attack in _attacks(port, token, tokens, share).items():
+        for title, attack in _attacks(port, token, tokens, texts, guesses).items():
             t = time.monotonic()
             came = attack()
             said = ", ".join(f"{n} {what}" for what, n in sorted(came.items()))
@@ -97,9 +109,10 @@ def _run(share: float, work: Path) -> None:
     for when, t0, t1 in (("before", t_alone, t_first), ("attacked", t_first, t_last)):
         for stage, values in latency_in(log, t0, t1).items():
             print(when, stage, {k: round(v, 2) for k, v in values.items()})
-    print(f"events that the listener lacks or got twice: {_holes(service)}; its connections: ")
-    print(f"{n_connections}; memory of decode: {memory:.0f} -> {after:.0f} MB")
-    print(f"load: {os.getloadavg()[0]:.1f}")
+    listener = service.listener
+    print(f"the listener: {len(listener.events)} events on {n_connections} connection(s),")
+    print(f"{_disorder(service)} out of order or twice, {_holes(log, service)} missing")
+    print(f"memory of decode: {memory:.0f} -> {after:.0f} MB; load: {os.getloadavg()[0]:.1f}")
 
 
 def main() -> None:
