@@ -3,7 +3,8 @@
 `braincast serve` decodes 64 channels at 1 kHz 20 times a second and records. A client listens
 to all of it, without loss, while the service is attacked; after each attack it must have the
 same processes and have printed no traceback. An answer that the protocol does not allow, or
-that tells anything to who has no token, ends the run.
+that tells anything to who has no token, ends the run. Latencies are those that the service says
+of the decodes it made meanwhile, from the newest sample to the event.
 
 Run with ``python -m benchmarks fuzz``; ``--quick`` is a hundredth of it.
 """
@@ -17,7 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -68,8 +69,10 @@ def _disorder(service: Service) -> int:
 
 
 def _holes(log: Path, service: Service) -> int:
-    """Return how many events of the log the listener lacks, from its first to its last."""
-    seqs = {event.params["seq"] for event in service.listener.events}
+    """Return how many events of the log the listener lacks, from its first decode on."""
+    # Before it comes what is told to who comes late: the last states, of any age.
+    events = dropwhile(lambda event: event.stream != "text", service.listener.events)
+    seqs = {event.params["seq"] for event in events}
     logged = [json.loads(line) for line in log.read_text().splitlines()]
     wanted = {m["params"]["seq"] for m in logged if m["method"] in {"text", "state"}}
     return len({seq for seq in wanted if min(seqs) <= seq <= max(seqs)} - seqs)
@@ -81,7 +84,7 @@ def _run(share: float, work: Path) -> None:
     tokens = TokenFile(work / "tokens.json")
     texts = drawn(requests, round(100_000 * share) // _attack.BATCH)
     guesses = drawn(token_guesses, round(1000 * share))
-    table = Table("what was tried", "what came of it", "s", box=box.MARKDOWN)
+    rows: list[tuple[str, Counter[str], float, float]] = []
     with (
         sending(name, counting_spec(spec), unit_of(spec), 36_000.0, wait=0.0),
         serving(model, name, work / "service", "--tokens", str(tokens.path)) as service,
@@ -95,20 +98,22 @@ def _run(share: float, work: Path) -> None:
         time.sleep(20.0 if share == 1.0 else 3.0)
         t_first = lsl_clock()
         for title, attack in _attacks(port, token, tokens, texts, guesses).items():
-            t = time.monotonic()
-            came = attack()
-            said = ", ".join(f"{n} {what}" for what, n in sorted(came.items()))
-            table.add_row(title, said, f"{time.monotonic() - t:.0f}")
+            t = lsl_clock()
+            rows.append((title, attack(), t, lsl_clock()))
             assert _state(service) == before, service.errors[-2000:]
         t_last = lsl_clock()
         service.listener.wait_for(is_decode, since=t_last)
         log, n_connections = service.session / "events.jsonl", service.listener.n_connections
         after = memory_of(pid)
         service.stop()
+    table = Table("what was tried", "what came of it", box=box.MARKDOWN)
+    for column in ("s", "p50 [ms]", "p95 [ms]", "p99 [ms]", "max [ms]"):
+        table.add_column(column, justify="right")
+    for title, came, t0, t1 in [("nothing", Counter[str](), t_alone, t_first), *rows]:
+        said = ", ".join(f"{n} {what}" for what, n in sorted(came.items()))
+        latency = latency_in(log, t0, t1).get("total", {}).values()
+        table.add_row(title, said, f"{t1 - t0:.0f}", *(f"{value:.1f}" for value in latency))
     Console(width=160).print(table)
-    for when, t0, t1 in (("before", t_alone, t_first), ("attacked", t_first, t_last)):
-        for stage, values in latency_in(log, t0, t1).items():
-            print(when, stage, {k: round(v, 2) for k, v in values.items()})
     listener = service.listener
     print(f"the listener: {len(listener.events)} events on {n_connections} connection(s),")
     print(f"{_disorder(service)} out of order or twice, {_holes(log, service)} missing")

@@ -12,6 +12,7 @@ from decoder.server.audit import AuditLog
 from decoder.server.auth import Access
 from decoder.server.hub import Hub
 from decoder.server.steering import Steering
+from decoder.server.turns import Turns, all_turns
 from streaming.lsl_clock import Clock
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Backend:
         Who did what.
     peers : set of Peer
         Who is connected.
+    turns : Turns
+        When requests are answered.
     """
 
     hub: Hub
@@ -73,3 +76,4 @@ class Backend:
     scrape: Callable[[], bytes] = bytes
     audit: AuditLog = field(default_factory=lambda: AuditLog(None))
     peers: set[Peer] = field(default_factory=set)
+    turns: Turns = field(default_factory=all_turns)

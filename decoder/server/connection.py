@@ -13,6 +13,7 @@ from decoder.server.methods import METHODS, Method, Peer
 from decoder.server.protocol import LINE, WebSocketProtocol
 from decoder.server.resuming import catch_up
 from decoder.server.rpc import Code, RpcError
+from decoder.server.turns import own_turns
 
 __all__ = ["Connection", "expel"]
 
@@ -23,9 +24,6 @@ MAX_WRONG_TOKENS = 5
 
 PATIENCE = 10.0
 """Seconds that a client gets to say who it is."""
-
-RATE, BURST = 50.0, 100
-"""Requests a second of one client, and how many at once; those beyond wait."""
 
 
 class Connection:
@@ -39,7 +37,7 @@ class Connection:
         address = ws.client.host if ws.client is not None else ""
         self._peer = Peer(backend, self._client, self._resume, address)
         self._tasks = anyio.create_task_group()
-        self._due = 0.0  # when the next request may be answered
+        self._turns = own_turns()
 
     async def run(self) -> None:
         """Serve the client until either side closes."""
@@ -100,10 +98,9 @@ class Connection:
         await self._close(1008, "the token was revoked")
 
     async def _take_turns(self) -> None:
-        """Wait if the client asks too much: the event loop belongs to all of them."""
-        now = anyio.current_time()
-        self._due = turn(self._due, now)
-        await anyio.sleep(max(0.0, self._due - now))
+        """Wait if the client asks too much, then if all together do."""
+        for turns in (self._turns, self._peer.backend.turns):
+            await anyio.sleep(turns.wait(anyio.current_time()))
 
     async def _send(self, body: str) -> None:
         """Send an answer.
@@ -194,8 +191,3 @@ def expel(backend: Backend) -> None:
             for stream in {*peer.client.policies, *peer.client.resuming}:
                 peer.client.leave(stream)
             peer.revoked.set()
-
-
-def turn(due: float, now: float) -> float:
-    """Return when a request may be answered that comes now, after one that was due at `due`."""
-    return max(due + 1 / RATE, now - BURST / RATE)

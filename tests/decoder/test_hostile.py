@@ -18,7 +18,6 @@ from decoder.tokens import TokenFile
 from tests.decoder.asking import ask, authorized
 from tests.decoder.serving import TOKEN, Serving, serving
 
-
 TEXTS = drawn(requests, 800 // _attack.BATCH)
 GUESSES = drawn(token_guesses, 25)
 

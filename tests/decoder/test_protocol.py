@@ -45,17 +45,3 @@ def test_who_does_not_say_who_it_is_is_closed(
         ws.recv(timeout=20)
         with pytest.raises(TimeoutError):
             ws.recv(timeout=0.3)
-
-
-def test_a_flood_of_requests_waits_and_one_who_asks_now_and_then_does_not() -> None:
-    due, now = 0.0, 1000.0
-    waits = []
-    for _ in range(connection.BURST + 500):
-        due = connection.turn(due, now)
-        waits.append(max(0.0, due - now))
-    assert waits[: connection.BURST] == [0.0] * connection.BURST
-    assert waits[-1] == pytest.approx(500 / connection.RATE, abs=0.1)
-    for _ in range(500):
-        now += 1.0
-        due = connection.turn(due, now)
-    assert due <= now
