@@ -19,11 +19,12 @@ import numpy as np
 from decoder.check import Check, Verdict
 from decoder.config import SourceConfig
 from decoder.rehearsal import Rehearsal, rehearse
-from decoder.stream_checks import RATE_TOLERANCE, check_streams, query_for
+from decoder.stream_checks import check_streams, query_for
 from streaming.errors import BraincastError
 from streaming.lsl_clock import lsl_clock
 from streaming.outlet import SignalOutlet
 from streaming.preflight import probe_multicast, probe_streams
+from streaming.rate import RATE_TOLERANCE
 from streaming.signal import Chunk, SignalSpec
 from streaming.sources.lsl import LslSource
 
@@ -191,6 +192,8 @@ def _source(plan: Plan) -> tuple[Check, Rehearsal | None]:
         found = f"{start}, no samples within {plan.seconds:g} s; is the amplifier running?"
         return Check(what, "no", found), r
     found = f"{start}, {r.sfreq:.2f} Hz measured, {r.spec.sfreq:g} nominal"
+    if r.remarks:
+        return Check(what, "no", f"{found}; {'; '.join(r.remarks)}"), r
     if r.n_gaps:
         lost = f"{1000 * r.lost:.0f} ms in {r.n_gaps} gaps"
         came = r.sfreq / (1 + r.lost * r.sfreq / r.n_times)

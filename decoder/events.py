@@ -241,8 +241,8 @@ class State:
     Parameters
     ----------
     what : str
-        ``"source"``, ``"recorder"``, ``"decoder"``, ``"session"``, ``"candidates"``,
-        ``"model"``, ``"note"`` or ``"blind"``.
+        ``"source"``, ``"clock"`` (what is odd about its timestamps), ``"recorder"``,
+        ``"decoder"``, ``"session"``, ``"candidates"``, ``"model"``, ``"note"`` or ``"blind"``.
     state : str
         A word or two; see `streaming.signal.SourceState`, and ``"settling"`` and ``"ready"``,
         or of a source ``"ahead"``: its timestamps are from the future. Of the session

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decoder.config import SourceConfig
 from decoder.sources import open_source
 from streaming.lsl_clock import Clock
-from streaming.signal import Chunk, Gap, Marker, SignalSpec
+from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
 from streaming.sources.source import Item, Source
 
 __all__ = ["Rehearsal", "read_for", "rehearse"]
@@ -31,6 +31,8 @@ class Rehearsal:
         Samples, markers and gaps that came.
     lost : float
         Length of the gaps, in seconds.
+    remarks : tuple of str
+        What is odd about its timestamps, as `serve` says it.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Rehearsal:
     n_markers: int
     n_gaps: int
     lost: float
+    remarks: tuple[str, ...] = ()
 
 
 def read_for(source: Source, seconds: float, clock: Clock) -> Iterator[Item]:
@@ -84,4 +87,11 @@ def rehearse(config: SourceConfig, seconds: float, clock: Clock) -> Rehearsal:
         n_markers=sum(isinstance(item, Marker) for item in items),
         n_gaps=len(gaps),
         lost=lost,
+        remarks=tuple(
+            item.detail for item in items if isinstance(item, SourceState) and _is_odd(item)
+        ),
     )
+
+
+def _is_odd(state: SourceState) -> bool:
+    return state.what == "clock" and state.state != "good"

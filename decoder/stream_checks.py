@@ -11,11 +11,9 @@ from streaming.join import join_specs
 from streaming.joiner import PATIENCE
 from streaming.lsl_streams import StreamQuery, marker_predicate, named, quoted
 from streaming.preflight import Probe
+from streaming.rate import RATE_TOLERANCE
 
-__all__ = ["RATE_TOLERANCE", "check_streams", "judge", "query_for"]
-
-RATE_TOLERANCE = 0.02
-"""Of a few seconds of blocks that are late by up to 30 ms, no more can be known."""
+__all__ = ["check_streams", "judge", "query_for"]
 
 UNSTEADY_CLOCK = 0.001
 """Measurements of one offset on a wired network differ by less, in seconds."""

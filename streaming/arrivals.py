@@ -23,8 +23,8 @@ _STEP_ERROR = 0.2e-3
 """How well a step is known at best, in seconds: what a network takes is never the same..."""
 
 _SPREAD = 2.0
-"""...and it is known to so many times what the least of each second differ by: of a step it is
-known from fewer samples than come in a second."""
+"""...and it is known to so many times what the least of a second usually is above the least of
+all: of a step it is known from fewer samples than come in a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,9 @@ class Arrivals:
         most = [ahead for _, ahead in self._most]
         if len(most) < _N_STEADY or np.ptp(most) > _STEADY or np.isinf(self._after):
             return None
-        error = max(_STEP_ERROR, _SPREAD * float(np.ptp(most)))
-        return Step(self._after - max(most), error)
+        highest = max(most)
+        error = max(_STEP_ERROR, _SPREAD * (highest - float(np.median(most))))
+        return Step(self._after - highest, error)
 
     def reset(self) -> None:
         """Begin anew, after the clock was set."""

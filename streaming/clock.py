@@ -31,7 +31,7 @@ what came so far lying on a line (`streaming.ramp`).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,11 +40,12 @@ from streaming.arrivals import Arrivals
 from streaming.delays import THRESHOLD, UNSURE, Lateness
 from streaming.errors import SourceError
 from streaming.offset import Expected
+from streaming.rate import RateWatch
 from streaming.segment import ONSET, Known, Segment
 from streaming.signal import Gap, Revision
-from streaming.stamps import blank_unusable
+from streaming.stamps import Coarse, blank_unusable
 
-__all__ = ["DECISION", "MAX_FILL", "THRESHOLD", "StreamClock", "Stretch"]
+__all__ = ["DECISION", "MAX_FILL", "THRESHOLD", "Remark", "StreamClock", "Stretch"]
 
 MAX_FILL = 0.02
 """Losses up to so many seconds are filled in: the segment goes on."""
@@ -64,6 +65,14 @@ _LEAST_STEP = 0.05
 
 _Floats = NDArray[np.float64]
 _Reason = Literal["lost", "reconnect", "clock"]
+_Odd = Literal["rate", "coarse", "backwards", "good"]
+
+
+class Remark(NamedTuple):
+    """What is odd about the timestamps, in a word and in a line; see `SourceState`."""
+
+    state: _Odd
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +126,9 @@ class StreamClock:
         self._segment: Segment | None = None
         self._ended: _Reason | None = None  # why the next sample starts another segment
         self._expected: Expected | None = None  # where
-        self._arrivals = Arrivals()
+        self._arrivals, self._coarse, self._rate = Arrivals(), Coarse(), RateWatch(sfreq)
+        self._remarks: list[Remark] = []
+        self._said_early = False
         self._gap: Gap | None = None  # before the next sample
         self._revision: Revision | None = None  # to be told with the next samples
         self._held: _Floats = np.empty(0)
@@ -167,13 +178,33 @@ class StreamClock:
         SourceError
             If a segment starts with samples none of which has a usable timestamp.
         """
-        held = blank_unusable(stamps)
+        held, stretches = blank_unusable(stamps), []
+        if t_received is not None:
+            if self._coarse.add(held, t_received):
+                stretches = self._distrust()
+            if self._coarse.step:
+                held = np.full(len(held), t_received)
+        said = self._rate.add(held)
+        self._remark("rate" if self._rate.wrong else "good", said)
         self._held = np.concatenate([self._held, held])
         if t_received is not None and len(held) and not np.isnan(held).all():
             now = self._now
             is_held = now is not None and now.n_plausible(self._held) < len(self._held)
             self._arrivals.add(float(np.nanmax(held)) - t_received, t_received, held=is_held)
-        return self._decide(now=False)
+        return stretches + self._decide(now=False)
+
+    def _distrust(self) -> list[Stretch]:
+        """Go on with arrivals in place of timestamps, in another segment."""
+        stretches = self.settle()
+        self._leave("clock")
+        self._known = Known(Lateness(self._sfreq))
+        self._rate.reset()
+        self._remark(
+            "coarse",
+            f"timestamps come in steps of {self._coarse.step:g} s, so samples are taken to be "
+            "of when they arrive: let the sender stamp them (LSL does if it does not)",
+        )
+        return stretches
 
     def settle(self) -> list[Stretch]:
         """Decide on the samples that are held back without waiting for more."""
@@ -182,10 +213,25 @@ class StreamClock:
     def reconnect(self) -> list[Stretch]:
         """Start another segment with the next sample; return what was held back until now."""
         stretches = self.settle()
-        if self._now is not None:
-            self._end(self._now, "reconnect", None)
-        self._arrivals.reset()
+        self._leave("reconnect")
+        self._coarse = Coarse()
+        self._rate.reset()
         return stretches
+
+    def take_remarks(self) -> list[Remark]:
+        """Return what was found odd about the timestamps since it was last asked."""
+        remarks, self._remarks = self._remarks, []
+        return remarks
+
+    def _remark(self, state: _Odd, detail: str) -> None:
+        if detail:
+            self._remarks.append(Remark(state, detail))
+
+    def _leave(self, reason: _Reason) -> None:
+        """Let the next sample start a segment, of which nothing is known."""
+        if self._now is not None:
+            self._end(self._now, reason, None)
+        self._arrivals.reset()
 
     @property
     def _now(self) -> Segment | None:
@@ -211,7 +257,9 @@ class StreamClock:
         span = float(np.ptp(self._held))  # all are implausible, so none is blank
         is_large = abs(segment.jump(self._held)) > THRESHOLD
         if is_large and now:
-            return True
+            return (
+                span > 0 or len(self._held) == 1
+            )  # else the sample that they waited for is due
         needed = DECISION if is_large else 2 * DECISION
         return span >= needed or len(self._held) >= _LONGEST_HOLD * self._sfreq
 
@@ -284,6 +332,11 @@ class StreamClock:
             segment.revision or self._revision,
         )
         self._gap = self._revision = segment.revision = None
+        if segment.early and not self._said_early:
+            self._said_early = True
+            early = f"a sample is stamped {1e3 * segment.early:.0f} ms too early"
+            said = f"{early}, before others that came before it: such stamps are passed over"
+            self._remark("backwards", said)
         # not before the anchor had the time to come from where it started
         if given.first > ONSET * self._sfreq and abs(given.away) > THRESHOLD:
             self._gap = Gap(segment.t_next, 0.0, "clock")

@@ -58,7 +58,7 @@ class LslSignal:
         self.inlet: Inlet | None = inlet
         self.condition = Condition(self.summary.name, clock, say)
         self.rows = RowClock(described.spec.sfreq, described.to_si, alone=alone)
-        self._interpret = interpret
+        self._interpret, self._say = interpret, say
         self._format, self._uid = inlet.channel_format, inlet.uid
         self._finder: Finder | None = None
 
@@ -83,7 +83,11 @@ class LslSignal:
         if self.condition.arrived():
             self._stop_looking()
         receive(rows, stamps)
-        return self.rows.feed(rows, stamps + self.inlet.shift, self.condition.t_sample)
+        pieces = self.rows.feed(rows, stamps + self.inlet.shift, self.condition.t_sample)
+        for state, detail in self.rows.clock.take_remarks():
+            said = f"{self.summary.name}: {detail}"
+            self._say(SourceState(state, self.condition.t_sample, said, "clock"))
+        return pieces
 
     def watch(self) -> list[Piece]:
         """Notice if nothing comes; return the samples that are not to wait for more."""

@@ -36,6 +36,10 @@ _CLEAR = 0.3e-3
 _MISCOUNTED = 0.65
 """A gap whose length is off by so many samples is told anew."""
 
+_EARLY = 0.008
+"""A sample whose timestamp goes backwards to so many seconds before the envelope is worth being
+told."""
+
 _MEMORY = 0.25
 """Seconds of samples in which timestamps that go backwards are passed over."""
 
@@ -99,6 +103,8 @@ class Segment:
         Samples that were said to be lost before it.
     revision : Revision or None
         What was found late; whoever tells it takes it away.
+    early : float
+        By how much a sample was stamped too early and out of order, in seconds; 0 if none was.
     """
 
     def __init__(
@@ -107,6 +113,7 @@ class Segment:
         self.number, self.n = number, 0
         self.n_told: int | None = None
         self.revision: Revision | None = None
+        self.early = 0.0
         self.expected = expected
         self._sfreq, self._known = sfreq, known
         self._anchor: Anchor | None = None  # before the first sample
@@ -216,9 +223,12 @@ class Segment:
     def _learn(self, stamps: _Floats, x: _Floats) -> None:
         """Take what the timestamps of the next samples say."""
         n_times, x_first = len(x), x[0]
-        stamps = self._in_order.blank(stamps)
+        raw, stamps = stamps, self._in_order.blank(stamps)
         says = ~np.isnan(stamps)
         if not says.all():
+            late = raw[~says] - x[~says] - self._envelope.at(x[~says])
+            if n_times < self.n and (late < -_EARLY).any():  # there is an envelope
+                self.early = float(-np.nanmin(late))
             stamps, x = stamps[says], x[says]
         if not len(x):
             return

@@ -342,21 +342,34 @@ class SourceState:
         ``"live"``, ``"stalled"`` (connected, but no sample for 2 s), ``"lost"`` (the stream is
         gone; we look for it), ``"ended"`` (a recording is over), ``"failed"`` (of the
         recorder: the disk takes nothing more) or ``"stopped"`` (of the session: the
-        participant's stop was seen where samples are taken in).
+        participant's stop was seen where samples are taken in). Of its clock ``"rate"``
+        (samples come at another rate than is said), ``"coarse"`` (timestamps come in steps),
+        ``"backwards"`` (some are too early) or ``"good"`` (the rate is right again).
     t : float
         Since when, in seconds on the LSL clock.
     detail : str
         One line for the experimenter.
     what : str
-        ``"source"``, ``"recorder"`` or ``"session"``.
+        ``"source"``, ``"clock"``, ``"recorder"`` or ``"session"``.
     timed : bool
         Whether timestamps tell how old samples are: not those of a replay at another speed.
     """
 
-    state: Literal["live", "stalled", "lost", "ended", "failed", "stopped"]
+    state: Literal[
+        "live",
+        "stalled",
+        "lost",
+        "ended",
+        "failed",
+        "stopped",
+        "rate",
+        "coarse",
+        "backwards",
+        "good",
+    ]
     t: float
     detail: str
-    what: Literal["source", "recorder", "session"] = "source"
+    what: Literal["source", "clock", "recorder", "session"] = "source"
     timed: bool = True
 
 

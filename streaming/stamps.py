@@ -10,7 +10,18 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["InOrder", "blank_unusable"]
+__all__ = ["Coarse", "InOrder", "blank_unusable"]
+
+_SPREAD = 0.05
+"""Samples that arrive over more than so many seconds cannot have been taken, nor have come to
+the sender, at once..."""
+
+_N_COARSE = 3
+"""...if that is so three times in a row (once, a network may have held up some of them)..."""
+
+_ALONG = 0.2
+"""...and timestamps run along with our clock, to such a share: a recording that is sent slowly
+spreads what was taken at once."""
 
 _Floats = NDArray[np.float64]
 
@@ -55,3 +66,50 @@ class InOrder:
         self._n += len(stamps)
         self._highest.append((self._n, float(np.fmax.reduce(stamps, initial=-np.inf))))
         return np.where(stamps >= highest[:-1], stamps, np.nan)
+
+
+class Coarse:
+    """Notices timestamps that come in steps, such as of whole seconds.
+
+    A block of samples, or all that were stored while the radio was cut off, may bear one
+    timestamp; but they arrive together.
+
+    Attributes
+    ----------
+    step : float
+        How far the timestamps are apart, in seconds; 0 if they do not come in steps.
+    """
+
+    def __init__(self) -> None:
+        self.step = 0.0
+        self._stamp, self._t_first, self._t_last = np.nan, 0.0, 0.0
+        self._starts: deque[tuple[float, float]] = deque(maxlen=_N_COARSE)
+
+    def add(self, stamps: _Floats, t_received: float) -> bool:
+        """Take timestamps that arrived together; return whether it is known by now, once.
+
+        Parameters
+        ----------
+        stamps : array of shape (n_times,)
+            In seconds; NaN where there is none.
+        t_received : float
+            When they arrived, in seconds.
+        """
+        values = stamps[~np.isnan(stamps)]
+        if self.step or not len(values):
+            return False
+        if values[0] == self._stamp:
+            self._t_last = t_received
+        changes = np.flatnonzero(np.diff(np.append(self._stamp, values)))
+        if not len(changes):
+            return False
+        if self._t_last - self._t_first <= _SPREAD or len(changes) > 1:
+            self._starts.clear()
+        else:
+            self._starts.append((self._stamp, self._t_first))
+        self._stamp, self._t_first, self._t_last = float(values[-1]), t_received, t_received
+        if len(self._starts) == _N_COARSE:
+            stamp, t_first = self._starts[0]
+            if abs((self._stamp - stamp) / (t_received - t_first) - 1) < _ALONG:
+                self.step = (self._stamp - stamp) / _N_COARSE
+        return self.step > 0

@@ -17,7 +17,7 @@ from streaming.fieldtrip_protocol import Address
 from streaming.lsl_clock import Clock, lsl_clock
 from streaming.outlet import marker_xml, signal_xml
 from streaming.rows import Piece, RowClock
-from streaming.signal import Gap, Marker, SignalSpec
+from streaming.signal import Gap, Marker, SignalSpec, SourceState
 from streaming.sources.condition import Condition
 from streaming.sources.fieldtrip_client import (
     BROKEN,
@@ -331,6 +331,8 @@ class FieldTripSource:
         rows = rows if self._number is np.float32 else rows * factors
         self._send(RawSamples(1, stamps, rows))
         self._give(self._rows.feed(rows, stamps))
+        for state, detail in self._rows.clock.take_remarks():
+            self._ready.append(SourceState(state, now, f"{self.name}: {detail}", "clock"))
 
     def _skip(self, start: int) -> None:
         """Go on with the newest sample: the oldest that were not read are overwritten."""

@@ -296,7 +296,10 @@ class LslSource:
             self._tap(item)
 
     def _say(self, state: SourceState) -> None:
-        """Say how the worst of the signals is; all have to send."""
+        """Say how the worst of the signals is, as all have to send, or what is odd of one."""
+        if state.what == "clock":
+            self._ready.append(state)
+            return
         conditions = [signal.condition for signal in self._signals]
         bad = worst(conditions)
         if state.state != bad.state:  # this one is better off than another

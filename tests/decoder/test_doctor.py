@@ -191,6 +191,7 @@ def test_a_stream_that_was_asked_for_and_is_not_there_is_no_go() -> None:
         (Rehearsal("it", SPEC, 90.0, 500, 0, 0, 0.0), "no", "declared wrongly"),
         (Rehearsal("it", SPEC, 100.0, 500, 0, 2, 0.3), "no", "300 ms in 2 gaps were lost"),
         (Rehearsal("it", SPEC, 100.0, 500, 0, 9, 5.0), "no", "50.00 samples came a second"),
+        (Rehearsal("it", SPEC, 100.0, 500, 0, 0, 0.0, ("in steps of 1 s",)), "no", "of 1 s"),
     ],
 )
 def test_what_was_taken_in_is_judged(

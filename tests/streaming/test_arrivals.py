@@ -24,7 +24,7 @@ def test_a_step_is_what_arrivals_do_not_share() -> None:
 
 
 def test_it_is_known_as_well_as_arrivals_are_steady() -> None:
-    arrivals = _told(5, spread=0.003)
+    arrivals = _told(4, spread=0.003)
     arrivals.add(2.0, 5.0, held=True)
     step = arrivals.step()
     assert step is not None

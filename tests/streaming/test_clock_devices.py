@@ -7,8 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streaming.clock import StreamClock
 from tests.examples import examples
 from tests.streaming.clocks import (
+    SFREQ,
+    Run,
+    add_to,
     has_news,
     run_clock,
     stamped,
@@ -77,14 +81,14 @@ def test_samples_that_are_stamped_early_are_no_loss(
 @given(
     block=st.integers(1, 32),
     late=st.floats(0, 0.02),
-    at=st.integers(15 * 250, 29 * 250),
+    at=st.integers(12 * 250, 15 * 250),
     by=st.floats(0.01, 0.05),
     seed=st.integers(0, 1000),
 )
 def test_a_block_that_is_stamped_early_is_no_loss(
     block: int, late: float, at: int, by: float, seed: int
 ) -> None:
-    truth = truth_of(40)
+    truth = truth_of(25)
     stamps = stamped(truth, block, late, seed)
     stamps[at // block * block :][:block] -= by
     assert not has_news(run_clock(stamps, [block]))
@@ -95,8 +99,55 @@ def test_a_block_that_is_stamped_early_is_no_loss(
 def test_blocks_that_are_stamped_from_their_arrival_may_overlap(
     block: int, late: float, seed: int
 ) -> None:
-    truth, rng = truth_of(40), np.random.default_rng(seed)
+    truth, rng = truth_of(25), np.random.default_rng(seed)
     stamps = truth + np.repeat(rng.uniform(0, late, len(truth)), block)[: len(truth)]
     run = run_clock(stamps, [block])
     assert not has_news(run)
     assert np.abs(np.array(run.t) - truth)[20 * 250 :].max() < 0.0025
+
+
+@pytest.mark.parametrize("size", [1, 8, 50])
+@pytest.mark.parametrize("rounded", [np.floor, np.round, np.ceil])
+def test_whole_seconds_are_replaced_by_arrivals_once(rounded: np.ufunc, size: int) -> None:
+    truth = truth_at(20) + 0.3
+    stamps, clock, run = rounded(truth), StreamClock(SFREQ), Run()
+    remarks = []
+    for start in range(0, len(truth), size):
+        part = slice(start, start + size)
+        add_to(run, clock.feed(stamps[part], float(truth[part][-1])), SFREQ)
+        remarks += clock.take_remarks()
+    add_to(run, clock.settle(), SFREQ)
+    assert len(run.t) == len(truth)
+    assert [(gap.reason, gap.duration) for gap in run.gaps] == [("clock", 0.0)]
+    assert [remark.state for remark in remarks] == ["coarse"]
+    assert "in steps of 1 s" in remarks[0].detail
+    assert np.abs(np.array(run.t) - truth)[-10 * 250 :].max() < 1e-3
+
+
+@pytest.mark.parametrize("rounded", [np.floor, np.round])
+def test_whole_seconds_in_a_recording_are_no_loss(rounded: np.ufunc) -> None:
+    truth = truth_at(40) + 0.3
+    run = run_clock(rounded(truth), [8])
+    assert [(gap.reason, gap.duration) for gap in run.gaps] == [("clock", 0.0)]
+    error = (np.array(run.t) - truth)[-20 * 250 :]
+    assert np.ptp(error) < 1e-3
+
+
+def test_early_stamps_and_other_rates_are_said_once() -> None:
+    truth = truth_at(30)
+    truth[[2000, 3000, 4000]] -= 0.03
+    clock = StreamClock(SFREQ)
+    for part in np.split(truth, 750):
+        clock.feed(part)
+    (early,) = clock.take_remarks()
+    assert (early.state, early.detail[:35]) == (
+        "backwards",
+        "a sample is stamped 30 ms too early",
+    )
+    clock = StreamClock(SFREQ)
+    for part in np.split(truth_at(20, 225), 450):
+        clock.feed(part)
+    (rate,) = clock.take_remarks()
+    assert rate.state == "rate"
+    assert rate.detail.startswith("225.0 samples come a second and not 250, as is said")
+    assert not clock.take_remarks()

@@ -404,3 +404,22 @@ def test_samples_are_rounded_once() -> None:
     rows = np.random.default_rng(0).integers(-(2**31), 2**31, (50, 2))
     expected = (rows.T * np.array([[1e-6], [1.0]])).astype(np.float32)
     np.testing.assert_array_equal(to_si(rows, (1e-6, 1.0)), expected)
+
+
+def test_a_rate_that_is_not_as_said_is_said_with_both_numbers_and_loses_nothing(
+    name: str,
+) -> None:
+    outlet = pylsl.StreamOutlet(_info(name))
+    source = LslSource.open(name=name, markers=[])
+    t = pylsl.local_clock()
+    for block in range(0, 1800, 8):  # 8 s at 225 Hz, at once
+        outlet.push_chunk(np.zeros((8, 2)), list(t + (block + np.arange(8)) / 225))
+    items = _read_until(source, lambda items: _n_times(items) == 1800)
+    (said,) = [i for i in items if isinstance(i, SourceState) and i.what == "clock"]
+    assert said.state == "rate"
+    assert said.detail.startswith(
+        f"{name}: 225.0 samples come a second and not 250, as is said"
+    )
+    assert not _of(Gap, items)
+    assert _states(items)[0] == "live"
+    source.close()
