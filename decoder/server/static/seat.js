@@ -46,9 +46,11 @@ export class Seat {
     this.#view.dataset.state = key;
     say(byId("seat-word"), word);
     say(byId("seat-what"), what);
-    this.#stop.hidden = byId("seat-key").hidden = off;
-    // Never in the place of the button that was just pressed, and never focused: going on must
-    // be meant.
-    this.#resume.hidden = !(linked && state === "stopped");
+    // All keep their places, and going on is never focused: it must be meant, and not be a second
+    // press of stop.
+    const back = !off && this.#view.classList.contains("off");
+    this.#view.classList.toggle("off", off);
+    this.#view.classList.toggle("over", linked && state === "stopped");
+    if (back) this.#stop.focus();
   }
 }
