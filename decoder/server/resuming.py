@@ -138,7 +138,8 @@ async def catch_up(
             read_from, path, place, seq, hub.last_logged
         )
         for entry in entries:
-            if entry.stream in client.resuming and entry.seq >= hub.purged:
+            kept = entry.seq >= hub.purged and (entry.stream == "state" or not hub.held)
+            if kept and entry.stream in client.resuming:
                 await send(frame_of(entry.body))
         if not entries:
             break

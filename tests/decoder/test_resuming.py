@@ -136,6 +136,24 @@ def test_only_the_streams_asked_for_and_nothing_from_before_a_stop(log: Path) ->
     assert seqs_of(line) == [7, 8, 9, 10]
 
 
+def test_a_decode_from_after_a_stop_is_not_given_out(log: Path) -> None:
+    decode = line_of(2).replace('"state"', '"text"', 1)
+    log.write_text(line_of(1) + decode + line_of(3))
+    line, hub = FakeLine(), Hub(last_seq=1)
+    client = Client(lambda: 1.0, line)
+
+    async def send(frame: bytes) -> None:
+        line.write(frame)
+        if hub.last_seq == 1:  # what was on its way when the participant stopped
+            hub.hold()
+            hub.publish(Message("text", decode, 1.0, seq=2))
+            hub.publish(Message("state", line_of(3), 1.0, seq=3))
+
+    client.resuming.update({"text", "state"})
+    asyncio.run(catch_up(client, hub, log, 1, send))
+    assert seqs_of(line) == [1, 3]
+
+
 def test_what_the_disk_did_not_take_is_counted(log: Path) -> None:
     write(log, range(1, 6))
     line, hub = FakeLine(), Hub(last_seq=5)
