@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import mne
@@ -26,7 +26,7 @@ from streaming.outlet import signal_xml
 from streaming.record import XdfWriter
 from streaming.signal import Chunk, Gap, Marker, SignalSpec
 from streaming.sources.recording import RecordingSource
-from streaming.sources.source import RawSamples, StreamHeader
+from streaming.sources.source import RawSamples, Source, StreamHeader, Tap
 from streaming.timing import TimedSource, Timing
 from tests.decoder.tiny import SPEC, signal, tiny_model
 
@@ -40,10 +40,19 @@ def record(root: Path, timing: Timing | None = None) -> tuple[SessionFolder, lis
     labels = [("face", "house", "cough")[n % 3] for n in range(len(onsets) - 1)]
     raw.set_annotations(mne.Annotations(onsets, 0.0, [*labels, "EDGE boundary"]))
     raw.save(root / "one_raw.fif", verbose="error")
+    return record_source(
+        root, lambda tap: RecordingSource(root / "one_raw.fif", tap=tap), timing
+    )
+
+
+def record_source(
+    root: Path, open_source: Callable[[Tap], Source], timing: Timing | None = None
+) -> tuple[SessionFolder, list[Message]]:
+    """Record and decode what a source gives."""
     save_model(tiny_model(), root / "model")
     folder = create_folder(root / "sessions", "S", CONFIG, [root / "model"])
     recorder = XdfWriter(folder.raw)
-    source = RecordingSource(root / "one_raw.fif", tap=recorder)
+    source = open_source(recorder)
     write_manifest(folder, Hello(source.name, source.spec, source.to_si), CONFIG)
     timed = TimedSource(source, timing or Timing())
     queue = FeedQueue(max_times=100_000)
