@@ -12,7 +12,7 @@ from decoder.server.wire import encode, encode_signal, stream_of
 from streaming.errors import SessionError
 from streaming.lsl_clock import Clock
 
-__all__ = ["EventLog"]
+__all__ = ["EventLog", "purges", "retained"]
 
 
 class EventLog:
@@ -74,7 +74,7 @@ class EventLog:
                 stream,
                 body,
                 now,
-                retain=_retain(event),
+                retain=retained(event),
                 seq=self._seq,
                 logged=not self.failure,
                 purges=purges(event),
@@ -86,8 +86,8 @@ class EventLog:
         self._file.close()
 
 
-def _retain(event: Event) -> str:
-    """Say what a client that subscribes later must know: how things stand, what it missed."""
+def retained(event: Event) -> str:
+    """Return what later news replaces it: how things stand, of which who joins late is told."""
     if isinstance(event, State):
         return event.what
     return "restart" if isinstance(event, GapFound) and event.gap.reason == "restart" else ""

@@ -10,15 +10,17 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from decoder.events import Event
 from decoder.lines import LineFile
 from decoder.listening import url_of
+from decoder.log import purges, retained
 from decoder.mock_steering import MockSteering
 from decoder.script import Line, Script
 from decoder.server.auth import Access
 from decoder.server.backend import Backend
 from decoder.server.hub import Hub, Message
 from decoder.server.listener import Server
-from decoder.server.wire import STREAMS
+from decoder.server.wire import STREAMS, encode, stream_of
 
 __all__ = ["LEAD", "Mock"]
 
@@ -64,6 +66,8 @@ class Mock:
         self._server: Server | None = None
         self._began: float | None = None
         self._stopped = False
+        self._log: LineFile | None = None
+        self._n_emitted = 0
 
     @property
     def url(self) -> str:
@@ -92,47 +96,53 @@ class Mock:
             self._server.should_exit = True
 
     async def _run(self, log: Path, on_start: Callable[[], None]) -> None:
-        self._server = Server(self._backend(log))
-        self._server.should_exit = self._stopped
+        script, hub = self._script, self._hub
         with closing(LineFile(log)) as file:
-            playing = asyncio.create_task(self._play(file))
+            self._log = file
+            channels = script.about.get("source", {}).get("ch_names", ())
+            steering = MockSteering(hub, self._emit, self.clock, script.candidates, channels)
+            backend = Backend(
+                hub=hub,
+                access=self._access,
+                session_id=script.session_id,
+                describe=lambda: script.about | {"state": steering.state},
+                candidates=lambda: list(steering.candidates.rows),
+                not_ready=str,
+                steering=steering,
+                clock=self.clock,
+                events=log,
+            )
+            self._server = Server(backend)
+            self._server.should_exit = self._stopped
+            playing = asyncio.create_task(self._play(steering.going))
             on_start()
             await self._server.serve(sockets=[self._socket])
             playing.cancel()
             await asyncio.wait([playing])
 
-    def _backend(self, log: Path) -> Backend:
-        script = self._script
-        return Backend(
-            hub=self._hub,
-            access=self._access,
-            session_id=script.session_id,
-            describe=lambda: script.about,
-            candidates=lambda: script.candidates,
-            not_ready=str,
-            steering=MockSteering(self._hub, script.about),
-            clock=self.clock,
-            events=log,
-        )
-
-    async def _play(self, log: LineFile) -> None:
+    async def _play(self, going: asyncio.Event) -> None:
         # Looked for, since the hub is the service's own, and tells nobody who comes.
         while not any(self._hub.wants(stream) for stream in STREAMS):  # noqa: ASYNC110
             await asyncio.sleep(LOOK)
         await asyncio.sleep(LEAD)
-        self._began = time.monotonic()
+        began = self._began = time.monotonic()
         lines = self._script.lines
         for line in lines:
-            due = self._began + (line.t - lines[0].t) / self._speed
+            due = began + (line.t - lines[0].t) / self._speed
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            self._say(line, log)
+            if not going.is_set():
+                stopped = time.monotonic()
+                await going.wait()
+                began += time.monotonic() - stopped
+            self._say(line)
 
-    def _say(self, line: Line, log: LineFile) -> None:
-        if line.seq and isinstance(line.body, str):
-            log.write(line.body)
-        body, now = line.body, self.clock()
-        self._hub.publish(
-            Message(line.stream, body, now, line.retain, line.seq, purges=line.purges)
+    def _say(self, line: Line) -> None:
+        body, seq = line.body, line.seq
+        if seq and isinstance(body, str):
+            seq += self._n_emitted
+            body = body.replace(f'"seq":{line.seq},', f'"seq":{seq},', 1)
+        self._publish(
+            Message(line.stream, body, self.clock(), line.retain, seq, purges=line.purges)
         )
         self.n_said += 1
         if line.breaks == "1013":
@@ -142,3 +152,15 @@ class Mock:
             for connection in self._server.server_state.connections:
                 if connection.transport is not None:
                     connection.transport.abort()
+
+    def _emit(self, event: Event) -> None:
+        """Say what is not in the script; what follows there is numbered on."""
+        self._n_emitted += 1
+        seq, now, stream = self._hub.last_seq + 1, self.clock(), stream_of(event)
+        body, retain = encode(event, seq, now), retained(event)
+        self._publish(Message(stream, body, now, retain, seq, purges=purges(event)))
+
+    def _publish(self, message: Message) -> None:
+        if message.seq and self._log is not None and isinstance(message.body, str):
+            self._log.write(message.body)
+        self._hub.publish(message)

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 from decoder.control import MarkBad, Mode, Word
 
-if TYPE_CHECKING:
-    from models.candidates import Candidates  # a mock has no models
-
-__all__ = ["Running", "Steering"]
+__all__ = ["Listed", "Running", "Steering"]
 
 Running = Literal["decoding", "paused", "stopped"]
 """What a session is doing."""
+
+
+class Listed(Protocol):
+    """Candidates, as far as clients hear of them; a mock's have no vectors."""
+
+    @property
+    def version(self) -> int:
+        """How often they were set, from 1."""
+
+    @property
+    def hash(self) -> str:
+        """Of what they are."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
 
 
 class Steering(Protocol):
@@ -48,7 +60,7 @@ class Steering(Protocol):
     def mark_bad(self, control: MarkBad) -> str:
         """Take channels for bad, or no longer; return what is wrong with that, or nothing."""
 
-    async def set_candidates(self, words: Sequence[Word], mode: Mode) -> Candidates:
+    async def set_candidates(self, words: Sequence[Word], mode: Mode) -> Listed:
         """Embed candidates and choose from them from then on; return them."""
 
     async def swap(self, wanted: str) -> None:
