@@ -14,6 +14,7 @@ __all__ = [
     "GapFound",
     "GapRevised",
     "Latency",
+    "LatentMade",
     "MarkerSeen",
     "Overrun",
     "Quality",
@@ -302,6 +303,31 @@ class Signal:
     sfreq: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LatentMade:
+    """Where a window lies in the embedding space; ephemeral, never logged.
+
+    Parameters
+    ----------
+    decode_id : str
+        Of the decode that was made of it.
+    vector : array of shape (n_dims,)
+        Coordinates in `space`, not normalised.
+    space : str
+        Name of the embedding space.
+    model_id : str
+        Hash of the model that made it.
+    t_end : float
+        When the newest sample it was made from was taken, in seconds on the LSL clock.
+    """
+
+    decode_id: str
+    vector: NDArray[np.float32]
+    space: str
+    model_id: str
+    t_end: float
+
+
 Event = (
     TextDecoded
     | MarkerSeen
@@ -312,4 +338,5 @@ Event = (
     | Overrun
     | Latency
     | Signal
+    | LatentMade
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from decoder.events import Event, GapFound, Latency, Signal, State
+from decoder.events import Event, GapFound, Latency, LatentMade, Signal, State
 from decoder.lines import LineFile
 from decoder.server.hub import Message
-from decoder.server.wire import encode, encode_signal, stream_of
+from decoder.server.wire import encode, encode_latent, encode_signal, stream_of
 from streaming.errors import SessionError
 from streaming.lsl_clock import Clock
 
@@ -53,12 +53,15 @@ class EventLog:
         self._seq = last_seq
 
     def emit(self, event: Event) -> None:
-        """Log an event and publish it; signal and latency are published only."""
+        """Log an event and publish it; signal, latents and latency are published only."""
         self._observe(event)
         now = self._clock()
         stream = stream_of(event)
         if isinstance(event, Signal):
             self._publish(Message(stream, encode_signal(event), now))
+            return
+        if isinstance(event, LatentMade):
+            self._publish(Message(stream, encode_latent(event, now), now))
             return
         if isinstance(event, Latency):
             self._publish(Message(stream, encode(event, None, now), now))

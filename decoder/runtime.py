@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from decoder.control import Control, Input
-from decoder.events import GapFound, Latency, Running, Signal, State, TextDecoded
+from decoder.events import GapFound, Latency, LatentMade, Running, Signal, State, TextDecoded
 from decoder.journal import RECORDING, Journal
 from decoder.log import EventLog
 from decoder.session import AHEAD, Session
@@ -77,13 +77,13 @@ class Audience:
 
     Parameters
     ----------
-    wants_signal : callable
-        Whether anybody looks at the signal just now.
+    wants : callable
+        Whether anybody subscribed to a stream just now.
     on_session : callable
         Told what the session is doing when that changes, before anybody else is.
     """
 
-    wants_signal: Callable[[], bool] = lambda: False
+    wants: Callable[[str], bool] = lambda _: False
     on_session: Callable[[State], None] = _ignore
 
 
@@ -270,6 +270,9 @@ class Runtime:
             self.counts[type(event).__name__] += 1
             if isinstance(event, Signal):
                 self._collect(event)
+            elif isinstance(event, LatentMade):
+                if self._audience.wants("latent"):
+                    self._log.emit(event)
             elif isinstance(event, TextDecoded):
                 self._log.emit(self._timed(event, t_received, t_fed, t_decoded))
             else:
@@ -322,7 +325,7 @@ class Runtime:
         return replace(event, latency_ms=latency_ms)
 
     def _collect(self, signal: Signal) -> None:
-        if not self._audience.wants_signal():
+        if not self._audience.wants("signal"):
             self._signal.clear()
             return
         self._signal.append(signal)

@@ -110,7 +110,7 @@ class Service:
                 before.last_seq,
                 observe=self._metrics.observe,
             ),
-            Audience(lambda: self._hub.wants("signal"), self._on_session),
+            Audience(self._hub.wants, self._on_session),
             feed.clock,
             before.place,
             self._device_delay,

@@ -29,6 +29,7 @@ from decoder.events import (
     Event,
     GapFound,
     GapRevised,
+    LatentMade,
     MarkerSeen,
     Overrun,
     Signal,
@@ -342,12 +343,24 @@ class Session:
 
     # -- decodes --
 
-    def _decodes_of(self, results: Sequence[Window | Withheld], t: float) -> list[TextDecoded]:
-        decoded = [self._decode(result, t) for result in results]
-        self._decodes.extend(d for d in decoded if not d.abstained)
-        return decoded
+    def _decodes_of(self, results: Sequence[Window | Withheld], t: float) -> list[Event]:
+        events: list[Event] = []
+        for result in results:
+            decoded = self._decode(result, t)
+            events.append(decoded)
+            if decoded.abstained or isinstance(result, Withheld):
+                continue
+            latent = self._pipeline.encode(result)
+            decode_id, t_end = decoded.decode_id, decoded.t_end
+            events[-1] = decoded = self._pool.choose(decoded, latent, result.marker)
+            events.append(
+                LatentMade(decode_id, latent.vector, latent.space, latent.model_id, t_end)
+            )
+            self._decodes.append(decoded)
+        return events
 
     def _decode(self, result: Window | Withheld, t: float) -> TextDecoded:
+        """Return a decode but for what was decoded, or why nothing is."""
         if isinstance(result, Withheld):
             covers: Withheld | Chunk = result
             t_start, t_end = result.t_start, result.t_end
@@ -379,5 +392,4 @@ class Session:
             return replace(decoded, abstained=result.reason)
         if self.state == "paused":
             return replace(decoded, abstained="paused")
-        decoded = replace(decoded, quality=round(result.quality, 4))
-        return self._pool.choose(decoded, self._pipeline.encode(result), result.marker)
+        return replace(decoded, quality=round(result.quality, 4))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from decoder.equivalence import difference, environment_changes
-from decoder.events import Latency, Signal
+from decoder.events import Latency, LatentMade, Signal
 from decoder.folder import SessionFolder, environment, open_folder
 from decoder.journal import End
 from decoder.reading import read_inputs, read_log, signal_of
@@ -117,7 +117,7 @@ def _repeated(folder: SessionFolder) -> Iterator[tuple[dict[str, Any], bool]]:
             said = [
                 _comparable(json.loads(encode(event, None, 0.0)))
                 for event in session.feed(item, t)
-                if not isinstance(event, Signal | Latency)
+                if not isinstance(event, Signal | LatentMade | Latency)
             ]
     yield from ((message, True) for message in said)
 

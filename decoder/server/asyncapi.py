@@ -14,7 +14,7 @@ from decoder import events
 from decoder.docstrings import describe
 from decoder.server.messages import Failure
 from decoder.server.methods import METHODS
-from decoder.server.notifications import NOTIFICATIONS, Envelope, SignalHeader
+from decoder.server.notifications import FRAMES, NOTIFICATIONS, Envelope
 from decoder.server.rpc import CLOSE_CODES, ERRORS, Code
 from decoder.server.wire import LOGGED, PROTOCOL
 
@@ -35,7 +35,7 @@ def asyncapi() -> dict[str, Any]:
     for name in METHODS:
         messages |= _method(name)
         operations[name] = _method_operation(name)
-    for stream in (*NOTIFICATIONS, "signal"):
+    for stream in (*NOTIFICATIONS, *FRAMES):
         messages[stream] = _notification(stream)
         operations[f"on.{stream}"] = {
             "action": "send",
@@ -74,7 +74,8 @@ def _schemas() -> dict[str, Any]:
     given = {method.result for method in METHODS.values()}
     kinds = {kind for kinds in NOTIFICATIONS.values() for kind in kinds}
     made = sorted(
-        taken | given | kinds | {Envelope, SignalHeader, Failure}, key=lambda k: k.__name__
+        taken | given | kinds | {Envelope, Failure, *(header for _, header in FRAMES.values())},
+        key=lambda k: k.__name__,
     )
     mode: Literal["validation"] = "validation"
     adapters: list[TypeAdapter[Any]] = [TypeAdapter(made_of) for made_of in made]
@@ -157,19 +158,20 @@ def _method_operation(name: str) -> dict[str, Any]:
 
 
 def _notification(stream: str) -> dict[str, Any]:
-    if stream == "signal":
+    if stream in FRAMES:
+        what, header = FRAMES[stream]
         return {
-            "summary": "A stretch of the signal, as a binary frame.",
+            "summary": f"{what}, as a binary frame.",
             "contentType": "application/octet-stream",
             "payload": {
                 "type": "string",
                 "format": "binary",
                 "description": (
                     "Length of the header as a big-endian 32-bit integer, the header in JSON, "
-                    "then little-endian float32, channel after channel."
+                    "then little-endian float32."
                 ),
             },
-            "x-header": _schema(SignalHeader),
+            "x-header": _schema(header),
         }
     envelope = _schema(Envelope)
     needed = ["seq", "t_emit"] if stream in LOGGED else ["t_emit"]

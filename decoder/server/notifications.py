@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from decoder.events import Latency, State, TextDecoded
 
 __all__ = [
+    "FRAMES",
     "NOTIFICATIONS",
     "Envelope",
     "GapMessage",
@@ -174,6 +175,29 @@ class SignalHeader(_Message):
     """How many samples of each channel follow."""
 
 
+class LatentHeader(_Message):
+    """The JSON header of a binary frame of a latent."""
+
+    stream: Literal["latent"]
+    decode_id: str
+    """Of the decode that was made of it."""
+
+    space: str
+    """Name of the embedding space."""
+
+    model_id: str
+    """Which model made it."""
+
+    t_end: float
+    """When the newest sample it was made from was taken."""
+
+    n_dims: int
+    """How many coordinates follow."""
+
+    t_emit: float
+    """When it was sent."""
+
+
 NOTIFICATIONS: dict[str, tuple[type, ...]] = {
     "text": (TextDecoded,),
     "markers": (MarkerMessage,),
@@ -181,4 +205,10 @@ NOTIFICATIONS: dict[str, tuple[type, ...]] = {
     "state": (State, GapMessage, RevisionMessage, OverrunMessage),
     "latency": (Latency,),
 }
-"""Stream -> what its events may look like; `signal` goes as binary frames."""
+"""Stream -> what its events may look like; those in `FRAMES` go as binary frames."""
+
+FRAMES: dict[str, tuple[str, type]] = {
+    "signal": ("A stretch of the signal, channel after channel", SignalHeader),
+    "latent": ("Where a window lies in the embedding space", LatentHeader),
+}
+"""Stream -> what its binary frames hold, and their header."""

@@ -3,7 +3,7 @@
 An event goes out as a notification whose method is the name of its stream. The very same line
 is what `events.jsonl` holds, so that a log can be served again without change. Signal goes as a
 binary frame: a 4-byte big-endian header length, a JSON header, then little-endian float32 of
-shape (n_channels, n_times).
+shape (n_channels, n_times); latents likewise, with (n_dims,).
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from decoder.events import (
     Event,
     GapFound,
     GapRevised,
     Latency,
+    LatentMade,
     MarkerSeen,
     Overrun,
     Quality,
@@ -29,17 +31,25 @@ from decoder.events import (
 )
 from streaming.signal import Gap
 
-__all__ = ["LOGGED", "PROTOCOL", "STREAMS", "encode", "encode_signal", "stream_of"]
+__all__ = [
+    "LOGGED",
+    "PROTOCOL",
+    "STREAMS",
+    "encode",
+    "encode_latent",
+    "encode_signal",
+    "stream_of",
+]
 
 PROTOCOL = "1"
 
 LOGGED = ("text", "markers", "quality", "state")
 """Streams whose events have a `seq` and can be resumed."""
 
-STREAMS = (*LOGGED, "signal", "latency")
+STREAMS = (*LOGGED, "signal", "latent", "latency")
 
 
-def stream_of(event: Event) -> str:
+def stream_of(event: Event) -> str:  # noqa: PLR0911 - one for each kind
     """Return the stream that carries an event."""
     match event:
         case TextDecoded():
@@ -54,6 +64,8 @@ def stream_of(event: Event) -> str:
             return "latency"
         case Signal():
             return "signal"
+        case LatentMade():
+            return "latent"
 
 
 def encode(event: Event, seq: int | None, t_emit: float) -> str:
@@ -62,7 +74,7 @@ def encode(event: Event, seq: int | None, t_emit: float) -> str:
     Parameters
     ----------
     event : Event
-        Any but a `Signal`.
+        Any but a `Signal` or `LatentMade`.
     seq : int or None
         Its place in the log; None for what is never logged.
     t_emit : float
@@ -104,8 +116,8 @@ def _fields(event: Event) -> dict[str, Any]:  # noqa: PLR0911 - one for each kin
             return {"what": "overrun", "state": "overrun", "t": event.t, "detail": detail}
         case State() | Latency():
             return _plain(event)
-        case Signal():
-            msg = "a signal goes as a binary frame: encode_signal"
+        case Signal() | LatentMade():
+            msg = "it goes as a binary frame: encode_signal, encode_latent"
             raise TypeError(msg)
 
 
@@ -144,17 +156,34 @@ def _detail(event: GapRevised) -> str:
 def encode_signal(signal: Signal) -> bytes:
     """Make the binary frame of a stretch of signal."""
     n_channels, n_times = signal.data.shape
-    header = _dumps(
-        {
-            "stream": "signal",
-            "t0": signal.t0,
-            "sfreq": signal.sfreq,
-            "n_channels": n_channels,
-            "n_times": n_times,
-        }
-    ).encode()
-    data = np.ascontiguousarray(signal.data, dtype="<f4").tobytes()
-    return struct.pack(">I", len(header)) + header + data
+    header = {
+        "stream": "signal",
+        "t0": signal.t0,
+        "sfreq": signal.sfreq,
+        "n_channels": n_channels,
+        "n_times": n_times,
+    }
+    return _frame(header, signal.data)
+
+
+def encode_latent(latent: LatentMade, t_emit: float) -> bytes:
+    """Make the binary frame of a latent that is sent at `t_emit`, on the LSL clock [s]."""
+    header = {
+        "stream": "latent",
+        "decode_id": latent.decode_id,
+        "space": latent.space,
+        "model_id": latent.model_id,
+        "t_end": latent.t_end,
+        "n_dims": len(latent.vector),
+        "t_emit": t_emit,
+    }
+    return _frame(header, latent.vector)
+
+
+def _frame(header: dict[str, Any], values: NDArray[np.float32]) -> bytes:
+    head = _dumps(header).encode()
+    data = np.ascontiguousarray(values, dtype="<f4").tobytes()
+    return struct.pack(">I", len(head)) + head + data
 
 
 def _dumps(message: object) -> str:
