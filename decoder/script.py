@@ -218,7 +218,7 @@ def _lines(messages: Iterable[dict[str, Any]]) -> Iterator[Line]:
             data = _decoded(params)
             header = {key: value for key, value in params.items() if key != "base64"}
             head = _dumps(header).encode()
-            t = max(t, header.get("t_emit", _end(header)))
+            t = max(t, header["t_emit"] if stream == "latent" else _end(header))
             yield Line(stream, struct.pack(">I", len(head)) + head + data, t, 0)
             continue
         t = max(t, params["t_emit"])

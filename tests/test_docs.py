@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,11 +10,7 @@ import pytest
 import typer
 
 from decoder.cli import app, spread
-from decoder.server.hub import Message
-from decoder.server.wire import encode
-from tests.decoder.serving import TOKEN, serving
-from tests.decoder.test_wire import TEXT
-from tests.pages import ROOT, block, commands, pages
+from tests.pages import ROOT, commands, pages
 
 GROUP = typer.main.get_command(app)
 
@@ -48,27 +43,6 @@ def test_make_targets_in_the_readme_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
-
-
-def test_the_client_written_by_hand_in_the_protocol_page_works() -> None:
-    code = block("docs/reference/protocol.md", "by-hand")
-    with serving() as server:
-        code = code.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}").replace(
-            '"TOKEN"', f'"{TOKEN}"'
-        )
-        child = subprocess.Popen(
-            [sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, text=True
-        )
-        assert child.stdout is not None
-        try:
-            while not server.hub.wants("text"):
-                assert child.poll() is None
-            server.publish(Message("text", encode(TEXT, 1, 1.0), 1.0))
-            assert "'id': 'cat'" in child.stdout.readline()
-        finally:
-            child.kill()
-            child.wait()
-            child.stdout.close()
 
 
 def test_the_client_is_one_file_that_runs_on_old_pythons() -> None:

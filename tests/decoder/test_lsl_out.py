@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import threading
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pylsl
+import pytest
+
+from decoder import client
+from decoder.client import Latent, Text
+from decoder.lsl_out import push, run_outlet, shift_of
+from streaming.decode_outlet import DecodeOutlet
+from streaming.lsl_clock import lsl_clock
+from streaming.outlet import source_id_for
+from tests.decoder.mocking import mocking
+from tests.streaming.loopback import Received, receive
+
+T_END = 12.5
+N = 6
+
+
+@pytest.mark.parametrize(
+    ("measured", "shift"),
+    [
+        ([], 0.0),
+        ([(0.001, 0.0004)], 0.0),  # the same clock, as far as can be known
+        ([(0.1, 5.0), (0.001, 4.2), (0.2, 7.0)], 4.2),
+        ([(0.001, -3.0)], -3.0),
+    ],
+)
+def test_a_clock_is_another_one_only_where_it_must_be(
+    measured: list[tuple[float, float]], shift: float
+) -> None:
+    assert shift_of(measured) == shift
+
+
+def decode(seq: int, text: str) -> dict[str, Any]:
+    top = [{"id": text, "text": text, "p": 0.5, "glyph": "🐈"}] if text else []
+    return {"seq": seq, "top": top, "t_end": T_END + seq, "t_emit": T_END + seq}
+
+
+def script(path: Path) -> Path:
+    """Write a session of decodes and latents; every third decode is withheld."""
+    lines = []
+    for seq in range(1, N + 1):
+        params = decode(seq, "" if seq % 3 == 0 else f"thing {seq}")
+        lines.append({"jsonrpc": "2.0", "method": "text", "params": params})
+        vector = np.array([seq, -0.5], "<f4").tobytes()
+        header = {
+            "stream": "latent",
+            "decode_id": f"S/{seq}",
+            "space": "labels",
+            "model_id": "m",
+            "t_end": T_END + seq,
+            "n_dims": 2,
+            "t_emit": T_END + seq,
+            "base64": base64.b64encode(vector).decode(),
+        }
+        lines.append({"jsonrpc": "2.0", "method": "latent", "params": header})
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def test_decodes_and_latents_arrive_with_the_time_of_their_newest_sample() -> None:
+    name = f"decodes-{uuid.uuid4()}"
+    outlet = DecodeOutlet(name)
+
+    def play() -> None:
+        assert outlet.wait_for_consumer(30)
+        for seq in range(1, N + 1):
+            said = decode(seq, f"thing {seq}")
+            header = {"space": "labels", "model_id": "m", "t_end": T_END + seq}
+            push(outlet, Text(said), 0.0)
+            push(outlet, Latent(header, np.array([seq, -0.5], "<f4").tobytes()), 0.0)
+
+    try:
+        # latents appear with the first one
+        push(outlet, Latent({"space": "labels", "model_id": "m", "t_end": 0.0}, bytes(8)), 0.0)
+        ids = [source_id_for(name, kind) for kind in ("latents", "decodes")]
+        found = receive(play, dict.fromkeys(ids, N))
+    finally:
+        outlet.close()
+    latents, got = (found[source_id] for source_id in ids)
+    assert [row[0] for row in got.rows] == [f"thing {seq}" for seq in range(1, N + 1)]
+    assert json.loads(got.rows[0][1])["seq"] == 1  # type: ignore[arg-type]
+    np.testing.assert_allclose(got.stamps, T_END + np.arange(1, N + 1))
+    np.testing.assert_array_equal(latents.data[:, 0], np.arange(1, N + 1))
+    assert latents.info.type() == "Latent"
+    assert latents.info.desc().child_value("space") == "labels"
+
+
+def test_the_outlet_is_a_client_of_the_service_and_follows_its_clock(tmp_path: Path) -> None:
+    name, stop = f"decodes-{uuid.uuid4()}", threading.Event()
+    beats: list[int] = []
+    with mocking(script(tmp_path / "S.jsonl"), speed=1.0) as (mock, url):
+        operator = client.connect(url, ())
+        operator.control("pause")
+
+        async def run() -> None:
+            await run_outlet(url, name, stop, lambda: beats.append(1))
+
+        sending = threading.Thread(target=lambda: asyncio.run(run()))
+        sending.start()
+
+        try:
+            source_id = source_id_for(name, "decodes")
+            (info,) = pylsl.resolve_byprop("source_id", source_id, timeout=60)
+            got = Received(info, N)
+            got.start()
+            operator.control("resume")
+            got.join()
+        finally:
+            stop.set()
+            sending.join()
+            operator.close()
+        ahead = mock.clock() - lsl_clock()
+    texts = [row[0] for row in got.rows]
+    assert texts == ["thing 1", "thing 2", "", "thing 4", "thing 5", ""]
+    expected = T_END + np.arange(1, N + 1) - ahead
+    np.testing.assert_allclose(got.stamps, expected, atol=5.0)
+    assert beats
