@@ -60,6 +60,7 @@ for command in (
 app.command("map")(commands_map.map_layers_of)
 app.command()(commands_convert.convert)
 app.command(hidden=True)(commands_serve.decode)
+app.command(hidden=True)(commands_serve.outlet)
 app.add_typer(commands_token.app, name="token")
 
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]

@@ -8,7 +8,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from decoder.config import Config
     from decoder.folder import SessionFolder
 
-__all__ = ["decode", "ingest", "serve"]
+__all__ = ["decode", "ingest", "outlet", "serve"]
 
 Folder = Annotated[Path | None, typer.Option(hidden=True)]
 
@@ -89,6 +89,12 @@ def serve(
         Path | None,
         typer.Option(help="The session stops when this file is there (participant's stop)."),
     ] = None,
+    lsl_outlet: Annotated[
+        str | None,
+        typer.Option(
+            help="Send decodes to LSL too, by this name; anybody there can read them."
+        ),
+    ] = None,
 ) -> None:
     """Decode a live LSL stream and serve it to the browser and to apps.
 
@@ -100,6 +106,7 @@ def serve(
     from decoder.folder import check_models
     from decoder.ingesting import TOKEN_VARIABLE, IngestAddress, ingest_process
     from decoder.listening import is_loopback, listen, url_of
+    from decoder.lsl_out import outlet_process
     from decoder.server.listener import certificate_of
     from decoder.supervise import supervise
     from decoder.tokens import owners_token
@@ -146,12 +153,16 @@ def serve(
             if not no_record:
                 err.print(f"recording to {escape(str(folder.path))}; Ctrl-C stops")
 
-        if remote is not None:
-            address = IngestAddress(*parse_address(remote), os.environ.get(TOKEN_VARIABLE, ""))
+        with ExitStack() as stack:
+            if remote is not None:
+                there = os.environ.get(TOKEN_VARIABLE, "")
+                address = IngestAddress(*parse_address(remote), there)
+            else:
+                address = stack.enter_context(ingest_process(folder, stop))
+            if lsl_outlet is not None:
+                ours = f"{url_of(sock, encrypted=encrypted, own=True)}/#token={token}"
+                stack.enter_context(outlet_process(ours, lsl_outlet, tls_cert))
             code = supervise(folder, address, sock, token, announce, stop)
-        else:
-            with ingest_process(folder, stop) as address:
-                code = supervise(folder, address, sock, token, announce, stop)
     if code:
         raise typer.Exit(code)
 
@@ -260,6 +271,29 @@ def decode(
         service = Service(config, session, feed, access, sock, before)
         when_input_ends(service.stop)
         service.run(on_start=_beat, on_beat=_beat)
+
+
+def outlet(
+    name: Annotated[str, typer.Option()],
+    certificate: Annotated[Path | None, typer.Option()] = None,
+) -> None:
+    """Send decodes to LSL: a process that `serve` starts, ahead, and lets begin with a line."""
+    import asyncio
+    import threading
+
+    from decoder.client import RequestError
+    from decoder.lsl_out import URL_VARIABLE, run_outlet, trusting
+
+    if not os.read(0, 1):
+        return
+    stop = threading.Event()
+    when_input_ends(stop.set)
+    trust = None if certificate is None else trusting(certificate)
+    try:
+        asyncio.run(run_outlet(os.environ[URL_VARIABLE], name, stop, _beat, trust))
+    except RequestError as error:
+        msg = f"decodes cannot be sent to LSL: {error}"
+        raise ConfigError(msg) from error
 
 
 def _beat() -> None:

@@ -35,10 +35,27 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def url_of(sock: socket.socket, *, encrypted: bool = False, name: str = "") -> str:
-    """Return the address of the page; with a `name` that is not the machine's own address."""
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not listened on
+
+
+def url_of(
+    sock: socket.socket, *, encrypted: bool = False, name: str = "", own: bool = False
+) -> str:
+    """Return the address of the page.
+
+    Parameters
+    ----------
+    sock : socket
+        Listens.
+    encrypted : bool
+        Whether to clients that use TLS.
+    name : str
+        Of the machine, if that is not to be its own address.
+    own : bool
+        Whether a program on this machine will use it.
+    """
     host, port = sock.getsockname()[:2]
-    host = name or host
+    host = _ANY.get(host, host) if own else name or host
     scheme = "https" if encrypted else "http"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 

@@ -2,7 +2,7 @@
 
 It is a client of the service like any other, so that nothing of liblsl runs where decoding
 does: if liblsl crashes here, decoding does not notice, and the process is started again and
-goes on with the next event. LSL has no authentication: whoever is in the network reads along.
+goes on with what is decoded then. LSL has no authentication: all in the network can read.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from decoder.client import AsyncClient, Event, Latent, Text, connect_async
 from streaming.decode_outlet import DecodeOutlet
 from streaming.lsl_clock import lsl_clock
 
-__all__ = ["URL_VARIABLE", "outlet_process", "run_outlet", "shift_of"]
+__all__ = ["URL_VARIABLE", "outlet_process", "run_outlet", "shift_of", "trusting"]
 
 URL_VARIABLE = "BRAINCAST_OUTLET_URL"
 """Where the process is told the address, with its token, which others may not see."""
@@ -145,8 +146,16 @@ def push(outlet: DecodeOutlet, event: Event, shift: float) -> None:
         outlet.push_latent(vector, said["space"], said["model_id"], said["t_end"] - shift)
 
 
+def trusting(certificate: Path) -> ssl.SSLContext:
+    """Trust the service's own certificate, whatever name it is for: it is on this machine."""
+    trust = ssl.create_default_context(cafile=certificate)
+    trust.check_hostname = False
+    trust.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return trust
+
+
 @contextmanager
-def outlet_process(url: str, name: str, certificate: str = "") -> Iterator[None]:
+def outlet_process(url: str, name: str, certificate: Path | None = None) -> Iterator[None]:
     """Run an outlet beside us, and start it again when it dies or hangs.
 
     Parameters
@@ -155,11 +164,13 @@ def outlet_process(url: str, name: str, certificate: str = "") -> Iterator[None]
         The address of the service, with a token.
     name : str
         Name of the streams.
-    certificate : str
-        Path of the service's own certificate, which is to be trusted; empty: none.
+    certificate : Path or None
+        The service's own certificate, if it encrypts.
     """
     stop = threading.Event()
-    arguments = ("outlet", "--name", name, "--certificate", certificate)
+    arguments = ["outlet", "--name", name]
+    if certificate is not None:
+        arguments += ["--certificate", str(certificate)]
 
     def start(_: int) -> Child:
         return spawn(*arguments, environment={URL_VARIABLE: url})

@@ -3,8 +3,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
+import signal
 import threading
 import uuid
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +17,12 @@ import pytest
 
 from decoder import client
 from decoder.client import Latent, Text
-from decoder.lsl_out import push, run_outlet, shift_of
+from decoder.lsl_out import outlet_process, push, run_outlet, shift_of
 from streaming.decode_outlet import DecodeOutlet
 from streaming.lsl_clock import lsl_clock
 from streaming.outlet import source_id_for
 from tests.decoder.mocking import mocking
+from tests.e2e.processes import children_of, wait_until_gone
 from tests.streaming.loopback import Received, receive
 
 T_END = 12.5
@@ -125,3 +129,33 @@ def test_the_outlet_is_a_client_of_the_service_and_follows_its_clock(tmp_path: P
     expected = T_END + np.arange(1, N + 1) - ahead
     np.testing.assert_allclose(got.stamps, expected, atol=5.0)
     assert beats
+
+
+@pytest.mark.slow
+def test_one_that_is_killed_is_followed_by_another_and_the_service_goes_on(
+    tmp_path: Path,
+) -> None:
+    name = f"decodes-{uuid.uuid4()}"
+    source_id = source_id_for(name, "decodes")
+    with (
+        mocking(script(tmp_path / "S.jsonl"), speed=1.0) as (_, url),
+        client.connect(url, ("text",)) as watching,
+    ):
+        watching.control("pause")
+        with outlet_process(url, name):
+            (info,) = pylsl.resolve_byprop("source_id", source_id, timeout=60)
+            first = Received(info, N)
+            first.start()
+            (child, *_) = children_of(os.getpid(), "outlet")
+            os.kill(child, signal.SIGKILL)
+            assert wait_until_gone([child])
+            first.join()
+            (info,) = pylsl.resolve_byprop("source_id", source_id, timeout=60)
+            second = Received(info, N)
+            second.start()
+            watching.control("resume")
+            second.join()
+        assert not children_of(os.getpid(), "outlet")
+        seen = [event.params["seq"] for event in islice(watching, N)]
+    assert len(second.rows) == N
+    assert seen == sorted(set(seen))
