@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -17,7 +18,8 @@ from tests.decoder.mocking import TOKEN, mocking
 from tests.pages import ROOT, block, commands
 
 CLIENTS, CONNECT = "docs/reference/clients.md", "docs/how-to/connect.md"
-DECODES = [line for line in read_script(GOLDEN).lines if line.stream == "text"]
+SCRIPT = read_script(GOLDEN)
+DECODES = [line for line in SCRIPT.lines if line.stream == "text"]
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 
 
@@ -127,3 +129,30 @@ def test_the_test_of_an_app(tmp_path: Path) -> None:
 def test_the_faults_of_the_page_are_all_that_there_are() -> None:
     named = [arguments[-1] for arguments in commands(block(CONNECT, "connect-faults"))]
     assert sorted(named) == sorted(FAULTS)
+
+
+def dumped(label: str) -> bytes:
+    """Return the bytes of a hex dump of the page; each line ends with them as text."""
+    lines = [line for line in block(CLIENTS, label).splitlines() if line != "..."]
+    return b"".join(bytes.fromhex(line[:47]) for line in lines)
+
+
+def test_the_bytes_of_the_page_are_what_it_says() -> None:
+    frame = dumped("bytes-authorize")
+    mask, masked = frame[2:6], frame[6:]
+    assert (frame[0], frame[1]) == (0x81, 0x80 | len(masked))
+    text = bytes(byte ^ mask[i % 4] for i, byte in enumerate(masked))
+    assert json.loads(text)["params"] == {"token": "secret"}
+    answer = dumped("bytes-answer")
+    assert answer[:2] == b"\x81\x7e"
+    assert int.from_bytes(answer[2:4], "big") == len(answer[4:])
+    assert json.loads(answer[4:])["result"]["session"] == "golden-things"
+
+
+def test_the_frame_of_signal_in_the_page_is_the_first_that_a_mock_sends() -> None:
+    first = next(line.body for line in SCRIPT.lines if line.stream == "signal")
+    assert isinstance(first, bytes)
+    shown = dumped("bytes-signal")
+    assert first.startswith(shown[4:])
+    assert shown[:2] == b"\x82\x7e"
+    assert int.from_bytes(shown[2:4], "big") == len(first)

@@ -18,12 +18,11 @@ import pytest
 from decoder import client
 from decoder.client import Latent, Text
 from decoder.lsl_out import outlet_process, push, run_outlet, shift_of
-from streaming.decode_outlet import DecodeOutlet
 from streaming.lsl_clock import lsl_clock
 from streaming.outlet import source_id_for
 from tests.decoder.mocking import mocking
 from tests.e2e.processes import children_of, wait_until_gone
-from tests.streaming.loopback import Received, receive
+from tests.streaming.loopback import Received
 
 T_END = 12.5
 N = 6
@@ -71,32 +70,29 @@ def script(path: Path) -> Path:
     return path
 
 
-def test_decodes_and_latents_arrive_with_the_time_of_their_newest_sample() -> None:
-    name = f"decodes-{uuid.uuid4()}"
-    outlet = DecodeOutlet(name)
+class Pushed:
+    """Keeps what was pushed."""
 
-    def play() -> None:
-        assert outlet.wait_for_consumer(30)
-        for seq in range(1, N + 1):
-            said = decode(seq, f"thing {seq}")
-            header = {"space": "labels", "model_id": "m", "t_end": T_END + seq}
-            push(outlet, Text(said), 0.0)
-            push(outlet, Latent(header, np.array([seq, -0.5], "<f4").tobytes()), 0.0)
+    def __init__(self) -> None:
+        self.said: list[tuple[object, ...]] = []
 
-    try:
-        # latents appear with the first one
-        push(outlet, Latent({"space": "labels", "model_id": "m", "t_end": 0.0}, bytes(8)), 0.0)
-        ids = [source_id_for(name, kind) for kind in ("latents", "decodes")]
-        found = receive(play, dict.fromkeys(ids, N))
-    finally:
-        outlet.close()
-    latents, got = (found[source_id] for source_id in ids)
-    assert [row[0] for row in got.rows] == [f"thing {seq}" for seq in range(1, N + 1)]
-    assert json.loads(got.rows[0][1])["seq"] == 1  # type: ignore[arg-type]
-    np.testing.assert_allclose(got.stamps, T_END + np.arange(1, N + 1))
-    np.testing.assert_array_equal(latents.data[:, 0], np.arange(1, N + 1))
-    assert latents.info.type() == "Latent"
-    assert latents.info.desc().child_value("space") == "labels"
+    def push_decode(self, *decode: object) -> None:
+        self.said.append(decode)
+
+    def push_latent(self, vector: np.ndarray, *latent: object) -> None:
+        self.said.append((*vector.tolist(), *latent))
+
+
+def test_what_is_sent_is_of_the_newest_sample_on_our_clock() -> None:
+    outlet = Pushed()
+    text = decode(1, "cat")
+    header = {"space": "labels", "model_id": "m", "t_end": T_END}
+    for event in (Text(text), Latent(header, np.array([1, 2], "<f4").tobytes())):
+        push(outlet, event, 0.5)  # type: ignore[arg-type]
+    assert outlet.said == [
+        ("cat", json.dumps(text, ensure_ascii=False), T_END + 0.5),
+        (1.0, 2.0, "labels", "m", T_END - 0.5),
+    ]
 
 
 def test_the_outlet_is_a_client_of_the_service_and_follows_its_clock(tmp_path: Path) -> None:
