@@ -1,4 +1,4 @@
-"""Make `decoder/golden/things.jsonl`, which `braincast mock` serves: `python -m docs.golden`.
+"""Make what `braincast mock` serves, in `decoder/golden`: `python -m docs.golden`.
 
 A real service decodes a simulated participant whose signal suffers all that can happen to one,
 while an operator does all that one can do. What a client gets is written down as it comes, with
@@ -8,7 +8,9 @@ the service's description before it; of signal and latents only the first.
 from __future__ import annotations
 
 import base64
+import itertools
 import json
+import re
 import tempfile
 import threading
 from collections import Counter
@@ -118,8 +120,30 @@ def lines(url: str, feed: Feed) -> Iterator[str]:
                 raise
 
 
+def keep(said: list[str]) -> None:
+    """Write two files: what was said before the participant's stop, and a little around it.
+
+    They are two because a stop purges: a client that comes later gets nothing from before it.
+    """
+    stop = next(n for n, line in enumerate(said) if '"session","state":"stopped"' in line)
+    texts = [n for n, line in enumerate(said[:stop]) if '"method":"text"' in line]
+    write(GOLDEN, said[:stop])
+    write(GOLDEN.with_name("stop.jsonl"), [said[0], *said[texts[-3] :]])
+
+
+def write(path: Path, said: list[str]) -> None:
+    """Write lines, numbered from 1 where they have numbers."""
+    seqs = itertools.count(1)
+    numbered = [
+        re.sub(r'("params":\{"seq":)\d+', lambda m: f"{m[1]}{next(seqs)}", line, count=1)
+        for line in said
+    ]
+    path.write_text("".join(f"{line}\n" for line in numbered), encoding="utf-8")
+    print(path, path.stat().st_size)
+
+
 def main() -> None:
-    """Make the file."""
+    """Make the files."""
     with tempfile.TemporaryDirectory() as temporary, closing(listen("127.0.0.1", 0)) as sock:
         root = Path(temporary)
         for name, n_trials in (("first", N_CALIBRATION), ("other", N_CALIBRATION // 4)):
@@ -135,9 +159,8 @@ def main() -> None:
         service = Service(folder.config(), folder, cast("LinkFeed", feed), access, sock)
         thread = threading.Thread(target=service.run)
         thread.start()
-        GOLDEN.write_text("".join(f"{line}\n" for line in lines(service.url, feed)), "utf-8")
+        keep(list(lines(service.url, feed)))
         thread.join()
-    print(GOLDEN, GOLDEN.stat().st_size)
 
 
 if __name__ == "__main__":

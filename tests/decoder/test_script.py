@@ -12,8 +12,9 @@ from decoder.server.wire import STREAMS
 LOGGED = [line for line in read_script(GOLDEN).lines if line.seq]
 
 
-def test_the_golden_session_has_every_stream_and_kind_of_state() -> None:
-    lines = read_script(GOLDEN).lines
+def test_the_golden_files_have_every_stream_and_kind_of_state() -> None:
+    stop = GOLDEN.with_name("stop.jsonl")
+    lines = (*read_script(GOLDEN).lines, *read_script(stop).lines)
     assert {line.stream for line in lines} == set(STREAMS)
     said = [json.loads(line.body)["params"] for line in lines if line.stream == "state"]
     assert {(p["what"], p["state"]) for p in said} >= {
