@@ -3,7 +3,8 @@
 All get the same windows of the same causal chain and predict the same left-out runs from the
 same training trials. Ours go through embedding and retrieval, `auto` chooses within the
 training runs; the others are classifiers. Run with ``python -m benchmarks.real [name ...]``; it
-needs the recordings in ``$BRAINCAST_DATA``, or in ``../shared/data``, and takes three minutes.
+needs the recordings in ``$BRAINCAST_DATA``, or in ``../shared/data``, and takes three minutes;
+with networks (``--encoders mlp tsconv simpleconv``) an hour.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,9 +31,10 @@ from sklearn.preprocessing import FunctionTransformer
 
 from decoder.evaluation import Evaluation, evaluate
 from decoder.fitting import FitSettings
+from decoder.problem import Problem
 from models.candidates import Candidates, embed_candidates
 from models.dataset import Dataset, read_dataset
-from models.fit import evoked_chain, fit_model, truth_of
+from models.fit import evoked_chain, truth_of
 from models.folds import make_split
 from models.heldout import HeldOut
 from models.spaces import LabelSpace
@@ -43,6 +46,9 @@ ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("BRAINCAST_DATA", ROOT.parent / "shared" / "data"))
 
 Pipeline = Callable[[], Any]
+
+ENCODERS = ("auto", "ridge", "riemann")
+"""Those that are fitted in seconds."""
 
 
 @dataclass(frozen=True)
@@ -68,18 +74,22 @@ RECORDINGS: dict[str, Recordings] = {
 """All by people with four or eight channels; see README.md of the recordings."""
 
 
-def compare(recordings: Recordings) -> dict[str, Evaluation]:
+def compare(
+    recordings: Recordings, encoders: Sequence[str] = ENCODERS
+) -> dict[str, tuple[Evaluation, float]]:
     """Score all methods on left-out runs.
 
     Parameters
     ----------
     recordings : Recordings
         One person's runs.
+    encoders : sequence of str
+        Which of ours.
 
     Returns
     -------
-    dict of str to Evaluation
-        By name of the method.
+    dict of str to tuple
+        The evaluation, and the CPU time of all folds in seconds, by name of the method.
     """
     settings = FitSettings(events=recordings.labels, drop=recordings.drop)
     table = settings.table()
@@ -91,13 +101,19 @@ def compare(recordings: Recordings) -> dict[str, Evaluation]:
         drop=recordings.drop,
     )
     candidates = embed_candidates(recordings.labels, recordings.labels, LabelSpace())
-    found: dict[str, HeldOut] = {}
-    for encoder in ("auto", "ridge", "riemann"):
-        found[encoder] = fit_model(dataset, candidates, encoder=encoder).held_out
+    found: dict[str, tuple[Evaluation, float]] = {}
+    started, first = time.process_time(), None
+    for encoder in encoders:
+        held_out = Problem.make(dataset, candidates, encoder=encoder).hold_out()
+        found[encoder] = evaluate(held_out), time.process_time() - started
+        started, first = time.process_time(), first or held_out
+    assert first is not None
     rates = flicker_rates(recordings.labels)
     for name, pipeline in _pipelines(rates, dataset.spec_out.sfreq).items():
-        found[name] = _classified(dataset, candidates, pipeline, found["auto"])
-    return {name: evaluate(held_out) for name, held_out in found.items()}
+        held_out = _classified(dataset, candidates, pipeline, first)
+        found[name] = evaluate(held_out), time.process_time() - started
+        started = time.process_time()
+    return found
 
 
 def _classified(
@@ -160,19 +176,21 @@ def main() -> None:
     """Print a row for each recording and method."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=list(RECORDINGS))
+    parser.add_argument("--encoders", nargs="+", default=list(ENCODERS))
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)
     if not DATA.is_dir():
         print(f"no recordings in {DATA}: set BRAINCAST_DATA")
         return
-    print("| recordings | method | trials | score | value [95 %] | chance |")
-    print("|---|---|---|---|---|---|")
+    print("| recordings | method | trials | score | value [95 %] | chance | CPU [s] |")
+    print("|---|---|---|---|---|---|---|")
     for name in arguments.names:
-        for method, e in compare(RECORDINGS[name]).items():
+        for method, (e, cpu) in compare(RECORDINGS[name], arguments.encoders).items():
             what, score = ("top-1", e.top1) if e.auc is None else ("AUC", e.auc)
             value = f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]"
             print(
-                f"| {name} | {method} | {e.n} | {what} | {value} | {score.chance:.2f} |",
+                f"| {name} | {method} | {e.n} | {what} | {value} | {score.chance:.3f} "
+                f"| {cpu:.0f} |",
                 flush=True,
             )
 

@@ -327,7 +327,7 @@ class _Found:
                 "there is one recording only, of which parts were left out: neighbours in "
                 "time resemble each other, and other days are not tested"
             )
-        if scores.stimulus_files == "shared":
+        if scores.stimulus_files == "shared" and scores.protocol == "closed_set":
             found.append(
                 "the same stimulus files were shown in training and in the test, which "
                 "flatters: what is recognised may be the picture, not what it shows"

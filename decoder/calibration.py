@@ -60,8 +60,7 @@ def calibration_of(held_out: HeldOut, temperature: float | None = None) -> Calib
     temperature : float or None
         Of the model that made them; None for that of the other runs.
     """
-    pools = held_out.pools[held_out.fold]
-    similarity = np.where(pools, held_out.similarity, np.float32(-np.inf))
+    similarity = held_out.among_pools()
     if temperature is None:
         p = cross_fitted_probabilities(similarity, held_out.truth, held_out.groups)
     else:

@@ -44,7 +44,10 @@ class AveragePoint:
     Parameters
     ----------
     n_averaged : int
-        Trials in each average, of the same run; their similarities are averaged.
+        Trials in each average; their similarities are averaged.
+    within_run : bool
+        Whether these are of the same run. If not, runs repeat what was never trained on, as
+        when a story is heard again, and the average is over repeats of several runs.
     n : int
         Averages that share no trial.
     top1, main : Score
@@ -52,6 +55,7 @@ class AveragePoint:
     """
 
     n_averaged: int
+    within_run: bool
     n: int
     top1: Score
     main: Score
@@ -103,23 +107,25 @@ class TimePoint:
 def averaging_curve(
     held_out: HeldOut, repeats: tuple[int, ...] = REPEATS
 ) -> list[AveragePoint]:
-    """Score averages of trials of the same run that show the same.
+    """Score averages of trials that show the same: of the same run, where a run repeats it.
 
     Parameters
     ----------
     held_out : HeldOut
         Of single trials.
     repeats : tuple of int
-        How many to average; those that no run has enough trials for are left out.
+        How many to average; those for which there are not enough trials are left out.
     """
     points = []
     for n_averaged in repeats:
-        averaged = _average(held_out, n_averaged)
+        averaged, within_run = _average(held_out, n_averaged), True
+        if averaged is None and held_out.protocol == "zero_shot":
+            averaged, within_run = _average_over_runs(held_out, n_averaged), False
         if averaged is None:
             continue
         draws, held_out_draws = averaged
         e = evaluate(held_out_draws, with_p=False)
-        points.append(AveragePoint(n_averaged, e.n // draws, e.top1, e.main))
+        points.append(AveragePoint(n_averaged, within_run, e.n // draws, e.top1, e.main))
     return points
 
 
@@ -223,6 +229,39 @@ def _average(held_out: HeldOut, n_averaged: int) -> tuple[int, HeldOut] | None:
         index=held_out.index[first],
     )
     return draws, averaged
+
+
+def _average_over_runs(held_out: HeldOut, n_averaged: int) -> tuple[int, HeldOut] | None:
+    """Return averages of successive repeats, among what none of their models was trained on."""
+    rows = np.argsort(held_out.truth, kind="stable")  # repeats in the order of runs
+    _, first, count = np.unique(held_out.truth[rows], return_index=True, return_counts=True)
+    starts = [
+        start + n
+        for start, repeats in zip(first, count, strict=True)
+        for n in range(0, repeats - n_averaged + 1, n_averaged)
+    ]
+    if len(starts) < 2:
+        return None
+    members = rows[np.array(starts)[:, None] + np.arange(n_averaged)]
+    folds, which = np.unique(held_out.fold[members], axis=0, return_inverse=True)
+    pools = np.asarray(held_out.pools[folds].all(axis=1))
+    which = which.reshape(-1)
+    kept = pools[which].sum(axis=1) > 1
+    if kept.sum() < 2:
+        return None
+    members, first = members[kept], members[kept, 0]
+    averaged = replace(
+        held_out,
+        similarity=held_out.similarity[members].mean(axis=1),
+        truth=held_out.truth[first],
+        groups=held_out.groups[first],
+        t=held_out.t[first],
+        stim_files=(),
+        fold=which[kept],
+        pools=pools,
+        index=held_out.index[first],
+    )
+    return 1, averaged
 
 
 def _first_minutes(

@@ -168,9 +168,7 @@ def evaluate(held_out: HeldOut, order: Order = _RANDOM, *, with_p: bool = True) 
         how = "shuffles" if order.kind == "random" else "circular shifts"
         permutation = f"{how} of what was shown within runs; nothing was refitted"
         (p_value,) = p_values([held_out], order)
-    winners = np.bincount(
-        np.where(pools, held_out.similarity, -np.inf).argmax(axis=1), minlength=n_candidates
-    )
+    winners = np.bincount(held_out.among_pools().argmax(axis=1), minlength=n_candidates)
     return Evaluation(
         protocol=held_out.protocol,
         n=n,

@@ -63,7 +63,8 @@ def plot_averaging(assessment: Assessment) -> Figure:
     _curve(axes, x, [p.main for p in points], BLUE, statistic_of(assessment))
     axes.set_xticks(x, [str(n) for n in x])
     axes.minorticks_off()
-    axes.set_xlabel("trials averaged (of the same thing, in the same run)")
+    same = "in the same run" if all(point.within_run for point in points) else "of several runs"
+    axes.set_xlabel(f"trials averaged (of the same thing, {same})")
     return fig
 
 

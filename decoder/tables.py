@@ -56,7 +56,8 @@ def _caption(e: Evaluation) -> str:
     """Say how the numbers were made."""
     files = {
         "unknown": "stimulus files unknown, so the same may be in training and test",
-        "shared": "stimulus files shared between runs, which flatters",
+        "shared": "stimulus files shared between runs"
+        + (", which flatters" if e.protocol == "closed_set" else ", never trained on"),
         "disjoint": "no stimulus file in two runs",
     }[e.stimulus_files]
     p = (

@@ -199,7 +199,7 @@ def fit_model(
         scores={
             "calibration_error": calibration_error(
                 cross_fitted_probabilities(
-                    held_out.similarity, held_out.truth, held_out.groups
+                    held_out.among_pools(), held_out.truth, held_out.groups
                 ),
                 held_out.truth,
             )

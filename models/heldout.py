@@ -66,6 +66,10 @@ class HeldOut:
     index: NDArray[np.intp]
     encoders: tuple[str, ...]
 
+    def among_pools(self) -> NDArray[np.float32]:
+        """Return `similarity`, minus infinity for what a trial did not choose from."""
+        return np.where(self.pools[self.fold], self.similarity, np.float32(-np.inf))
+
 
 def hold_out(
     dataset: Dataset,

@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from decoder.curves import averaging_curve, learning_curve, time_course
+from models.heldout import HeldOut
 from tests.decoder.trials import problem
 
 
@@ -54,3 +55,37 @@ def test_without_a_random_order_times_have_no_p() -> None:
     p = problem(shown=np.tile(np.repeat([0, 1], 40), 4))
     points = time_course([p])
     assert all(point.p_value is None and point.q_value is None for point in points)
+
+
+def test_a_story_that_is_heard_again_is_averaged_over_runs() -> None:
+    """Eight things, once in each of four runs, in noise; each model never saw what it tells."""
+    rng = np.random.default_rng(0)
+    truth, groups = np.tile(np.arange(8), 4), np.repeat(np.arange(4), 8)
+    similarity = rng.standard_normal((32, 8)).astype(np.float32)
+    similarity[np.arange(32), truth] += 1.0
+    halves = np.stack([np.arange(8) < 4, np.arange(8) >= 4])
+    held_out = HeldOut(
+        protocol="zero_shot",
+        similarity=similarity,
+        truth=truth,
+        groups=groups,
+        t=np.arange(32.0),
+        stim_files=(),
+        n_purged=0,
+        fold=2 * groups + truth // 4,  # of each run, two models
+        pools=np.tile(halves, (4, 1)),
+        index=np.arange(32),
+        encoders=("track",) * 8,
+    )
+    points = averaging_curve(held_out)
+    assert [(p.n_averaged, p.within_run, p.n) for p in points] == [
+        (1, True, 32),
+        (2, False, 16),
+        (4, False, 8),
+    ]
+    averaged = similarity.reshape(4, 8, 8).mean(axis=0)
+    right = [
+        averaged[k, k] == averaged[k, 4 * (k // 4) : 4 * (k // 4) + 4].max() for k in range(8)
+    ]
+    assert points[-1].top1.value == pytest.approx(np.mean(right))
+    assert points[-1].top1.chance == pytest.approx(0.25)
