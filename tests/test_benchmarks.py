@@ -92,9 +92,8 @@ def test_the_sender_knows_when_it_sent_a_sample() -> None:
         process.close()
     np.testing.assert_allclose(np.diff(stamps), 1 / SFREQ, atol=1e-6)
     newest = sender.pushed(stamps[-1])
-    # The newest sample of a chunk was taken just before it was sent.
-    assert -1e-4 <= newest - stamps[-1] < CHUNK / SFREQ
-    assert newest < arrived
+    # A chunk is sent after its newest sample was taken; on a busy machine long after.
+    assert stamps[-1] - 1e-4 <= newest < arrived
 
 
 def test_who_knows_all_decodes_best() -> None:
