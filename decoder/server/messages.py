@@ -138,10 +138,14 @@ class Marked(Result):
     bad: bool
 
 
+_JOINERS = "\u200c\u200d"
+"""What keeps letters of some scripts apart, and makes one emoji of several."""
+
+
 def _printable(text: str) -> str:
     """Return a text, less blanks around it, if it can be shown in one line."""
     text = text.strip()
-    if text and not text.isprintable():
+    if not all(c.isprintable() or c in _JOINERS for c in text):
         msg = "must be one line of text that can be printed"
         raise ValueError(msg)
     return text

@@ -24,7 +24,7 @@ from decoder.control import (
     SwapModel,
 )
 from decoder.folder import SessionFolder, create_folder, write_manifest
-from decoder.journal import Journal
+from decoder.journal import Journal, read_entries
 from decoder.log import EventLog
 from decoder.resume import resume
 from decoder.runtime import Audience, Runtime
@@ -157,8 +157,11 @@ def test_all_that_was_said_comes_out_again_bit_for_bit(folder: SessionFolder) ->
         model.model_id for model in (FIRST, SECOND, THIRD)
     }
     assert {p["candidates_version"] for p in texts(folder)} >= {1, 2, 3, 5}
-    between = [p for p in texts(folder) if 2100 <= p["first"] < 2400]
-    assert not between
+    between = range(2100, 2400)
+    assert not [p for p in texts(folder) if p["first"] in between]
+    fed = [entry for entry in read_entries(folder.inputs) if entry[0] == "chunk"]
+    assert not [entry for entry in fed if entry[3] in between]  # not even written down
+    assert [p["reason"] for p in logged(folder) if p.get("what") == "gap"] == ["stopped"]
 
 
 def test_after_a_crash_a_session_is_what_it_was_told_to_be(folder: SessionFolder) -> None:
