@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from decoder.control import Mode, Word
+from decoder.embedding import SpaceProcess
 from models.candidate_file import save_candidates
 from models.candidates import Candidates
-from models.spaces import Space, open_space
+from models.spaces import Space
 from streaming.errors import ConfigError
 
 __all__ = ["MAX_CANDIDATES", "Chosen", "Embedder", "embed_chosen", "listed"]
@@ -126,7 +127,7 @@ def embed_chosen(
 
 
 class Embedder:
-    """Embeds in a thread of its own, one job at a time.
+    """Embeds in a thread and a process of their own, one job at a time.
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ class Embedder:
         self._folder = folder
         self._thread = ThreadPoolExecutor(1, "candidates")
         self._job: Future[Chosen] | None = None
-        self._space: Space | None = None
+        self._space: SpaceProcess | None = None
 
     @property
     def busy(self) -> bool:
@@ -151,11 +152,17 @@ class Embedder:
         return self._job
 
     def _embed(self, words: Sequence[Word], now: Candidates, own: Candidates) -> Chosen:
-        if self._space is None or self._space.name != own.space:
-            self._space = open_space(own.space)  # which takes seconds, once
+        if self._space is None or self._space.name != own.space or self._space.ended:
+            self._end()
+            self._space = SpaceProcess(own.space)  # which takes seconds, once
         found = embed_chosen(words, now, own, self._space)
         return found, save_candidates(found, self._folder)
 
+    def _end(self) -> None:
+        if self._space is not None:
+            self._space.close()
+
     def close(self) -> None:
-        """Begin nothing more; what runs is not waited for."""
+        """Begin nothing more; what runs ends."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+        self._end()

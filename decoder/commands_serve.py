@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from decoder.config import Config
     from decoder.folder import SessionFolder
 
-__all__ = ["decode", "ingest", "outlet", "serve"]
+__all__ = ["decode", "embed", "ingest", "outlet", "serve"]
 
 Folder = Annotated[Path | None, typer.Option(hidden=True)]
 
@@ -271,6 +272,13 @@ def decode(
         service = Service(config, session, feed, access, sock, before)
         when_input_ends(service.stop)
         service.run(on_start=_beat, on_beat=_beat)
+
+
+def embed(space: str) -> None:
+    """Embed texts: the process that `decode` starts when candidates are set."""
+    from decoder.embedding import serve_space
+
+    serve_space(space, sys.stdin.buffer, sys.stdout.buffer)
 
 
 def outlet(

@@ -24,7 +24,7 @@ from streaming.signal import Chunk, Gap, Impedance, SourceState
 
 __all__ = ["Audience", "Feed", "LatencyMeter", "Place", "Runtime"]
 
-POLL = 0.05
+POLL = 0.02
 """Longest wait for an input, in seconds: how soon a control takes effect without signal."""
 
 SIGNAL_FRAME = 0.05

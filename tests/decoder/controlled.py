@@ -14,7 +14,20 @@ from decoder.server.hub import Hub
 from decoder.session import Session
 from decoder.shelf import Shelf
 from models.checkpoint import Model
+from models.spaces import LabelSpace
 from tests.decoder.tiny import SPEC, tiny_model
+
+
+class Labels(LabelSpace):
+    """What a process would embed."""
+
+    ended = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def close(self) -> None:
+        self.ended = True
 
 
 class Recording:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from decoder import choosing
 from decoder.choosing import MAX_CANDIDATES, Embedder, embed_chosen, listed
 from decoder.control import Word
 from models.candidate_file import load_candidates
@@ -15,6 +16,7 @@ from models.candidates import Candidates
 from models.networks import Item, Modality
 from models.spaces import LabelSpace
 from streaming.errors import ConfigError
+from tests.decoder.controlled import Labels
 from tests.decoder.tiny import tiny_model
 
 
@@ -109,7 +111,10 @@ def test_where_words_have_no_place_only_the_models_own_can_be_chosen(name: str) 
         embed_chosen(listed([Word("bee")], "add", own, own), own, own, space)
 
 
-def test_a_job_keeps_what_it_made_and_leaves_the_next_one_be(tmp_path: Path) -> None:
+def test_a_job_keeps_what_it_made_and_leaves_the_next_one_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "SpaceProcess", Labels)
     own = tiny_model().candidates
     embedder = Embedder(tmp_path / "candidates")
     bad = embedder.begin(listed([Word("cat")], "add", own, own), own, own)

@@ -19,15 +19,19 @@ from decoder.events import State
 from decoder.folder import SessionFolder
 from decoder.server.rpc import Code, RpcError
 from models.checkpoint import save_model
-from models.spaces import LabelSpace
 from streaming.signal import SignalSpec
-from tests.decoder.controlled import Controlled
+from tests.decoder.controlled import Controlled, Labels
 from tests.decoder.tiny import tiny_model
 
 FIRST = tiny_model()
 SECOND = replace(FIRST, temperature=0.3)
 FOREIGN = replace(FIRST, spec=SignalSpec(250.0, FIRST.spec.ch_names))
 HOUSE_FACE = [Word("house"), Word("face")]
+
+
+@pytest.fixture(autouse=True)
+def space(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choosing, "SpaceProcess", Labels)
 
 
 def done(asked: Coroutine[Any, Any, Any]) -> Any:
@@ -143,12 +147,12 @@ def test_one_job_runs_at_a_time_and_a_swap_meanwhile_makes_it_void(
 ) -> None:
     may, began = threading.Event(), threading.Event()
 
-    def slowly(_: str) -> LabelSpace:
+    def slowly(name: str) -> Labels:
         began.set()
         may.wait(20)
-        return LabelSpace()
+        return Labels(name)
 
-    monkeypatch.setattr(choosing, "open_space", slowly)
+    monkeypatch.setattr(choosing, "SpaceProcess", slowly)
     c = served.controller
 
     async def both() -> None:

@@ -1,0 +1,122 @@
+"""An embedding space in a process of its own, so that opening and using it delays no decode.
+
+To import a network's library takes seconds of Python, in which the threads of a process take
+turns. The process is nice, ends when its standard input does, and is kept for
+the next request. It answers each line of JSON with one, and vectors after it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoder.children import Child, spawn
+from models.networks import Item, Modality
+from models.spaces import open_space
+from streaming.errors import BraincastError, ConfigError, ModelError
+
+__all__ = ["SpaceProcess", "serve_space"]
+
+NICE = 10
+"""How far the process stands back behind what decodes."""
+
+
+class SpaceProcess:
+    """A space that another process has opened.
+
+    Parameters
+    ----------
+    name : str
+        See `models.spaces.open_space`.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be opened.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._child: Child = spawn("embed", name, environment={})
+        try:
+            self.modalities: tuple[Modality, ...] = tuple(self._answer()["modalities"])
+        except BraincastError:
+            self.close()
+            raise
+
+    def embed(self, items: Sequence[Item]) -> NDArray[np.float32]:
+        """Return one vector for each text, of shape (n_items, n_dims)."""
+        request = json.dumps([str(item) for item in items])
+        with suppress(OSError):  # then no answer comes
+            self._pipe("stdin").write(request.encode() + b"\n")
+            self._pipe("stdin").flush()
+        n_dims = self._answer()["n_dims"]
+        vectors = self._pipe("stdout").read(4 * len(items) * n_dims)
+        return np.frombuffer(vectors, "<f4").reshape(len(items), n_dims).astype(np.float32)
+
+    def _answer(self) -> dict[str, Any]:
+        line = self._pipe("stdout").readline()
+        if not line:
+            msg = f"what embeds into {self.name} ended with {self._child.wait()}; ask again"
+            raise ModelError(msg)
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise ConfigError(answer["error"])
+        return answer
+
+    def _pipe(self, name: str) -> IO[bytes]:
+        pipe: IO[bytes] | None = getattr(self._child, name)
+        assert pipe is not None  # noqa: S101 - a pipe was asked for
+        return pipe
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process is gone."""
+        return self._child.poll() is not None
+
+    def close(self) -> None:
+        """End the process, whatever it does."""
+        self._child.kill()
+        self._child.communicate()
+
+
+def serve_space(name: str, requests: IO[bytes], answers: IO[bytes]) -> None:
+    """Open a space, and embed what is asked for, until nobody asks any more.
+
+    Parameters
+    ----------
+    name : str
+        See `models.spaces.open_space`.
+    requests : file
+        A JSON list of texts a line.
+    answers : file
+        Gets a line of JSON for each, and the vectors as little-endian float32.
+    """
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(NICE)
+
+    def say(**answer: Any) -> None:
+        answers.write(json.dumps(answer).encode() + b"\n")
+        answers.flush()
+
+    try:
+        space = open_space(name)
+    except BraincastError as error:
+        say(error=str(error))
+        return
+    say(modalities=space.modalities)
+    for line in requests:
+        try:
+            vectors = space.embed(json.loads(line))
+        except BraincastError as error:
+            say(error=str(error))
+            continue
+        say(n_dims=vectors.shape[1])
+        answers.write(np.ascontiguousarray(vectors, "<f4").tobytes())
+        answers.flush()
