@@ -13,6 +13,7 @@ from decoder.control import MarkBad
 from decoder.events import (
     Event,
     GapRevised,
+    LatentMade,
     MarkerSeen,
     Overrun,
     Quality,
@@ -89,6 +90,18 @@ def test_scrambling_what_was_shown_changes_no_decode(labels: list[str]) -> None:
     scrambled = [marker(m.sample, name) for m, name in zip(MARKERS, labels, strict=True)]
     got = decodes(run(stream(range(0, 3000, 50), scrambled), t=130.0, freshness=1e9))
     assert [(d.decode_id, d.top) for d in got] == [(d.decode_id, d.top) for d in WHOLE]
+
+
+def test_each_decode_that_is_not_withheld_is_followed_by_its_latent() -> None:
+    events = run(stream(range(0, 3000, 50)), t=130.0, freshness=1e9)
+    made = [e for e in events if isinstance(e, LatentMade)]
+    decoded = [e for e in decodes(events) if not e.abstained]
+    assert [(e.decode_id, e.t_end) for e in made] == [(e.decode_id, e.t_end) for e in decoded]
+    assert len(made) == len(WHOLE)
+    after = [events[events.index(e) + 1] for e in decoded]
+    assert [id(e) for e in after] == [id(e) for e in made]
+    model = tiny_model()
+    assert {(e.space, e.model_id) for e in made} == {(model.space, model.model_id)}
 
 
 def test_unknown_markers_are_shown_and_not_decoded() -> None:

@@ -11,6 +11,7 @@ from decoder.events import (
     GapFound,
     GapRevised,
     Latency,
+    LatentMade,
     MarkerSeen,
     Overrun,
     Ranked,
@@ -84,6 +85,17 @@ def test_a_signal_frame_gives_back_its_samples() -> None:
     shape = (header["n_channels"], header["n_times"])
     got = np.frombuffer(frame[4 + n :], "<f4").reshape(shape)
     np.testing.assert_array_equal(got, data[:, ::-1])
+
+
+def test_a_latent_frame_gives_back_its_vector() -> None:
+    vector = np.array([1.5, -2.0, 0.25], np.float32)
+    frame = wire.encode_latent(LatentMade("S/locked/0", vector, "labels", "m", 2.0), 3.0)
+    (n,) = struct.unpack(">I", frame[:4])
+    header = json.loads(frame[4 : 4 + n])
+    assert (header["stream"], header["decode_id"]) == ("latent", "S/locked/0")
+    assert (header["space"], header["model_id"]) == ("labels", "m")
+    assert (header["t_end"], header["t_emit"], header["n_dims"]) == (2.0, 3.0, 3)
+    np.testing.assert_array_equal(np.frombuffer(frame[4 + n :], "<f4"), vector)
 
 
 def test_not_a_number_never_goes_out() -> None:

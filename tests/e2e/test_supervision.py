@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from uuid import uuid4
 
@@ -127,6 +128,7 @@ def test_decoding_goes_on_after_decoders_that_are_killed_or_hang(
     arguments = ("--name", name, "--markers", f"{name} markers", "--port", "0")
     with braincast("serve", "-m", model, *arguments, cwd=tmp_path) as serve:
         url = serve.line()
+        staying = connect(url, ["text", "markers", "quality", "state"], from_seq=1)
         with connect(url, ["text", "state"]) as events:
             last = until_decoded(events)
         for how in (signal.SIGKILL, signal.SIGSTOP):
@@ -142,7 +144,12 @@ def test_decoding_goes_on_after_decoders_that_are_killed_or_hang(
         for pid in reversed(decoders):  # the next one, too, if it is there already
             os.kill(pid, signal.SIGKILL)
         assert wait_until_gone(decoders)
-        assert reconnect(url)[0] > last
+        seq, _ = reconnect(url)
+        assert seq > last
+        with staying:  # it has all that was said, once and in order, across all of this
+            got = [event.params["seq"] for event in islice(staying, seq)]
+            assert got == [*range(1, seq + 1)]
+            assert staying.n_connections > 1
         assert serve.interrupt() == 0, serve.errors
     (session,) = (tmp_path / "sessions").iterdir()
     numbers = recorded_numbers(session)
