@@ -12,6 +12,7 @@ import numpy as np
 
 from streaming.align import Align, AlignSettings
 from streaming.errors import ConfigError
+from streaming.fieldmap import coils_of
 from streaming.filters import BandpassSettings, Filter, NotchSettings
 from streaming.gate import Gate, GateSettings
 from streaming.layout import positions_of
@@ -292,7 +293,7 @@ def standard_chain(
     ch_types : sequence of str
         MNE's types of the channels; all EEG if not given.
     info : mne.Info, optional
-        Of a recording with these channels: its projectors, compensation and positions.
+        Of a recording with these channels: its projectors, compensation, and their places.
 
     Notes
     -----
@@ -308,9 +309,10 @@ def standard_chain(
     projectors = projectors_of(info, names) if info is not None and not is_eeg else None
     picked = names + (compensation.ref_names if compensation else ())
     positions = positions_of(names, info) if is_eeg and len(names) >= _ENOUGH_TO_LOSE else ()
+    coils = coils_of(names, info) if info is not None and not is_eeg else ()
     steps: list[Step] = [
         Pick(PickSettings(ch_names=picked)),
-        Watch(WatchSettings(line_freq=line_freq, positions=positions)),
+        Watch(WatchSettings(line_freq=line_freq, positions=positions, coils=coils)),
         Repair(RepairSettings()),
     ]
     if line_freq < sfreq / 2:

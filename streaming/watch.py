@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streaming.errors import ConfigError
+from streaming.fieldmap import N_COIL, field_basis, field_interpolation
 from streaming.layout import interpolation
 from streaming.maps import apply_map
 from streaming.past import PastBlocks
@@ -34,9 +36,12 @@ class WatchSettings:
         Mains, in Hz.
     positions : tuple of float
         Where the electrodes are, in meters in the head's frame: x, y, z of one EEG channel
-        after the other. Without them no channel can be interpolated.
+        after the other. Without them no EEG channel can be interpolated.
+    coils : tuple of float
+        Where the MEG sensors are, of `streaming.fieldmap.coils_of`: of one after the other.
+        Without them none can be interpolated.
     max_bad : float
-        Share of the EEG channels that may be interpolated.
+        Share of the EEG channels, and of the MEG sensors, that may be interpolated.
     max_held : float
         Share of the channels that may stand still instead, at their last good value, where
         they cannot be interpolated. With more of them bad, no window is decoded.
@@ -44,6 +49,7 @@ class WatchSettings:
 
     line_freq: float = 50.0
     positions: tuple[float, ...] = ()
+    coils: tuple[float, ...] = ()
     max_bad: float = 0.1
     max_held: float = 0.0
 
@@ -85,8 +91,9 @@ class Watch:
     """Judge the channels every second, and interpolate those that are bad.
 
     Flat, saturated and disconnected channels are bad, and those that the operator marks;
-    spherical splines (Perrin et al. 1989) stand in for up to `max_bad` of them, or up to
-    `max_held` stand still; with more the samples are marked as `Bad.CHANNELS`. A verdict is
+    for up to `max_bad` of the electrodes spherical splines stand in (Perrin et al. 1989), of
+    the MEG sensors the fields that fit the others (`streaming.fieldmap`), or up to `max_held`
+    stand still; with more the samples are marked as `Bad.CHANNELS`. A verdict is
     from the second before it. When what stands for a channel changes, the step is taken off
     the rest of the segment, so that it does not ring through the high-pass. Place it before
     `Repair`, so that a channel without numbers can be told from one that stands still.
@@ -105,8 +112,7 @@ class Watch:
         self._spec: SignalSpec
         self._judge: QualitySettings
         self._past: PastBlocks
-        self._placed: NDArray[np.intp]  # rows whose place is known
-        self._positions: NDArray[np.float64]  # (n_placed, 3)
+        self._kinds: list[_Kind]  # channels that can stand in for each other
         self._marked: frozenset[str]
         self._channels: ChannelQuality | None
         self._bad: NDArray[np.intp]  # rows that something stands in for
@@ -121,16 +127,7 @@ class Watch:
     def prepare(self, spec: SignalSpec) -> SignalSpec:
         """Begin with good channels."""
         n_channels = len(spec.ch_names)
-        positions = self.settings.positions
-        eeg = [row for row, kind in enumerate(spec.ch_types) if kind == "eeg"]
-        if positions and len(positions) != 3 * len(eeg):
-            msg = (
-                f"watch needs 3 numbers in positions for each of {len(eeg)} EEG channels, got "
-                f"{len(positions)}"
-            )
-            raise ConfigError(msg)
-        self._positions = np.reshape(positions, (-1, 3))
-        self._placed = np.array(eeg if positions else [], np.intp)
+        self._kinds = _kinds(self.settings, spec.ch_types)
         self._judge = QualitySettings(spec, self.settings.line_freq)
         judge = self._judge
         self._past = PastBlocks(n_channels, judge.n_times, np.inf, judge.stride)
@@ -209,20 +206,28 @@ class Watch:
         if self._channels is not None:
             verdicts = enumerate(self._channels.verdicts)
             bad = sorted({*bad, *(n for n, verdict in verdicts if verdict in UNUSABLE)})
-        n_placed, settings = len(self._placed), self.settings
-        at = np.searchsorted(self._placed, bad)  # among those whose place is known
-        has_place = set(bad) <= set(self._placed.tolist())
-        interpolate = has_place and len(bad) <= int(settings.max_bad * n_placed)
+        settings = self.settings
+        n_placed = [np.isin(bad, kind.rows).sum() for kind in self._kinds]
+        interpolate = sum(n_placed) == len(bad) and all(
+            n <= int(settings.max_bad * len(kind.rows))
+            for n, kind in zip(n_placed, self._kinds, strict=True)
+        )
         self._refused = not interpolate and len(bad) > int(settings.max_held * n_channels)
         rows = np.array([] if self._refused else bad, np.intp)
         if np.array_equal(rows, self._bad):
             return
         self._changed[np.setxor1d(rows, self._bad)] = True
         self._bad, self._idle = rows, False
-        self._good = np.setdiff1d(self._placed, rows) if interpolate else self._placed[:0]
+        self._good = self._bad[:0]
+        if interpolate and self._kinds:
+            placed = np.concatenate([kind.rows for kind in self._kinds])
+            self._good = np.setdiff1d(placed, rows)
         self._weights = np.zeros((len(rows), len(self._good)))
-        if len(rows) and interpolate:
-            self._weights = interpolation(self._positions, at)
+        for kind in self._kinds if interpolate else ():
+            at = np.flatnonzero(np.isin(kind.rows, rows))
+            if len(at):
+                here = np.isin(rows, kind.rows), np.isin(self._good, kind.rows)
+                self._weights[np.ix_(*here)] = kind.weights(at)
 
     def _report(self, sample: int) -> None:
         if self._channels is None or self._segment is None:
@@ -241,3 +246,44 @@ class Watch:
                 refused=self._refused,
             )
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kind:
+    """Channels that can stand in for each other.
+
+    Parameters
+    ----------
+    rows : array of shape (n_of_kind,)
+        Which they are.
+    weights : callable
+        Takes indices of some of them; returns how these follow from the others.
+    """
+
+    rows: NDArray[np.intp]
+    weights: Callable[[NDArray[np.intp]], NDArray[np.float64]]
+
+
+def _kinds(settings: WatchSettings, ch_types: tuple[str, ...]) -> list[_Kind]:
+    """Return the kinds of channels whose places are known."""
+    kinds = []
+    for of, name, values, size, what in (
+        ({"eeg"}, "positions", settings.positions, 3, "EEG channels"),
+        ({"mag", "grad"}, "coils", settings.coils, N_COIL, "MEG sensors"),
+    ):
+        rows = np.array([n for n, kind in enumerate(ch_types) if kind in of], np.intp)
+        if not values:
+            continue
+        if len(values) != size * len(rows):
+            msg = (
+                f"watch needs {size} numbers in {name} for each of {len(rows)} {what}, got "
+                f"{len(values)}"
+            )
+            raise ConfigError(msg)
+        if name == "positions":
+            weights = partial(interpolation, np.reshape(values, (-1, size)))
+        else:
+            types = tuple(ch_types[row] for row in rows)
+            weights = partial(field_interpolation, field_basis(values, types), types)
+        kinds.append(_Kind(rows, weights))
+    return kinds
