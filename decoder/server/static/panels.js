@@ -22,10 +22,6 @@ class Panel {
       toast(message, "bad");
     }
   }
-
-  close() {
-    this.#node.hidePopover();
-  }
 }
 
 export class CandidatesPanel extends Panel {
