@@ -48,7 +48,7 @@ def test_samples_one_by_one_at_1_khz() -> None:
     np.testing.assert_allclose(run.t, truth, atol=1e-6)
 
 
-@examples(10)
+@examples(5)
 @given(
     block=st.integers(1, 32),
     late=st.floats(0, 0.02),
@@ -77,7 +77,7 @@ def test_samples_that_are_stamped_early_are_no_loss(
     assert np.abs(error - np.median(error))[20 * 250 :].max() < 0.0025
 
 
-@examples(10)
+@examples(5)
 @given(
     block=st.integers(1, 32),
     late=st.floats(0, 0.02),
@@ -94,7 +94,7 @@ def test_a_block_that_is_stamped_early_is_no_loss(
     assert not has_news(run_clock(stamps, [block]))
 
 
-@examples(10)
+@examples(5)
 @given(block=st.integers(1, 32), late=st.floats(0, 0.02), seed=st.integers(0, 1000))
 def test_blocks_that_are_stamped_from_their_arrival_may_overlap(
     block: int, late: float, seed: int

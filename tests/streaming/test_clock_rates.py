@@ -61,12 +61,12 @@ def test_a_rate_that_is_off_by_percents_is_learned_within_seconds(
 def test_a_rate_that_is_lower_than_said_is_no_loss(
     factor: float, block: int, late: float
 ) -> None:
-    truth = truth_at(30, factor * SFREQ)
+    truth = truth_at(20, factor * SFREQ)
     run = run_clock(stamped(truth, block, late), [8])
     assert not has_news(run)
     error = np.abs(np.array(run.t) - truth)
     assert error.max() < 0.2
-    assert error[truth > START + 15].max() < (0.002 if late == 0.0 else 0.05)
+    assert error[truth > START + 12].max() < (0.002 if late == 0.0 else 0.05)
     assert np.diff(run.t).min() > 0
 
 
