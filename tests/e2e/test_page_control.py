@@ -127,6 +127,7 @@ def test_a_stop_is_said_again_until_it_arrives(page: Page) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_session_as_its_people_see_it(browser: Browser, tmp_path: Path) -> None:
     with service(tmp_path) as (serve, operators, participants):
         desk, seat = another(browser, operators), another(browser, participants)
