@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pytest
 import pyxdf
 from websockets.sync.client import ClientConnection, connect
 
@@ -80,6 +81,7 @@ def footers(path: Path) -> int:
     return sum("footer" in stream and bool(stream["footer"]) for stream in streams)
 
 
+@pytest.mark.slow
 def test_a_session_that_people_steer(tmp_path: Path) -> None:
     name = f"test-{uuid4().hex}"
     save_model(MODEL, tmp_path / "first")
