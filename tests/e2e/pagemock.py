@@ -190,7 +190,7 @@ class PageMock:
 
     def wait(self) -> None:
         """Wait until a page has subscribed."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not (self._hub.wants("text") and self._hub.wants("signal")):
             assert time.monotonic() < deadline, "no page subscribed"
             time.sleep(0.01)

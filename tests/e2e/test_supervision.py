@@ -29,7 +29,7 @@ from streaming.lsl_clock import lsl_clock
 from streaming.outlet import MarkerOutlet, SignalOutlet
 from streaming.window import SlidingWindows
 from tests.decoder.tiny import SPEC, tiny_model
-from tests.e2e.processes import Process, braincast, children_of, wait_until_gone
+from tests.e2e.processes import PATIENCE, Process, braincast, children_of, wait_until_gone
 
 N_TIMES = 10
 
@@ -106,7 +106,7 @@ def until_ready(events: Client) -> list[str]:
 def reconnect(url: str) -> tuple[int, bool]:
     """Connect to the next decoder, and wait for a decode; say whether a restart was told."""
     told = False
-    with connect(url, ["text", "state"], timeout=60.0) as events:
+    with connect(url, ["text", "state"], timeout=PATIENCE) as events:
         for event in events:
             told |= "while decoding was restarted" in event.params.get("detail", "")
             if event.stream == "text" and not event.params["abstained"]:
