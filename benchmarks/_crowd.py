@@ -17,7 +17,7 @@ from typing import Any
 
 from streaming.lsl_clock import lsl_clock
 
-__all__ = ["Crowd", "Group", "gather"]
+__all__ = ["Crowd", "Group", "gather", "request"]
 
 SMALL = 4096
 """Receive buffer of clients that read slowly, in bytes: theirs must not hide what is old."""
@@ -106,7 +106,8 @@ def _frame(payload: bytes, first: int = 0x81) -> bytes:
     return bytes([first]) + size + b"\0\0\0\0" + payload
 
 
-def _request(method: str, **params: Any) -> bytes:
+def request(method: str, **params: Any) -> bytes:
+    """Return a request as a client's frame."""
     message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     return _frame(json.dumps(message).encode())
 
@@ -169,8 +170,8 @@ async def _join(port: int, token: str, group: Group, client: _Client) -> Any:
     ).encode()
     requests = b""
     if group.subscribe is not None:
-        requests = _request("authorize", token=token)
-        requests += _request("subscribe", **group.subscribe)
+        requests = request("authorize", token=token)
+        requests += request("subscribe", **group.subscribe)
     n_answers = 0 if group.subscribe is None else 2
     sock = await _open(port, small=group.bytes_a_second is not None)
     if group.bytes_a_second is None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from benchmarks._crowd import request
+from benchmarks._hostile import handshake
 from decoder.server import connection, protocol
+from decoder.server.hub import Message
 from tests.decoder.serving import TOKEN, Serving, serving
 
 
@@ -45,3 +50,48 @@ def test_who_does_not_say_who_it_is_is_closed(
         ws.recv(timeout=20)
         with pytest.raises(TimeoutError):
             ws.recv(timeout=0.3)
+
+
+def wait_until_gone(server: Serving) -> None:
+    deadline = time.monotonic() + 60
+    while server.hub.clients and time.monotonic() < deadline:
+        httpx.get(f"http://127.0.0.1:{server.port}/healthz", timeout=60)
+    assert not server.hub.clients
+
+
+def silent(server: Serving, policy: str) -> socket.socket:
+    """Return a client that has subscribed, and does nothing more."""
+    sock = socket.create_connection(("127.0.0.1", server.port), 60)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.sendall(handshake(f"127.0.0.1:{server.port}"))
+    assert sock.recv(4096).startswith(b"HTTP/1.1 101")
+    for method, params in (
+        ("authorize", {"token": TOKEN}),
+        ("subscribe", {"streams": ["text"], "policy": policy}),
+    ):
+        sock.sendall(request(method, **params))
+    while not server.hub.wants("text"):
+        httpx.get(f"http://127.0.0.1:{server.port}/healthz", timeout=60)
+    return sock
+
+
+def test_who_takes_nothing_is_hung_up_on(
+    server: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "SEND_TIMEOUT", 0.2)
+    with silent(server, "lossless"):
+        for _ in range(200):
+            server.publish(Message("text", "x" * 10_000, 1.0))
+        wait_until_gone(server)
+
+
+def test_who_has_not_read_gets_one_message_at_a_time(server: Serving) -> None:
+    with silent(server, "latest") as sock:
+        for _ in range(100):
+            server.publish(Message("text", "x" * 10, 1.0))
+        (client,) = server.hub.clients
+        while client.n_queued < 64:  # what waits of them: the first ping was not answered
+            httpx.get(f"http://127.0.0.1:{server.port}/healthz", timeout=60)
+        sock.settimeout(60)
+        got = sock.recv(4096)
+        assert got.count(b"x" * 10) <= 1
