@@ -19,13 +19,13 @@ import os
 import socket
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
 import uvicorn
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from rich import box
@@ -158,9 +158,7 @@ def _row(crowd: Crowd, name: str) -> dict[str, Any]:
         **percentiles(ages),
         "not got": lost,
         "twice or out of order": repeated,
-        "closed": dict(zip(*np.unique(crowd.closed[name], return_counts=True), strict=True))
-        if crowd.closed[name]
-        else {},
+        "closed": Counter(crowd.closed[name]),
     }
 
 
@@ -247,10 +245,10 @@ def main() -> None:
         quiet = work / "lsl_api.cfg"
         quiet.write_text("[log]\nlevel = -2\n")
         os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", LSLAPICFG=str(quiet))
-        found = _measure(0.1 if options.quick else 1.0, 6.0 if options.quick else 40.0, work)
+        found = _measure(0.1 if options.quick else 1.0, 6.0 if options.quick else 20.0, work)
     found["load"] = os.getloadavg()[0]
     if options.json:
-        print(json.dumps(found, indent=2, default=int))
+        print(json.dumps(found, indent=2))
         return
     console = Console(width=140)
     for table in _tables(found):
