@@ -19,6 +19,7 @@ import os
 import socket
 import tempfile
 import time
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -146,10 +147,12 @@ def _plain_serving(event: dict[str, Any]) -> Iterator[int]:
 def _row(crowd: Crowd, name: str) -> dict[str, Any]:
     """Return what a group got: ages in milliseconds, and how many events it did not get."""
     ages = [1000 * age for client in crowd.ages[name] for age in client]
-    # What the first client lacks of the text events that others got is lost.
+    # Of what any of the group got, from a client's first to its last.
     everything = sorted({seq for client in crowd.seqs[name] for seq in client})
     lost = sum(
-        len([s for s in everything if s > c[0]]) + 1 - len(c) for c in crowd.seqs[name] if c
+        bisect_right(everything, seqs[-1]) - bisect_left(everything, seqs[0]) - len(seqs)
+        for seqs in crowd.seqs[name]
+        if seqs
     )
     repeated = sum(len(c) - len(set(c)) + (c != sorted(c)) for c in crowd.seqs[name])
     return {
