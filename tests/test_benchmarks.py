@@ -12,10 +12,11 @@ import pylsl
 import pytest
 
 from benchmarks import __main__ as runner
-from benchmarks import encoders, latency, null, recovered
+from benchmarks import clients, encoders, latency, null, recovered
 from benchmarks._accounts import lost_in_truth
 from benchmarks._assembly import Decoder
 from benchmarks._counting import CountingSource, counting_spec
+from benchmarks._crowd import Crowd
 from benchmarks._rig import CHUNK, SFREQ, noise_model, send_noise, spec_of, write_arrays
 from decoder.readout import RetrievalReadout
 from models.encoder import ENCODERS
@@ -31,6 +32,13 @@ def test_each_has_a_main(name: str) -> None:
 def test_an_unknown_name_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert runner.main(["speed"]) == 2
     assert "no benchmark 'speed'" in capsys.readouterr().err
+
+
+def test_what_clients_did_not_get_is_counted() -> None:
+    seqs, ages = [[2, 3, 5], [1, 2, 3, 4], []], [[0.1] * 3, [0.2] * 4, []]
+    row = clients._row(Crowd(1.0, 2.0, {"all": seqs}, {"all": ages}, {"all": [1013]}), "all")
+    assert (row["clients"], row["events"], row["not got"]) == (3, 7, 1)
+    assert (row["max"], row["closed"]) == (pytest.approx(200.0), {1013: 1})
 
 
 def test_ratios_are_medians_over_rounds() -> None:
