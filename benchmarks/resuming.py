@@ -27,7 +27,7 @@ from uuid import uuid4
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from benchmarks._counting import counting_spec, sending
@@ -70,7 +70,7 @@ class _Resumer:
                     answer = _ask(ws, "subscribe", streams=STREAMS, from_seq=self.last + 1)
                     assert answer["missed"] == 0, answer
                     self._listen(ws, n_cuts, done, until)
-            except (OSError, ConnectionClosed, TimeoutError):
+            except (OSError, EOFError, WebSocketException):  # killed, maybe in a handshake
                 time.sleep(0.05)
 
     def _listen(
@@ -106,7 +106,9 @@ def _run(n_clients: int, n_cuts: int, n_kills: int, work: Path) -> Table:
         clients = [_Resumer(service.listener.url, seed) for seed in range(n_clients)]
         running = [pool.submit(client.run, n_cuts, done, until) for client in clients]
         _kill(service, n_kills)
-        while any(client.n_cuts < n_cuts for client in clients):
+        while any(client.n_cuts < n_cuts for client in clients) and not any(
+            one.done() for one in running
+        ):
             time.sleep(0.1)
         log = service.session / "events.jsonl"
         until[0] = len(log.read_bytes().split(b"\n")) - 1
