@@ -35,6 +35,7 @@ def test_samples_come_in_volts_as_they_were_sent(name: str, fmt: str) -> None:
     outlet = pylsl.StreamOutlet(signal_info(name, fmt=fmt))
     seen: list[StreamHeader | RawSamples | ClockOffset] = []
     source = LslSource.open(name=name, markers=[], tap=seen.append)
+    assert outlet.wait_for_consumers(10)
     sent = np.arange(200).reshape(100, 2)
     t = pylsl.local_clock()
     outlet.push_chunk(sent, list(t + np.arange(100) / SFREQ))
@@ -76,6 +77,7 @@ def test_a_predicate_chooses_a_stream(name: str) -> None:
 def test_a_dropout_is_a_gap(name: str) -> None:
     outlet = pylsl.StreamOutlet(signal_info(name))
     source = LslSource.open(name=name, markers=[])
+    assert outlet.wait_for_consumers(10)
     stamps = pylsl.local_clock() + np.arange(500) / SFREQ
     stamps[250:] += 0.6
     outlet.push_chunk(np.zeros((500, 2)), list(stamps))
@@ -176,6 +178,7 @@ def test_a_rate_that_is_not_as_said_is_said_with_both_numbers_and_loses_nothing(
 ) -> None:
     outlet = pylsl.StreamOutlet(signal_info(name))
     source = LslSource.open(name=name, markers=[])
+    assert outlet.wait_for_consumers(10)
     t = pylsl.local_clock()
     for block in range(0, 1800, 8):  # 8 s at 225 Hz, at once
         outlet.push_chunk(np.zeros((8, 2)), list(t + (block + np.arange(8)) / 225))

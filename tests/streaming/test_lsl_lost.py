@@ -33,6 +33,7 @@ def name() -> str:
 def test_a_stall_is_said_once_and_its_end(name: str) -> None:
     outlet = pylsl.StreamOutlet(signal_info(name))
     source = LslSource.open(name=name, markers=[])
+    assert outlet.wait_for_consumers(10)
     outlet.push_chunk(np.zeros((20, 2)), pylsl.local_clock())
     items = read_until(source, lambda items: "stalled" in states(items))
     assert source.read(0.5) is None
@@ -127,14 +128,22 @@ def test_a_stream_that_does_not_answer_holds_up_no_other(
         assert finder.poll() is None
         pause.wait(0.02)
     quick = pylsl.StreamOutlet(signal_info(f"{name}-quick"))
-    found = None
-    for _ in range(1000):
-        found = found or finder.poll()
-        if found:
-            break
-        pause.wait(0.02)
-    assert found is not None
-    assert found.summary.name == f"{name}-quick"
+    first = opened_by(finder)
+    assert first.summary.name == f"{name}-quick"
     answer.set()
+    second = opened_by(finder)
+    assert second.summary.name == f"{name}-slow"
+    # An outlet that ends while it is being opened can take the process along (sccn/liblsl#218).
     finder.close()
+    first.close()
+    second.close()
     del slow, quick
+
+
+def opened_by(finder: lsl_inlet.Finder) -> lsl_inlet.Inlet:
+    pause = threading.Event()
+    for _ in range(1500):
+        if (found := finder.poll()) is not None:
+            return found
+        pause.wait(0.02)
+    pytest.fail("nothing was opened within 30 s")

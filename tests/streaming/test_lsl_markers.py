@@ -32,6 +32,8 @@ def test_a_marker_without_an_instant_is_passed_over(
 ) -> None:
     signal, markers = pylsl.StreamOutlet(signal_info(name)), marker_outlet(f"{name}-m")
     source = LslSource.open(name=name, markers=[f"{name}-m"])
+    assert signal.wait_for_consumers(10)
+    assert markers.wait_for_consumers(10)
     markers.push_sample(["nowhere"], t)
     markers.push_sample(["here"], pylsl.local_clock())
     signal.push_chunk(np.zeros((50, 2)), list(pylsl.local_clock() + np.arange(50) / SFREQ))
@@ -45,6 +47,8 @@ def test_a_marker_without_an_instant_is_passed_over(
 def test_a_marker_is_placed_at_its_sample_when_that_has_come(name: str, fmt: str) -> None:
     signal, markers = pylsl.StreamOutlet(signal_info(name)), marker_outlet(f"{name}-m", fmt)
     source = LslSource.open(name=name, markers=[f"{name}-m"])
+    assert signal.wait_for_consumers(10)
+    assert markers.wait_for_consumers(10)
     t = pylsl.local_clock()
     label = "7"
     markers.push_sample([label if fmt == "string" else 7], t + 30 / SFREQ)
@@ -62,6 +66,8 @@ def test_a_marker_is_placed_at_its_sample_when_that_has_come(name: str, fmt: str
 def test_a_marker_does_not_wait_for_samples_for_ever(name: str) -> None:
     signal, markers = pylsl.StreamOutlet(signal_info(name)), marker_outlet(f"{name}-m")
     source = LslSource.open(name=name, markers=[f"{name}-m"])
+    assert signal.wait_for_consumers(10)
+    assert markers.wait_for_consumers(10)
     t = pylsl.local_clock()
     markers.push_sample(["a"], t + 1.0)
     items = read_until(source, lambda items: len(items) == 1)
@@ -76,6 +82,7 @@ def test_a_marker_does_not_wait_for_samples_for_ever(name: str) -> None:
 def test_streams_of_markers_that_appear_later_are_found(name: str) -> None:
     signal = pylsl.StreamOutlet(signal_info(name))
     source = LslSource.open(source_id=f"id-{name}")
+    assert signal.wait_for_consumers(10)
     late = f"{name}-late"
     signal.push_chunk(np.zeros((20, 2)), pylsl.local_clock())
     read_until(source, lambda items: count(items) == 20)
@@ -91,6 +98,8 @@ def test_streams_of_markers_that_appear_later_are_found(name: str) -> None:
 def test_a_stream_of_markers_that_is_restarted_is_taken_again(name: str) -> None:
     signal, markers = pylsl.StreamOutlet(signal_info(name)), marker_outlet(f"{name}-m")
     source = LslSource.open(name=name, markers=[f"{name}-m"])
+    assert signal.wait_for_consumers(10)
+    assert markers.wait_for_consumers(10)
     signal.push_chunk(np.zeros((20, 2)), pylsl.local_clock())
     read_until(source, lambda items: count(items) == 20)
     del markers
