@@ -274,7 +274,9 @@ class Service:
                 "ch_names": list(self._session.markable),
                 "places": list(self._places),
             },
-            "clients": Counter(peer.role for peer in self._backend.peers if peer.role),
+            "clients": dict(
+                sorted(Counter(peer.role for peer in self._backend.peers if peer.role).items())
+            ),
             "simulated": self._config.simulated,
             "latency_from": "LSL timestamp" if self._device_delay is None else "electrode",
             "state": self._controller.state,
