@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -61,19 +62,19 @@ class Training:
     seed: int = 0
 
 
-class Trainable(nn.Module):
+class Trainable(nn.Module, ABC):
     """A network in two parts: a map of windows that is fixed, and what learns.
 
     The first is done once for all epochs.
     """
 
+    @abstractmethod
     def reduce(self, windows: Tensor) -> Tensor:
         """Map windows (n, n_channels, n_times) to what the second part takes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def learnt(self, reduced: Tensor, subjects: Tensor) -> Tensor:
         """Map what `reduce` gave, of subjects (n,), to latents (n, n_dims)."""
-        raise NotImplementedError
 
     def forward(self, windows: Tensor, subjects: Tensor) -> Tensor:
         """Map windows (n, n_channels, n_times) of subjects (n,) to latents (n, n_dims)."""
