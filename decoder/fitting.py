@@ -299,8 +299,8 @@ def read_trials(
         table = settings.table()
         candidates = live = settings.pool(table)
         dataset = read_windows(recordings, settings, settings.windows(table), progress)
+    check_different(recordings, dataset)
     if dataset.transforms:
-        check_different(recordings, dataset)
         people = subjects_of(recordings, settings.subjects)
         dataset = replace(dataset, subjects=people)
         with closing(settings.open(recordings[0])) as source:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decoder.guards import check_different, check_recording
 from models.candidates import Candidates
 from models.dataset import read_dataset
 from models.fit import evoked_chain, truth_of
@@ -78,6 +80,13 @@ def map_recordings(
     -------
     LayerMap
         The scores.
+
+    Raises
+    ------
+    RecordingError
+        If a recording was named twice.
+    EvaluationError
+        If the split leaks.
     """
     from decoder.map_report import write_map_report
 
@@ -101,6 +110,10 @@ def map_recordings(
         unit=settings.unit,
         progress=lambda share: tell("reading", 0.2 * share),
     )
+    check_different(recordings, dataset)
+    with closing(open_recording(recordings[0], unit=settings.unit)) as source:
+        info = source.info
+        check_recording(source, dataset)
     tell("embedding", 0.2)
     layers = _layers(table, space, settings)
     candidates = Candidates(
@@ -118,9 +131,7 @@ def map_recordings(
         layers,
         lambda share: tell("mapping", 0.3 + 0.6 * share),
     )
-    source = open_recording(recordings[0], unit=settings.unit)
-    positions = np.reshape(positions_of(found.ch_names, source.info), (-1, 3))
-    source.close()
+    positions = np.reshape(positions_of(found.ch_names, info), (-1, 3))
     tell("writing", 0.9)
     output.mkdir(parents=True, exist_ok=True)
     document = to_json(found, space.name, settings, dataset.delay)
@@ -178,6 +189,9 @@ def to_json(found: LayerMap, space: str, settings: MapSettings, delay: float) ->
         "n_folds": found.n_folds,
         "encoding": np.round(found.encoding, 5).tolist(),
         "encoding_q": found.encoding_q.tolist(),
+        "encoding_normalised": (
+            None if found.ceiling is None else np.round(found.normalised, 5).tolist()
+        ),
         "noise_ceiling": None if found.ceiling is None else np.round(found.ceiling, 5).tolist(),
         "decoding": np.round(found.decoding, 5).tolist(),
         "decoding_q": found.decoding_q.tolist(),

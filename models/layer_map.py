@@ -18,7 +18,7 @@ from scipy.stats import t as student
 
 from models.candidates import Candidates
 from models.dataset import Dataset
-from models.folds import Split, make_split
+from models.folds import Split, check_split, make_split
 from models.ridge import leave_group_out_error, solve_ridge
 from streaming.errors import ConfigError
 
@@ -81,7 +81,10 @@ class LayerMap:
 
     @property
     def normalised(self) -> NDArray[np.float64]:
-        """Encoding in multiples of the noise ceiling; where that is below 0.1, it says 0."""
+        """Encoding in multiples of the noise ceiling, 0 where that is below 0.1.
+
+        As it is, if there is no ceiling.
+        """
         if self.ceiling is None:
             return self.encoding
         known = self.ceiling >= 0.1
@@ -159,6 +162,8 @@ def map_layers(
     ------
     RecordingError
         If no concept can be held out.
+    EvaluationError
+        If a stimulus file is shared by two concepts.
     """
     if not layers:
         msg = "there is no layer to map; name some"
@@ -166,6 +171,7 @@ def map_layers(
     responses, times = latency_bins(dataset)
     n_trials, n_times, n_channels = responses.shape
     split = make_split(dataset, candidates, truth, "zero_shot")
+    check_split(dataset, candidates, truth, split)
     flat = responses.reshape(n_trials, -1)
     shown = np.unique(np.concatenate([truth[fold.test] for fold in split.folds]))
     measured = _over_stimuli(flat, truth, split, shown)

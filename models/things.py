@@ -19,14 +19,18 @@ from typing import Any
 import mne
 import numpy as np
 from numpy.lib import format as npy
+from numpy.typing import NDArray
 
 from models.checkpoint import NON_CAUSAL
+from models.dataset import N_BLOCKS
 from models.stimuli import Stimulus, StimulusTable
 from streaming.errors import RecordingError
 
 __all__ = ["convert_things_eeg2", "convert_things_meg", "load_dict"]
 
 _SETS = {"training": "train", "test": "test"}
+
+_SEED = 0  # of the order of trials, which was not published
 
 
 def convert_things_eeg2(folder: Path, subject: str, images: Path, output: Path) -> list[Path]:
@@ -209,15 +213,16 @@ def _save(
     data: np.ndarray[Any, Any], ch_names: list[str], times: np.ndarray[Any, Any],
     labels: list[str], path: Path,
 ) -> None:  # fmt: skip
-    """Write (pictures, repeats, channels, times) as epochs, stamped."""
+    """Write (pictures, repeats, channels, times) as epochs, stamped; see `_mixed`."""
     n_pictures, n_repeats = data.shape[:2]
+    picture, repeat = _mixed(n_pictures, n_repeats)
     sfreq = (len(times) - 1) / float(times[-1] - times[0])
     info = mne.create_info([str(name) for name in ch_names], round(sfreq, 6), "eeg")
     info["description"] = f"THINGS-EEG2, preprocessed as published: {NON_CAUSAL}"
-    codes = np.repeat(np.arange(1, n_pictures + 1), n_repeats)
-    events = np.stack([np.arange(len(codes)), np.zeros_like(codes), codes], axis=1)
+    number = np.arange(len(picture))
+    events = np.stack([number, np.zeros_like(number), picture + 1], axis=1)
     epochs = mne.EpochsArray(
-        data.reshape(-1, *data.shape[2:]),
+        data[picture, repeat],
         info,
         events,
         tmin=float(times[0]),
@@ -227,6 +232,23 @@ def _save(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         epochs.save(path, overwrite=True, verbose="ERROR")
+
+
+def _mixed(n_pictures: int, n_repeats: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return picture and repeat of each trial, in the order in which they are written.
+
+    Pictures were shown at random; the arrays are sorted by picture, and their repeats were
+    shuffled, so that nobody knows when a trial was. Left sorted, they would look like a
+    design in blocks, of which nothing can be told. A dataset cuts them into `N_BLOCKS` parts:
+    each gets whole repeats, and in it the order is random.
+    """
+    rng = np.random.default_rng(_SEED)
+    pictures, repeats = [], []
+    for part in np.array_split(np.arange(n_repeats), N_BLOCKS):
+        order = rng.permutation(len(part) * n_pictures)
+        pictures.append(order % n_pictures)
+        repeats.append(part[order // n_pictures])
+    return np.concatenate(pictures), np.concatenate(repeats)
 
 
 def _pictures(root: Path) -> dict[int, tuple[str, str]]:

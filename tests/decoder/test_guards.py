@@ -14,11 +14,13 @@ from scipy.signal import butter, sosfiltfilt
 
 from decoder.fitting import FitSettings, fit_recordings
 from decoder.guards import check_different, check_recording
+from decoder.problem import Problem
 from models.dataset import Dataset
-from models.encoder import LOADERS
-from models.fit import fit_model
+from models.encoder import ENCODERS, LOADERS
+from models.fit import fit_encoder, fit_model, truth_of
 from models.heldout import predict
 from models.ridge import RidgeEncoder
+from models.stimuli import Stimulus, StimulusTable
 from models.trials import Course, Trials
 from streaming.chain import TRANSFORMS
 from streaming.errors import EvaluationError, RecordingError
@@ -26,7 +28,9 @@ from streaming.signal import Chunk, SignalSpec, Window
 from streaming.sources.opening import open_recording
 from tests.decoder.test_fitting import recording
 from tests.decoder.trials import problem
+from tests.models.networks import quick_networks
 from tests.models.test_fit import dataset, labels
+from tests.models.test_folds import recurring
 
 __all__ = ["recording"]  # a fixture
 
@@ -127,14 +131,78 @@ def test_scrambled_identities_at_inference_change_no_decode() -> None:
     np.testing.assert_array_equal(one.similarity, other.similarity)
 
 
+@pytest.mark.parametrize("encoder", ["auto", *ENCODERS])
+def test_what_is_not_trained_on_changes_no_bit_of_an_encoder(encoder: str) -> None:
+    """No scale, mean or covariance is taken over a whole recording, in no encoder."""
+    data = dataset()
+    targets = labels().vectors[truth_of(data, labels())]
+    train = data.groups != 2
+    windows = data.windows.copy()
+    windows[~train] = 1e3 * np.random.default_rng(1).standard_normal(windows[~train].shape)
+    with quick_networks(max_epochs=2):
+        one, other = (
+            fit_encoder(replace(data, windows=w), targets, train, encoder=encoder).arrays()
+            for w in (data.windows, windows)
+        )
+    for name, values in one.items():
+        np.testing.assert_array_equal(values, other[name])
+
+
 def test_windows_that_overlap_across_the_split_are_refused() -> None:
+    """Of blocks of one recording, with a trial each 0.3 s: neighbours share samples."""
     p = problem()
+    near = replace(p.dataset, files=np.zeros(320, np.intp), t=np.linspace(0.0, 96.0, 320))
+    p = Problem.make(near, p.candidates)
     fold = p.split.folds[0]
     train = fold.train.copy()
-    train[np.flatnonzero(fold.test)[-1]] = True
+    neighbour = np.flatnonzero(fold.test)[-1] + 1
+    assert not train[neighbour]  # it was purged
+    assert not fold.test[neighbour]
+    train[neighbour] = True
     leaky = replace(p.split, folds=(replace(fold, train=train),))
-    with pytest.raises(EvaluationError, match="the split leaks"):
+    with pytest.raises(EvaluationError, match="shares samples with a test trial"):
         replace(p, split=leaky).hold_out()
+
+
+def test_a_picture_that_two_concepts_share_is_refused_in_zero_shot() -> None:
+    """Who was trained on a picture is not asked for it under another name."""
+    data, pool = recurring()
+    files = ["same.jpg" if shown in ("c1", "c2") else f"{shown}.jpg" for shown in data.ids]
+    shared = replace(data, stim_files=tuple(files))
+    with pytest.raises(EvaluationError, match=r"the stimulus file 'same.jpg' is in training"):
+        Problem.make(shared, pool, "zero_shot").hold_out()
+    apart = replace(data, stim_files=tuple(f"{shown}.jpg" for shown in data.ids))
+    assert Problem.make(apart, pool, "zero_shot").hold_out().protocol == "zero_shot"
+
+
+def test_another_picture_of_what_was_trained_on_is_not_zero_shot() -> None:
+    """A model is asked by zero_shot for what has another concept, not another name."""
+    data, pool = recurring()
+    names = [f"c{k}" for k in range(10)]
+    concepts = ["c0", "c1", "c2", "c3", "c0", "c5", "c6", "c7", "c8", "c9"]
+    table = StimulusTable(
+        Stimulus(name, "stimulus", candidate_id=name, text=name, concept=concept)
+        for name, concept in zip(names, concepts, strict=True)
+    )
+    data = replace(data, table=table)
+    first = np.isin(data.ids, names[:4])
+    model = fit_model(_of(data, first), pool, encoder="ridge").model
+    held_out = predict(model, replace(_of(data, ~first), hashes=("y",)), "zero_shot")
+    assert not held_out.pools[0][:5].any()  # c4 shows what c0 does
+    assert set(held_out.truth.tolist()) == {5, 6, 7, 8, 9}
+
+
+def _of(data: Dataset, kept: NDArray[np.bool_]) -> Dataset:
+    """Return some of the trials."""
+    return replace(
+        data,
+        windows=data.windows[kept],
+        ids=tuple(np.array(data.ids)[kept].tolist()),
+        stim_files=("",) * int(kept.sum()),
+        files=data.files[kept],
+        groups=data.groups[kept],
+        t=data.t[kept],
+    )
 
 
 def test_a_model_is_not_scored_on_what_it_was_fitted_to() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import colorsys
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from decoder.mapping import MapSettings, map_recordings
 from models.stimuli import Stimulus, StimulusTable
-from streaming.errors import ConfigError
+from streaming.errors import ConfigError, RecordingError
 from tests.models.pretrained import save_dinov2, save_picture
 from tests.models.viewer import save_viewer
 
@@ -46,11 +47,21 @@ def test_a_map_is_a_document_and_a_page(stimuli: Path, tmp_path: Path) -> None:
     assert shape == (2, len(document["times"]), len(document["ch_names"]))
     assert shape == np.shape(document["encoding_q"]) == found.encoding.shape
     assert np.shape(document["decoding"]) == shape[:2]
+    assert shape == np.shape(document["encoding_normalised"])
     page = (tmp_path / "map" / "map.html").read_text()
     assert "Topographies" in page
     assert "layers by latency" in page
     assert [share for _, share in told] == sorted(share for _, share in told)
     assert told[-1] == ("done", 1.0)
+
+
+def test_a_recording_that_was_named_twice_is_refused(stimuli: Path, tmp_path: Path) -> None:
+    (folder := tmp_path / "network").mkdir()
+    settings = MapSettings(stimuli=stimuli, space=f"dinov2:{save_dinov2(folder)}", tmax=0.3)
+    path, _ = save_viewer(tmp_path, N_CONCEPTS, 2)
+    copy = Path(shutil.copy(path, tmp_path / "copy_raw.fif"))
+    with pytest.raises(RecordingError, match=r"copy_raw.fif holds the same trials"):
+        map_recordings([path, copy], tmp_path / "map", settings)
 
 
 def test_what_has_no_layers_is_refused(stimuli: Path, tmp_path: Path) -> None:

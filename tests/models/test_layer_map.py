@@ -10,7 +10,7 @@ from models.candidates import Candidates
 from models.dataset import Dataset, read_dataset
 from models.fit import evoked_chain
 from models.layer_map import LayerMap, latency_bins, map_layers
-from streaming.errors import ConfigError
+from streaming.errors import ConfigError, EvaluationError
 from streaming.window import LockedWindows
 from tests.models.viewer import LATENCIES, layers_of, save_viewer
 
@@ -81,6 +81,15 @@ def test_latencies_have_the_delay_of_the_chain_taken_off(tmp_path: Path) -> None
     np.testing.assert_allclose(moved, times - 0.01)
     np.testing.assert_allclose(responses[:, 0], dataset.windows[..., :2].mean(-1), rtol=1e-5)
     assert times[0] == pytest.approx(0.005 - dataset.delay)
+
+
+def test_a_picture_that_two_concepts_share_is_refused(tmp_path: Path) -> None:
+    dataset, candidates = read(tmp_path, snr=0.7)
+    files = [
+        "same.png" if shown in candidates.ids[:2] else f"{shown}.png" for shown in dataset.ids
+    ]
+    with pytest.raises(EvaluationError, match=r"the stimulus file 'same.png' is in training"):
+        mapped(replace(dataset, stim_files=tuple(files)), candidates)
 
 
 def test_no_layer_is_refused(tmp_path: Path) -> None:

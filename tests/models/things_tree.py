@@ -29,12 +29,12 @@ def _colour(n: int) -> str:
 
 
 def save_things_eeg2(root: Path, n_train: int, n_test: int) -> None:
-    """Concepts of two pictures each, twice, and others of one picture, eight times."""
+    """Concepts of two pictures each, twice, and others of one picture, ten times."""
     rng = np.random.default_rng(0)
     metadata: dict[str, list[str]] = {}
     for name, short, n, n_pictures, n_repeats in (
         ("training", "train", n_train, 2, 2),
-        ("test", "test", n_test, 1, 8),
+        ("test", "test", n_test, 1, 10),
     ):
         start = 0 if short == "train" else n_train
         concepts = [f"{k:05d}_{c}" for k, c in enumerate(_concepts(n, start), 1)]
