@@ -43,35 +43,51 @@ def write_map_report(
         The file; replaced if it is there.
     """
     report = mne.Report(title=f"Layers of {space}", verbose="ERROR")
-    report.add_html(_summary(found, space), "Summary")
+    report.add_html(_summary(found, space), "Summary", tags=("scores",))
+    n = found.n_stimuli
     figures = {
-        "Encoding: layers by latency": plot_course(found),
-        "Decoding: layers by latency": plot_decoding(found),
-        "Peak latency of each layer": plot_peaks(found),
+        "Encoding: layers by latency": (
+            plot_course(found),
+            f"Responses to {n} stimuli, predicted from each layer: squared correlation, where "
+            "it is above chance (false discovery rate 5 %), else 0; the mean over sensors.",
+        ),
+        "Decoding: layers by latency": (
+            plot_decoding(found),
+            "Each layer, predicted from all sensors at a time: how often the guess is more "
+            f"like its own stimulus than another of {n}. Dots: above chance (false discovery "
+            "rate 5 %).",
+        ),
+        "Peak latency of each layer": (
+            plot_peaks(found),
+            "When a layer explains most variance. In vision, first layers are early and deep "
+            "ones late.",
+        ),
     }
     if picks == "eeg" and len(positions) >= 4:
-        figures["Topographies"] = plot_topographies(found, positions)
-    for title, figure in figures.items():
-        report.add_figure(figure, title, image_format="svg")
+        figures["Topographies"] = (
+            plot_topographies(found, positions),
+            "Correlation of predicted and measured responses at the peak of each layer.",
+        )
+    for title, (figure, caption) in figures.items():
+        report.add_figure(figure, title, caption=caption, image_format="svg", tags=("figures",))
     report.save(path, open_browser=False, overwrite=True, verbose="ERROR")
 
 
 def plot_course(found: LayerMap) -> Figure:
     """Draw how much of the sensors' variance each layer explains, over time."""
-    figure = Figure(figsize=(8, 0.35 * len(found.layers) + 1.8), layout="constrained")
-    axes = figure.subplots()
+    figure = _flat(found)
+    (axes,) = figure.axes
     image = axes.pcolormesh(
         1000 * found.times, range(len(found.layers)), found.course, cmap="viridis"
     )
-    _label(figure, found)
-    figure.colorbar(image, ax=axes, label="variance explained, mean over sensors")
+    figure.colorbar(image, ax=axes, label="variance explained,\nmean over sensors")
     return figure
 
 
 def plot_decoding(found: LayerMap) -> Figure:
     """Draw how well each layer is decoded, over time; dots where it is significant."""
-    figure = Figure(figsize=(8, 0.35 * len(found.layers) + 1.8), layout="constrained")
-    axes = figure.subplots()
+    figure = _flat(found)
+    (axes,) = figure.axes
     reach = max(float(np.abs(found.decoding - 0.5).max()), 0.01)
     image = axes.pcolormesh(
         1000 * found.times,
@@ -83,8 +99,7 @@ def plot_decoding(found: LayerMap) -> Figure:
     )
     rows, columns = np.nonzero(found.decoding_q < 0.05)
     axes.plot(1000 * found.times[columns], rows, "k.", ms=3)
-    _label(figure, found)
-    figure.colorbar(image, ax=axes, label="two-way accuracy (chance 0.5)")
+    figure.colorbar(image, ax=axes, label="two-way accuracy\n(chance 0.5)")
     return figure
 
 
@@ -97,8 +112,9 @@ def plot_peaks(found: LayerMap) -> Figure:
         axes.plot(*zip(*known, strict=True), "o-", color="#1f5fa8")
     axes.set_xticks(range(len(found.layers)), found.layers)
     axes.set_xlim(-0.5, len(found.layers) - 0.5)
+    axes.set_ylim(min(0.0, 1000 * float(found.times[0])), 1000 * float(found.times[-1]))
     axes.set_xlabel("layer")
-    axes.set_ylabel("latency of the best encoding [ms]")
+    axes.set_ylabel("latency of the best encoding [ms],\nthe chain's delay taken off")
     return figure
 
 
@@ -124,11 +140,19 @@ def plot_topographies(found: LayerMap, positions: NDArray[np.float64]) -> Figure
     return figure
 
 
-def _label(figure: Figure, found: LayerMap) -> None:
-    axes = figure.axes[0]
+def _flat(found: LayerMap) -> Figure:
+    """Return a figure with a row for each layer, and time from left to right."""
+    figure = Figure(figsize=(8, 0.35 * len(found.layers) + 1.8), layout="constrained")
+    axes = figure.subplots()
     axes.set_yticks(range(len(found.layers)), found.layers)
     axes.set_ylabel("layer")
     axes.set_xlabel("time after the stimulus [ms], the chain's delay taken off")
+    return figure
+
+
+def _share_of_ceiling(found: LayerMap) -> float:
+    """Return the best encoding in multiples of the ceiling of its sensor and time."""
+    return float(found.normalised.flat[found.encoding.argmax()])
 
 
 def _summary(found: LayerMap, space: str) -> str:
@@ -142,7 +166,8 @@ def _summary(found: LayerMap, space: str) -> str:
     ceiling = (
         "Stimuli do not recur, so that there is no noise ceiling."
         if found.ceiling is None
-        else f"Noise ceiling of the best sensor and time: {found.ceiling.max():.2f}."
+        else f"Noise ceiling of the best sensor and time: {found.ceiling.max():.2f}; where "
+        f"encoding is best, it is {_share_of_ceiling(found):.2f} of what its ceiling allows."
     )
     significant = int((found.encoding_q < 0.05).sum())
     return (

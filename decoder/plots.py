@@ -30,6 +30,11 @@ def statistic_of(assessment: Assessment) -> str:
     return "AUC" if assessment.scores.statistic == "auc" else "two-way accuracy"
 
 
+def _with_pool(assessment: Assessment) -> str:
+    """Return the statistic with how many there were to choose from, in two lines."""
+    return f"{statistic_of(assessment)},\n{assessment.scores.pool} to choose from"
+
+
 def plot_controls(assessment: Assessment) -> Figure:
     """Draw the score beside what must be at chance."""
     rows = [("the brain", assessment.scores.main, BLUE)]
@@ -50,7 +55,7 @@ def plot_controls(assessment: Assessment) -> Figure:
     axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
     axes.set_ylim(len(rows) - 0.5, -0.6)
     axes.margins(x=0.15)
-    axes.set_xlabel(f"{statistic_of(assessment)} with 95 % interval; dashed: chance")
+    axes.set_xlabel(f"{_with_pool(assessment)}; lines: 95 % interval; dashed: chance")
     return fig
 
 
@@ -60,7 +65,8 @@ def plot_averaging(assessment: Assessment) -> Figure:
     fig, axes = _axes()
     x = np.array([point.n_averaged for point in points])
     axes.set_xscale("log")
-    _curve(axes, x, [p.main for p in points], BLUE, statistic_of(assessment))
+    _curve(axes, x, [p.main for p in points], _with_pool(assessment))
+    _legend(axes)
     axes.set_xticks(x, [str(n) for n in x])
     axes.minorticks_off()
     same = "in the same run" if all(point.within_run for point in points) else "of several runs"
@@ -73,7 +79,8 @@ def plot_learning(assessment: Assessment) -> Figure:
     points = assessment.learning
     fig, axes = _axes()
     x = np.array([point.minutes for point in points])
-    _curve(axes, x, [p.main for p in points], BLUE, statistic_of(assessment))
+    _curve(axes, x, [p.main for p in points], _with_pool(assessment))
+    _legend(axes)
     axes.set_xlim(0, None)
     axes.set_xlabel("calibration [min]")
     return fig
@@ -88,10 +95,12 @@ def plot_time_course(assessment: Assessment, level: float = 0.05) -> Figure:
     # Windows that begin later leave times of which nothing is known
     for part in np.split(np.arange(len(t)), 1 + np.flatnonzero(steps > 1.5 * steps.min())):
         scores = [points[n].main for n in part]
-        _curve(axes, t[part], scores, BLUE, statistic_of(assessment), marker="")
+        _curve(axes, t[part], scores, _with_pool(assessment), marker="")
     found = [n for n, p in enumerate(points) if p.q_value is not None and p.q_value < level]
-    axes.plot(t[found], [points[n].main.value for n in found], "o", color=RED, ms=6)
+    values = [points[n].main.value for n in found]
+    axes.plot(t[found], values, "o", color=RED, ms=6, label=f"q < {level:g}")
     axes.axvline(0, color="black", lw=1)
+    _legend(axes)
     axes.set_xlabel(
         "time after the stimulus, less the chain's delay of "
         f"{1000 * assessment.setup.delay:.0f} ms [ms]"
@@ -104,12 +113,14 @@ def plot_calibration(assessment: Assessment) -> Figure:
     bins = assessment.calibration.bins
     fig, axes = _axes(width=4.2, height=4.0)
     edge = [min(b.confidence for b in bins), max(b.confidence for b in bins)]
-    axes.plot(edge, edge, color="black", lw=1, ls="--")
+    axes.plot(edge, edge, color="black", lw=1, ls="--", label="as it should be")
     right = np.array([b.right for b in bins])
     error = np.sqrt(right * (1 - right) / np.array([b.n for b in bins]))
     confidence = [b.confidence for b in bins]
     axes.errorbar(confidence, right, error, fmt="o", color=BLUE, ecolor=BAND, elinewidth=3)
-    axes.set_xlabel("probability of the best guess")
+    _legend(axes)
+    pool = assessment.scores.pool
+    axes.set_xlabel(f"probability of the best guess, {pool} to choose from")
     axes.set_ylabel("share that was right")
     return fig
 
@@ -141,7 +152,6 @@ def _curve(
     axes: Axes,
     x: np.ndarray[tuple[int], np.dtype[np.float64]],
     scores: Sequence[Score],
-    colour: str,
     label: str,
     marker: str = "o",
 ) -> None:
@@ -149,6 +159,22 @@ def _curve(
     value = [score.value for score in scores]
     low, high = [score.low for score in scores], [score.high for score in scores]
     axes.fill_between(x, low, high, color=BAND, lw=0, label="95 % interval")
-    axes.plot(x, value, color=colour, marker=marker, lw=2)
-    axes.plot(x, [score.chance for score in scores], color="black", lw=1, ls="--")
+    axes.plot(x, value, color=BLUE, marker=marker, lw=2)
+    chance = [score.chance for score in scores]
+    axes.plot(x, chance, color="black", lw=1, ls="--", label="chance")
     axes.set_ylabel(label)
+
+
+def _legend(axes: Axes) -> None:
+    """Say what lines and shades are, each once, above the figure."""
+    handles, labels = axes.get_legend_handles_labels()
+    once = dict(zip(labels, handles, strict=True))
+    axes.legend(
+        once.values(),
+        once.keys(),
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        ncols=len(once),
+        frameon=False,
+        fontsize="small",
+    )

@@ -94,7 +94,7 @@ def _glance(a: Assessment) -> str:
         (f"{e.main.value:.3f}", f"{name}, chance {e.main.chance:.3f}"),
         (f"{e.main.low:.3f} to {e.main.high:.3f}", "95 % interval"),
         (p, "p (permutations)"),
-        (f"{e.n}", f"single trials in {e.n_groups} runs"),
+        (f"{e.n}", f"single trials in {_runs(a)}"),
         (f"{e.pool}", "candidates to choose from"),
     ]
     warnings = "".join(f'<div class="warn">{_sentence(text)}</div>' for text in a.warnings)
@@ -110,13 +110,22 @@ def _glance(a: Assessment) -> str:
     )
 
 
+def _runs(a: Assessment) -> str:
+    """Return of how many runs, or parts of one recording, trials are."""
+    n = a.scores.n_groups
+    if len(a.setup.recordings) == 1 and n > 1:
+        return f"{n} parts of one recording"
+    return "1 run" if n == 1 else f"{n} runs"
+
+
 def _figures(a: Assessment) -> Iterator[tuple[str, Figure, str]]:
     """Yield titles, figures, and what each says."""
     yield (
         "Beside what cannot know",
         plots.plot_controls(a),
-        "What each control saw is under How this was made. One in red is not at chance: then "
-        "a score that is no better proves nothing about the brain.",
+        "What each control saw is under How this was made. Each has its own chance, by what it "
+        "answers and how often that was shown. One in red is not at chance: then a score that "
+        "is no better proves nothing about the brain.",
     )
     if len(a.time_course) > 1:
         yield (
@@ -161,7 +170,7 @@ def _patterns(pattern: Pattern) -> Iterator[tuple[str, Figure, str]]:
         more = " The size of the gradient has no sign." if name == "planar gradiometers" else ""
         more += few if len(pattern.ch_names) < 16 else ""
         yield f"Patterns on the scalp: {name}", figure, caption + more
-    yield "Patterns of channels", plots.plot_channels(pattern), caption
+    yield "Patterns of channels", plots.plot_channels(pattern), f"A line a channel. {caption}"
 
 
 def _methods(a: Assessment) -> str:
@@ -226,7 +235,8 @@ def _split(a: Assessment) -> str:
         return (
             f"none: model {a.setup.model[:12]}, fitted to other recordings, is tested as it is"
         )
-    return f"leave one run out; {a.setup.n_purged} neighbouring trials purged"
+    left_out = "run" if len(a.setup.recordings) > 1 else "part of the recording"
+    return f"leave one {left_out} out; {a.setup.n_purged} neighbouring trials purged"
 
 
 def _chain(a: Assessment) -> str:

@@ -84,7 +84,7 @@ def _figure(drawn: _Map, kind: str, times: tuple[float, ...]) -> Figure:
         )
         axes.set_title(f"{t[start]:.0f} to {t[stop - 1]:.0f} ms", fontsize="small")
     scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(low, limit), colours)
-    fig.colorbar(scale, ax=grid, shrink=0.7, label="pattern")
+    fig.colorbar(scale, ax=grid, shrink=0.7, label="pattern\n[spread of the signal]")
     return fig
 
 

@@ -43,7 +43,8 @@ def lines_of(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
 def as_table(evaluation: Evaluation) -> Table:
     """Return all scores as a table for a terminal."""
     e = evaluation
-    title = f"{e.protocol}: {e.n} trials in {e.n_groups} runs, {e.pool} candidates"
+    runs = "1 run" if e.n_groups == 1 else f"{e.n_groups} runs or parts"
+    title = f"{e.protocol}: {e.n} trials in {runs}, {e.pool} candidates"
     table = Table(title=title, caption=_caption(e))
     for column in ("score", "value", "95 % interval", "chance"):
         table.add_column(column, justify="left" if column == "score" else "right")
@@ -74,15 +75,15 @@ def _caption(e: Evaluation) -> str:
 def controls_table(controls: Sequence[Control]) -> Table:
     """Return the controls as a table for a terminal."""
     table = Table(title="controls: what cannot know must be at chance")
-    for column in ("control", "value", "95 % interval", "p", "top-1", ""):
-        table.add_column(
-            column, justify="right" if column in ("value", "p", "top-1") else "left"
-        )
+    for column in ("control", "value", "95 % interval", "chance", "p", "top-1", ""):
+        numbers = ("value", "chance", "p", "top-1")
+        table.add_column(column, justify="right" if column in numbers else "left")
     for c in controls:
         table.add_row(
             c.name,
             f"{c.main.value:.3f}",
             f"{c.main.low:.3f} to {c.main.high:.3f}",
+            f"{c.main.chance:.3f}",
             "" if c.p_value is None else f"{c.p_value:.4f}",
             f"{c.top1.value:.3f}",
             "at chance" if c.at_chance else "[red]not at chance[/]",

@@ -9,7 +9,13 @@ import pytest
 from decoder.assessing import assess
 from decoder.assessment import Assessment
 from decoder.curves import TimePoint
-from decoder.plots import plot_averaging, plot_controls, plot_time_course
+from decoder.plots import (
+    plot_averaging,
+    plot_calibration,
+    plot_controls,
+    plot_learning,
+    plot_time_course,
+)
 from tests.decoder.trials import problem
 
 
@@ -40,5 +46,23 @@ def test_each_score_stands_beside_its_own_chance(found: Assessment) -> None:
     )
     (axes,) = plot_averaging(replace(found, averaging=points)).axes
     (line,) = (line for line in axes.lines if line.get_linestyle() == "--")
+    assert line.get_label() == "chance"
     expected = [0.5 + n / 10 for n in range(len(points))]
     assert np.asarray(line.get_ydata(), float) == pytest.approx(expected)
+
+
+def test_each_figure_says_what_was_scored_among_how_many_beside_what_chance(
+    found: Assessment,
+) -> None:
+    for draw in (plot_averaging, plot_learning, plot_time_course):
+        (axes,) = draw(found).axes
+        assert axes.get_ylabel() == "AUC,\n2 to choose from"
+        legend = axes.get_legend()
+        assert legend is not None
+        said = [text.get_text() for text in legend.get_texts()]
+        assert said == sorted(set(said), key=said.index)  # each once
+        assert {"95 % interval", "chance"} <= set(said)
+    (axes,) = plot_calibration(found).axes
+    assert axes.get_xlabel() == "probability of the best guess, 2 to choose from"
+    (axes,) = plot_controls(found).axes
+    assert axes.get_xlabel().startswith("AUC,\n2 to choose from")
