@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks._watching import cpu_of
 from streaming.lsl_clock import lsl_clock
 
 __all__ = ["Crowd", "Group", "gather", "request"]
@@ -136,16 +137,24 @@ class Crowd:
 
     Parameters
     ----------
-    t_first, t_last : float
-        Between which the crowd was complete, in seconds on the LSL clock.
+    t_begin, t_first, t_last : float
+        When the first connected, and between which the crowd was complete, in seconds on the
+        LSL clock.
+    cpu : tuple of float
+        How long the service had computed at these instants, in seconds.
+    n_early : dict of str to list of int
+        Of each group and client: how many events it had when the crowd was complete.
     seqs, ages : dict of str to list of list
         Of each group and client: which events, and how old they were when they were read.
     closed : dict of str to list of int
         Of each group: the codes with which clients were closed.
     """
 
+    t_begin: float = 0.0
     t_first: float = 0.0
     t_last: float = 0.0
+    cpu: tuple[float, ...] = ()
+    n_early: dict[str, list[int]] = field(default_factory=dict)
     seqs: dict[str, list[list[int]]] = field(default_factory=dict)
     ages: dict[str, list[list[float]]] = field(default_factory=dict)
     closed: dict[str, list[int]] = field(default_factory=dict)
@@ -207,14 +216,20 @@ async def _read_slowly(sock: socket.socket, client: _Client, bytes_a_second: int
         client.closed = client.closed or 1006
 
 
-async def _gather(port: int, token: str, groups: list[Group], seconds: float) -> Crowd:
+async def _gather(
+    port: int, pid: int, token: str, groups: list[Group], seconds: float
+) -> Crowd:
     crowd, clients, kept = Crowd(), dict[str, list[_Client]](), []
+    crowd.t_begin, cpu = lsl_clock(), [cpu_of(pid)]
     for group in groups:
         clients[group.name] = [_Client() for _ in range(group.n)]
         kept += [await _join(port, token, group, client) for client in clients[group.name]]
     crowd.t_first = lsl_clock()
+    cpu.append(cpu_of(pid))
+    crowd.n_early = {name: [len(c.seqs) for c in clients[name]] for name in clients}
     await asyncio.sleep(seconds)
     crowd.t_last = lsl_clock()
+    crowd.cpu = (*cpu, cpu_of(pid))
     for name, members in clients.items():
         crowd.seqs[name] = [client.seqs for client in members]
         crowd.ages[name] = [client.ages for client in members]
@@ -229,6 +244,22 @@ async def _gather(port: int, token: str, groups: list[Group], seconds: float) ->
     return crowd
 
 
-def gather(port: int, token: str, groups: list[Group], seconds: float, out: Any) -> None:
-    """Connect all groups, listen for a while, and put a `Crowd` into the queue `out`."""
-    out.put(asyncio.run(_gather(port, token, groups, seconds)))
+def gather(
+    port: int, pid: int, token: str, groups: list[Group], seconds: float, out: Any
+) -> None:
+    """Connect all groups, listen for a while, and put a `Crowd` into the queue `out`.
+
+    Parameters
+    ----------
+    port, pid : int
+        Of the service, and of its process that computes.
+    token : str
+        Lets them in.
+    groups : list of Group
+        Who they are.
+    seconds : float
+        How long they listen once all are there.
+    out : Queue
+        Gets what they got.
+    """
+    out.put(asyncio.run(_gather(port, pid, token, groups, seconds)))

@@ -4,7 +4,8 @@
 records; a plain FastAPI application sends an event of the same size as often, with a loop of
 `send_json` over its clients, and decodes nothing. Both serve the same crowd, one process on the
 same machine, one after the other. An event's age is what the LSL clock reads when a client has
-read it, less its `t_emit`.
+read it, less its `t_emit`; "before" are the seconds in which the crowd connects. Computing time
+tells what a crowd costs on a busy machine too.
 
 Run with ``python -m benchmarks clients``; ``--quick`` is a first look, ``--json`` for programs.
 """
@@ -75,10 +76,10 @@ def _plain_groups(share: float, *, slow: bool) -> list[Group]:
     return [Group(g.name, max(1, int(g.n * share)), None, g.bytes_a_second) for g in groups]
 
 
-def _crowd(port: int, token: str, groups: list[Group], seconds: float) -> Crowd:
+def _crowd(port: int, pid: int, token: str, groups: list[Group], seconds: float) -> Crowd:
     """Let a crowd listen, from a process of its own."""
     out = _SPAWN.Queue()
-    process = _SPAWN.Process(target=gather, args=(port, token, groups, seconds, out))
+    process = _SPAWN.Process(target=gather, args=(port, pid, token, groups, seconds, out))
     process.start()
     try:
         crowd: Crowd = out.get(timeout=seconds + 120)
@@ -128,14 +129,15 @@ def _plain(fd: int, event: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _plain_serving(event: dict[str, Any]) -> Iterator[int]:
-    """Run the plain application in a process of its own; gives its port."""
+def _plain_serving(event: dict[str, Any]) -> Iterator[tuple[int, int]]:
+    """Run the plain application in a process of its own; gives its port and the process."""
     with socket.create_server(("127.0.0.1", 0), backlog=512) as sock:
         fork = multiprocessing.get_context("fork")
         process = fork.Process(target=_plain, args=(os.dup(sock.fileno()), event))
         process.start()
         try:
-            yield sock.getsockname()[1]
+            assert process.pid is not None
+            yield sock.getsockname()[1], process.pid
         finally:
             process.kill()
             process.join()
@@ -146,7 +148,9 @@ def _plain_serving(event: dict[str, Any]) -> Iterator[int]:
 
 def _row(crowd: Crowd, name: str) -> dict[str, Any]:
     """Return what a group got: ages in milliseconds, and how many events it did not get."""
-    ages = [1000 * age for client in crowd.ages[name] for age in client]
+    joined = list(zip(crowd.ages[name], crowd.n_early[name], strict=True))
+    ages = [1000 * age for client, n_early in joined for age in client[n_early:]]
+    early = [1000 * age for client, n_early in joined for age in client[:n_early]]
     # Of what any of the group got, from a client's first to its last.
     everything = sorted({seq for client in crowd.seqs[name] for seq in client})
     lost = sum(
@@ -159,9 +163,29 @@ def _row(crowd: Crowd, name: str) -> dict[str, Any]:
         "clients": len(crowd.seqs[name]),
         "events": len(ages),
         **percentiles(ages),
+        "early p99": percentiles(early)["p99"],
         "not got": lost,
         "twice or out of order": repeated,
         "closed": Counter(crowd.closed[name]),
+    }
+
+
+def _cost(crowd: Crowd, alone: float = 0.0) -> dict[str, float]:
+    """Return what a crowd costs a process, beside the share of a core it needs `alone`."""
+    times = (crowd.t_begin, crowd.t_first, crowd.t_last)
+    connecting, steady = (
+        crowd.cpu[n + 1] - crowd.cpu[n] - alone * (times[n + 1] - times[n]) for n in (0, 1)
+    )
+    n_clients = sum(len(clients) for clients in crowd.seqs.values())
+    n_events = sum(
+        len(client) - n_early
+        for name, clients in crowd.seqs.items()
+        for client, n_early in zip(clients, crowd.n_early[name], strict=True)
+    )
+    return {
+        "core": steady / (times[2] - times[1]) + alone,
+        "us per event": 1e6 * steady / n_events,
+        "ms per connection": 1e3 * connecting / n_clients,
     }
 
 
@@ -177,13 +201,14 @@ def _measure(share: float, seconds: float, work: Path) -> dict[str, Any]:
         port, pid = int(address.split(":")[2].split("/")[0]), service.pid_of("decode")
         alone: list[tuple[float, float]] = []
         crowds: list[Crowd] = []
-        memory, cpu = [memory_of(pid)], []
+        memory, cost = [memory_of(pid)], []
         for _ in range(2):
+            before = cpu_of(pid)
             alone.append((lsl_clock(), lsl_clock() + seconds / 2))
             time.sleep(seconds / 2)
-            before = cpu_of(pid)
-            crowds.append(_crowd(port, token, _groups(share), seconds))
-            cpu.append((cpu_of(pid) - before) / seconds)
+            core = (cpu_of(pid) - before) / (lsl_clock() - alone[-1][0])
+            crowds.append(_crowd(port, pid, token, _groups(share), seconds))
+            cost.append({"core alone": core, **_cost(crowds[-1], core)})
             memory.append(memory_of(pid))
         log = service.session / "events.jsonl"
         event = {"jsonrpc": "2.0", "method": "text", "params": decode.params}
@@ -192,15 +217,14 @@ def _measure(share: float, seconds: float, work: Path) -> dict[str, Any]:
     crowded = [latency_in(log, crowd.t_first, crowd.t_last) for crowd in crowds]
     plain = {}
     for title, slow in (("plain, all read", False), ("plain, 40 do not", True)):
-        with _plain_serving(dict(event)) as port:
-            plain[title] = _row(
-                _crowd(port, "", _plain_groups(share, slow=slow), seconds), "all"
-            )
+        with _plain_serving(dict(event)) as (port, pid):
+            crowd = _crowd(port, pid, "", _plain_groups(share, slow=slow), seconds)
+        plain[title] = _row(crowd, "all") | _cost(crowd)
     return {
         "groups": [{g.name: _row(crowd, g.name) for g in _groups(share)} for crowd in crowds],
         "latency": {"alone": quiet, "crowd": crowded},
         "memory": memory,
-        "cpu": cpu,
+        "cost": cost,
         "plain": plain,
     }
 
@@ -213,6 +237,7 @@ def _tables(found: dict[str, Any]) -> list[Table]:
         "p95 [ms]",
         "p99 [ms]",
         "oldest [ms]",
+        "p99 before [ms]",
         "not got",
         "closed",
     ):
@@ -222,7 +247,7 @@ def _tables(found: dict[str, Any]) -> list[Table]:
         *found["plain"].items(),
     ]
     for name, row in rows:
-        numbers = [f"{row[c]:.2f}" for c in ("p50", "p95", "p99", "max")]
+        numbers = [f"{row[c]:.2f}" for c in ("p50", "p95", "p99", "max", "early p99")]
         closed = ", ".join(f"{n} with {code}" for code, n in row["closed"].items())
         cells = [f"{row['events']}", *numbers, f"{row['not got']}", closed]
         ages.add_row(f"{row['clients']}", name, *cells)
@@ -234,7 +259,19 @@ def _tables(found: dict[str, Any]) -> list[Table]:
             for stage in ("decode", "total"):
                 values = [f"{turn[stage][c]:.2f}" for c in ("p50", "p95", "p99")]
                 stages.add_row(when, stage, *values)
-    return [ages, stages]
+    costs = Table("process", box=box.MARKDOWN)
+    for column in ("a core", "of it, alone", "a client's event [us]", "connecting [ms]"):
+        costs.add_column(column, justify="right")
+    decode = [("decode", cost) for cost in found["cost"]]
+    for name, row in (*decode, *found["plain"].items()):
+        costs.add_row(
+            name,
+            f"{row['core']:.3f}",
+            f"{row.get('core alone', 0.0):.3f}",  # the plain loop does nothing else
+            f"{row['us per event']:.1f}",
+            f"{row['ms per connection']:.2f}" if name == "decode" else "",
+        )
+    return [ages, stages, costs]
 
 
 def main() -> None:
@@ -257,8 +294,7 @@ def main() -> None:
     for table in _tables(found):
         console.print(table)
     memory = ", ".join(f"{value:.0f}" for value in found["memory"])
-    cpu = ", ".join(f"{100 * value:.0f} %" for value in found["cpu"])
-    print(f"memory of decode [MB]: {memory}; of a core: {cpu}; load {found['load']:.1f}")
+    print(f"memory of decode [MB]: {memory}; load {found['load']:.1f}")
 
 
 if __name__ == "__main__":

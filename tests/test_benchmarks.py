@@ -35,10 +35,31 @@ def test_an_unknown_name_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_clients_did_not_get_is_counted() -> None:
-    seqs, ages = [[2, 3, 5], [1, 2, 3, 4], []], [[0.1] * 3, [0.2] * 4, []]
-    row = clients._row(Crowd(1.0, 2.0, {"all": seqs}, {"all": ages}, {"all": [1013]}), "all")
-    assert (row["clients"], row["events"], row["not got"]) == (3, 7, 1)
-    assert (row["max"], row["closed"]) == (pytest.approx(200.0), {1013: 1})
+    crowd = Crowd(
+        n_early={"all": [1, 0, 0]},
+        seqs={"all": [[2, 3, 5], [1, 2, 3, 4], []]},
+        ages={"all": [[0.9, 0.1, 0.1], [0.2] * 4, []]},
+        closed={"all": [1013]},
+    )
+    row = clients._row(crowd, "all")
+    assert (row["clients"], row["events"], row["not got"]) == (3, 6, 1)
+    assert (row["max"], row["early p99"]) == (pytest.approx(200.0), pytest.approx(900.0))
+    assert row["closed"] == {1013: 1}
+
+
+def test_what_a_crowd_costs_is_told_beside_what_the_process_does_alone() -> None:
+    crowd = Crowd(
+        t_begin=0.0,
+        t_first=2.0,
+        t_last=12.0,
+        cpu=(1.0, 1.6, 4.6),
+        n_early={"all": [5, 0]},
+        seqs={"all": [[1] * 55, [1] * 50]},
+    )
+    cost = clients._cost(crowd, alone=0.1)
+    assert cost["core"] == pytest.approx(0.3)
+    assert cost["us per event"] == pytest.approx(1e6 * 2.0 / 100)
+    assert cost["ms per connection"] == pytest.approx(1e3 * 0.4 / 2)
 
 
 def test_ratios_are_medians_over_rounds() -> None:

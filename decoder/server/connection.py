@@ -43,7 +43,7 @@ class Connection:
         """Serve the client until either side closes."""
         hub, peers = self._peer.backend.hub, self._peer.backend.peers
         self._line.ping()
-        hub.clients.add(self._client)
+        hub.join(self._client)
         peers.add(self._peer)
         try:
             async with self._tasks:

@@ -78,7 +78,8 @@ def message(n: int, stream: str = "text", t: float = 0.0, retain: str = "") -> M
 
 def hub_of(*readers: Reader) -> Hub:
     hub = Hub()
-    hub.clients.update(reader.client for reader in readers)
+    for reader in readers:
+        hub.join(reader.client)
     return hub
 
 
@@ -266,6 +267,24 @@ def test_states_are_kept_for_who_comes_later() -> None:
     hub.publish(message(1, "state", retain="source"))
     hub.publish(message(2, "state", retain="source"))
     assert [m.body for m in hub.retained.values()] == ["2"]
+    assert not hub.wants("text")
+
+
+def test_the_hub_knows_which_streams_anybody_wants() -> None:
+    readers = [Reader("latest"), Reader("rate")]
+    hub = hub_of(*readers)
+    readers[0].client.follow(["signal", "text"], "latest")  # text once more
+    assert hub.wants("text")
+    assert hub.wants("signal")
+    assert not hub.wants("latent")
+    hub.hold()
+    assert not hub.wants("text")
+    hub.release()
+    readers[0].client.leave("signal")
+    assert not hub.wants("signal")
+    hub.leave(readers[0].client)
+    assert hub.wants("text")
+    hub.leave(readers[1].client)
     assert not hub.wants("text")
 
 

@@ -91,7 +91,7 @@ def test_there_is_no_hole_at_the_seam_however_it_falls(
     first = data.draw(st.integers(1, n_before + 1))
     hub, line = Hub(), FakeLine()
     client = Client(lambda: 1.0, line)
-    hub.clients.add(client)
+    hub.join(client)
     unpublished: list[Message] = []
     with closing(EventLog(path, unpublished.append, lambda: 1.0)) as events:
 
