@@ -52,6 +52,7 @@ for command in (
     commands_decode.listen,
     commands_mock.mock,
     commands_tools.verify,
+    commands_tools.report,
     commands_tools.export,
     commands_tools.timing,
     commands_tools.doctor,

@@ -16,7 +16,7 @@ from decoder.config import SourceConfig
 from decoder.console import err, out
 from decoder.options import Run, Subject, Task, takes_source
 
-__all__ = ["doctor", "export", "timing", "verify"]
+__all__ = ["doctor", "export", "report", "timing", "verify"]
 
 
 @takes_source
@@ -59,10 +59,16 @@ def verify(
     decisions and the best candidates must be the same, and probabilities nearly so. Exits with
     1 at the first difference.
     """
+    from decoder.folder import SessionFolder
+    from decoder.verified import keep_verdict
     from decoder.verify import verify_session
 
     with err.status("feeding the session again ..."):
         verdict = verify_session(session)
+    try:
+        keep_verdict(SessionFolder(session), verdict)
+    except OSError as error:
+        err.print(f"the report will not say so: {escape(str(error))}", soft_wrap=True)
     if verdict.difference:
         err.print(f"[bold red]different:[/] {escape(verdict.difference)}", soft_wrap=True)
         raise typer.Exit(1)
@@ -75,6 +81,24 @@ def verify(
         f"{verdict.n_close} came out within the tolerances, the others bit for bit{short} "
         f"({verdict.environment})"
     )
+
+
+def report(
+    session: Annotated[Path, typer.Argument(help="A session's folder.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The page; report.html in that folder."),
+    ] = None,
+) -> None:
+    """Write what became of a session as a page: signal, decodes, accuracy, latency, losses.
+
+    The session must be over. In its own folder the report is listed by the page of `serve`.
+    """
+    from decoder.session_report import report_session
+
+    with err.status("reading the session ..."):
+        path = report_session(session, output)
+    typer.echo(path)
 
 
 def export(

@@ -104,8 +104,19 @@ class SessionFolder:
         return self.path / "stopped"
 
     def config(self) -> Config:
-        """Read the settings."""
-        return Config.from_yaml((self.path / "config.yaml").read_text(encoding="utf-8"))
+        """Read the settings.
+
+        Raises
+        ------
+        SessionError
+            If there are none.
+        """
+        path = self.path / "config.yaml"
+        try:
+            return Config.from_yaml(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            msg = f"{self.path} has no config.yaml: copy the folder again, whole"
+            raise SessionError(msg) from None
 
     @property
     def session_id(self) -> str:

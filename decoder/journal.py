@@ -205,16 +205,19 @@ def read_entries(path: Path) -> Iterator[list[Any]]:
         If there is no journal, or a line cannot be read.
     """
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = path.open("rb")
     except FileNotFoundError:
         msg = f"{path.parent} has no {path.name}: it is not known where its samples belong"
         raise SessionError(msg) from None
-    for number, line in enumerate(lines[:-1], 1):  # what follows the last newline is torn
-        try:
-            kind, t, *rest = json.loads(line)
-        except (ValueError, TypeError) as error:
-            raise _no_input(path, number, error) from None
-        yield [kind, t, *rest]
+    with lines:
+        for number, line in enumerate(lines, 1):
+            if not line.endswith(b"\n"):  # torn
+                return
+            try:
+                kind, t, *rest = json.loads(line)
+            except (ValueError, TypeError) as error:
+                raise _no_input(path, number, error) from None
+            yield [kind, t, *rest]
 
 
 def _no_input(path: Path, number: int, error: Exception) -> SessionError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from streaming.errors import SessionError
+from streaming.inuse import hold
 
 __all__ = ["LineFile"]
 
@@ -23,6 +24,7 @@ class LineFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = path.open("ab", buffering=0)
+        hold(self._file)
 
     def write(self, line: str) -> None:
         """Add a line.

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from decoder.markup import add_figure, block, new_report, save
 from models.layer_map import LayerMap
 
 __all__ = [
@@ -42,8 +43,8 @@ def write_map_report(
     path : Path
         The file; replaced if it is there.
     """
-    report = mne.Report(title=f"Layers of {space}", verbose="ERROR")
-    report.add_html(_summary(found, space), "Summary", tags=("scores",))
+    report = new_report(f"Layers of {space}")
+    report.add_html(block(_summary(found, space)), "Summary", tags=("scores",))
     n = found.n_stimuli
     figures = {
         "Encoding: layers by latency": (
@@ -69,8 +70,8 @@ def write_map_report(
             "Correlation of predicted and measured responses at the peak of each layer.",
         )
     for title, (figure, caption) in figures.items():
-        report.add_figure(figure, title, caption=caption, image_format="svg", tags=("figures",))
-    report.save(path, open_browser=False, overwrite=True, verbose="ERROR")
+        add_figure(report, title, figure, caption)
+    save(report, path)
 
 
 def plot_course(found: LayerMap) -> Figure:

@@ -14,6 +14,11 @@ from decoder.patterns import Pattern
 from decoder.resampling import Score
 
 __all__ = [
+    "BAND",
+    "BLUE",
+    "GREY",
+    "RED",
+    "empty_axes",
     "plot_averaging",
     "plot_calibration",
     "plot_channels",
@@ -23,6 +28,14 @@ __all__ = [
 ]
 
 BLUE, GREY, RED, BAND = "#1f5fa8", "#6b7280", "#b42318", "#c9daef"
+
+
+def empty_axes(width: float = 7.2, height: float = 3.2) -> tuple[Figure, Axes]:
+    """Return an empty figure without a box around it."""
+    fig = Figure(figsize=(width, height), layout="constrained")
+    axes = fig.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    return fig, axes
 
 
 def statistic_of(assessment: Assessment) -> str:
@@ -39,7 +52,7 @@ def plot_controls(assessment: Assessment) -> Figure:
     """Draw the score beside what must be at chance."""
     rows = [("the brain", assessment.scores.main, BLUE)]
     rows += [(c.name, c.main, GREY if c.at_chance else RED) for c in assessment.controls]
-    fig, axes = _axes(height=0.42 * len(rows) + 1.1)
+    fig, axes = empty_axes(height=0.42 * len(rows) + 1.1)
     for n, (_, score, colour) in enumerate(rows):
         axes.plot([score.low, score.high], [n, n], color=colour, lw=3, solid_capstyle="round")
         axes.plot(score.value, n, "o", color=colour, ms=8)
@@ -62,7 +75,7 @@ def plot_controls(assessment: Assessment) -> Figure:
 def plot_averaging(assessment: Assessment) -> Figure:
     """Draw scores by how many repeats are averaged."""
     points = assessment.averaging
-    fig, axes = _axes()
+    fig, axes = empty_axes()
     x = np.array([point.n_averaged for point in points])
     axes.set_xscale("log")
     _curve(axes, x, [p.main for p in points], _with_pool(assessment))
@@ -77,7 +90,7 @@ def plot_averaging(assessment: Assessment) -> Figure:
 def plot_learning(assessment: Assessment) -> Figure:
     """Draw scores by minutes of calibration."""
     points = assessment.learning
-    fig, axes = _axes()
+    fig, axes = empty_axes()
     x = np.array([point.minutes for point in points])
     _curve(axes, x, [p.main for p in points], _with_pool(assessment))
     _legend(axes)
@@ -89,7 +102,7 @@ def plot_learning(assessment: Assessment) -> Figure:
 def plot_time_course(assessment: Assessment, level: float = 0.05) -> Figure:
     """Draw scores of 40 ms each; dots where they are above chance after FDR."""
     points = assessment.time_course
-    fig, axes = _axes(height=3.4)
+    fig, axes = empty_axes(height=3.4)
     t = 1000 * np.array([point.t for point in points])
     steps = np.diff(t)
     # Windows that begin later leave times of which nothing is known
@@ -111,7 +124,7 @@ def plot_time_course(assessment: Assessment, level: float = 0.05) -> Figure:
 def plot_calibration(assessment: Assessment) -> Figure:
     """Draw how often the best guess was right by the probability it was given."""
     bins = assessment.calibration.bins
-    fig, axes = _axes(width=4.2, height=4.0)
+    fig, axes = empty_axes(width=4.2, height=4.0)
     edge = [min(b.confidence for b in bins), max(b.confidence for b in bins)]
     axes.plot(edge, edge, color="black", lw=1, ls="--", label="as it should be")
     right = np.array([b.right for b in bins])
@@ -127,7 +140,7 @@ def plot_calibration(assessment: Assessment) -> Figure:
 
 def plot_channels(pattern: Pattern) -> Figure:
     """Draw the pattern of each channel over time."""
-    fig, axes = _axes(height=3.4)
+    fig, axes = empty_axes(height=3.4)
     t, values = 1000 * np.array(pattern.times), np.array(pattern.values)
     colours = mpl.colormaps["viridis"](np.linspace(0, 0.85, len(values)))
     for name, row, colour in zip(pattern.ch_names, values, colours, strict=True):
@@ -138,14 +151,6 @@ def plot_channels(pattern: Pattern) -> Figure:
     axes.set_xlabel("time after the stimulus, less the chain's delay [ms]")
     axes.set_ylabel("pattern [spread of the signal]")
     return fig
-
-
-def _axes(width: float = 7.2, height: float = 3.2) -> tuple[Figure, Axes]:
-    """Return an empty figure without a box around it."""
-    fig = Figure(figsize=(width, height), layout="constrained")
-    axes = fig.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    return fig, axes
 
 
 def _curve(

@@ -192,12 +192,22 @@ def read_log(folder: SessionFolder) -> Iterator[dict[str, Any]]:
     Raises
     ------
     SessionError
-        If there is no log.
+        If there is no log, or a line other than a torn last one is no message.
     """
     try:
-        lines = folder.events.read_bytes().split(b"\n")
+        lines = folder.events.open("rb")
     except FileNotFoundError:
         msg = f"{folder.path} has no {folder.events.name}: nothing is known of what it decoded"
         raise SessionError(msg) from None
-    for line in lines[:-1]:  # what follows the last newline is torn
-        yield json.loads(line)
+    with lines:
+        for number, line in enumerate(lines, 1):
+            if not line.endswith(b"\n"):  # torn
+                return
+            try:
+                message: dict[str, Any] = json.loads(line)
+            except ValueError as error:
+                msg = (
+                    f"{folder.events}: line {number} is not an event ({error}): it was altered"
+                )
+                raise SessionError(msg) from None
+            yield message

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from html import escape
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from decoder import plots
 from decoder.assessment import Assessment
+from decoder.markup import add_figure, block, cards, new_report, save, sentence, table, warnings
 from decoder.patterns import Pattern
 from decoder.scalp import plot_maps
 from decoder.tables import lines_of
@@ -32,24 +32,6 @@ _PROTOCOLS = {
     "found among others that were not. Not to be compared with closed-set scores.",
 }
 
-_STYLE = """<style>
-.bc {font-size: 1rem; line-height: 1.5; max-width: 54rem}
-.bc .verdict {border-radius: .5rem; padding: 1rem 1.25rem; margin-bottom: 1rem}
-.bc .verdict b {font-size: 1.5rem; display: block}
-.bc .cards {display: flex; flex-wrap: wrap; gap: .75rem; margin-bottom: 1rem}
-.bc .card {border: 1px solid #d5d9e0; border-radius: .5rem; padding: .6rem 1rem;
-  min-width: 9rem}
-.bc .card b {display: block; font-size: 1.4rem}
-.bc .card span {color: #5b6472; font-size: .85rem}
-.bc .warn {border-left: 4px solid #d97706; background: #fdf6ec; padding: .5rem .9rem;
-  margin-bottom: .5rem}
-.bc table {border-collapse: collapse; margin-bottom: 1rem}
-.bc th, .bc td {padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #e3e6eb;
-  text-align: left; vertical-align: top}
-.bc td.n {text-align: right; font-variant-numeric: tabular-nums}
-</style>"""
-
-
 _OTHERS = "Temperatures come from the other runs. "
 
 
@@ -63,14 +45,12 @@ def write_report(assessment: Assessment, path: Path) -> None:
     path : Path
         The file; replaced if it is there.
     """
-    import mne
-
-    report = mne.Report(title="How well can it be decoded?", verbose="ERROR")
+    report = new_report("How well can it be decoded?")
     report.add_html(_glance(assessment), "At a glance", tags=("scores",))
     for title, figure, caption in _figures(assessment):
-        report.add_figure(figure, title, caption=caption, image_format="svg", tags=("figures",))
+        add_figure(report, title, figure, caption)
     report.add_html(_methods(assessment), "How this was made", tags=("methods",))
-    report.save(path, open_browser=False, overwrite=True, verbose="ERROR")
+    save(report, path)
 
 
 def _glance(a: Assessment) -> str:
@@ -90,23 +70,23 @@ def _glance(a: Assessment) -> str:
             "it is.</p>"
         )
     p = "none" if e.p_value is None else f"{e.p_value:.4f}"
-    cards = [
+    boxes = [
         (f"{e.main.value:.3f}", f"{name}, chance {e.main.chance:.3f}"),
         (f"{e.main.low:.3f} to {e.main.high:.3f}", "95 % interval"),
         (p, "p (permutations)"),
         (f"{e.n}", f"single trials in {_runs(a)}"),
         (f"{e.pool}", "candidates to choose from"),
     ]
-    warnings = "".join(f'<div class="warn">{_sentence(text)}</div>' for text in a.warnings)
-    boxes = "".join(f'<div class="card"><b>{v}</b><span>{k}</span></div>' for v, k in cards)
-    scores = _table(("single trials", "value", "95 % interval", "chance"), lines_of(e))
-    return (
-        f'{_STYLE}<div class="bc"><div class="verdict" style="background:{back};color:{front}">'
-        f"<b>{_sentence(a.verdict)}</b>{says}</div>"
-        f'<div class="cards">{boxes}</div>{tested}{warnings}'
-        f"<p>{_sentence(_PROTOCOLS[e.protocol])}</p>{scores}"
+    return block(
+        f'<div class="verdict" style="background:{back};color:{front}">',
+        f"<b>{sentence(a.verdict)}</b>{says}</div>",
+        cards(boxes),
+        tested,
+        warnings(a.warnings),
+        f"<p>{sentence(_PROTOCOLS[e.protocol])}</p>",
+        table(("single trials", "value", "95 % interval", "chance"), lines_of(e)),
         "<p>Chance: what the same answers get when what was shown is exchanged within runs. "
-        "The majority: who always answers what was shown most often.</p></div>"
+        "The majority: who always answers what was shown most often.</p>",
     )
 
 
@@ -161,7 +141,7 @@ def _figures(a: Assessment) -> Iterator[tuple[str, Figure, str]]:
 def _patterns(pattern: Pattern) -> Iterator[tuple[str, Figure, str]]:
     """Yield the figures of where the signal goes with the decoder's output."""
     caption = (
-        f"{_sentence(pattern.contrast)}: by how much the signal rises with the decoder's "
+        f"{sentence(pattern.contrast)}: by how much the signal rises with the decoder's "
         "output (Haufe et al. 2014), which shows where information lies; a decoder's weights "
         "do not."
     )
@@ -205,9 +185,9 @@ def _methods(a: Assessment) -> str:
         ("withheld windows", ", ".join(f"{n} {k}" for k, n in s.withheld.items()) or "none"),
         ("braincast", a.software),
     ]
-    return (
-        f'{_STYLE}<div class="bc">{_table(("what", "how"), rows)}'
-        "<p>All numbers of this page are in evaluation.json beside it.</p></div>"
+    return block(
+        table(("what", "how"), rows),
+        "<p>All numbers of this page are in evaluation.json beside it.</p>",
     )
 
 
@@ -262,17 +242,3 @@ def _ceiling(a: Assessment) -> str:
         f"{c.n_trials} trials {c.reliability:.2f} (Spearman-Brown), ceiling of a correlation "
         f"with the average response {c.ceiling:.2f}"
     )
-
-
-def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """Return a table; numbers to the right."""
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _sentence(text: str) -> str:
-    """Return text with a capital letter, safe in HTML."""
-    return escape(text[:1].upper() + text[1:])

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.errors import SessionError
+from streaming.inuse import hold
 from streaming.sources.source import ClockOffset, RawSamples, StreamHeader
 
 __all__ = ["XdfWriter"]
@@ -51,6 +52,7 @@ class XdfWriter:
         try:
             # not buffered: a buffer is written in pieces that end within a chunk
             self._file = self._path.open("xb", buffering=0)
+            hold(self._file)
         except FileExistsError as error:
             msg = f"{path} exists, and a recording is never overwritten: choose another folder"
             raise SessionError(msg) from error
