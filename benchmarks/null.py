@@ -3,18 +3,20 @@
 Windows of noise that is correlated in space and time, with slow drift of its own in each run,
 and stimuli in random order. Each recording is evaluated as `braincast evaluate` does.
 One p in 20 must be below 0.05, one in 100 below 0.01; scores must scatter at most 1.41 times as
-much as shuffles do, which the null is widened by (`decoder.permutation`). Run with
+much as shuffles do, which the null is widened by (`decoder.permutation`). A second table has
+each score less its chance, on average over the recordings. Run with
 ``python -m benchmarks null [design ...] [--encoders ridge] [--recordings 200]``.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 from decoder.design import Order
 from decoder.evaluation import Evaluation, evaluate
@@ -29,10 +31,11 @@ from models.stimuli import StimulusTable
 from streaming.signal import SignalSpec
 from streaming.window import LockedWindows
 
-__all__ = ["DESIGNS", "Design", "evaluated", "main", "null_problem"]
+__all__ = ["DESIGNS", "Design", "above_chance", "evaluated", "main", "null_problem"]
 
 SFREQ, N_CHANNELS, N_TIMES = 100.0, 8, 40
 RANDOM = Order("random", 0.0, 0.0, 1.0)
+SCORES = ("top1", "top5", "top10", "pairwise", "median_rank", "auc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,25 @@ def evaluated(design: Design, encoder: str, n_recordings: int) -> list[Evaluatio
     return [evaluate(problem.hold_out(), RANDOM) for problem in problems]
 
 
+def above_chance(found: Sequence[Evaluation]) -> dict[str, tuple[float, float, float]]:
+    """Return each score less its own chance: the mean over recordings, and its 95 % interval.
+
+    Parameters
+    ----------
+    found : sequence of Evaluation
+        Of recordings of the same design; scores that it does not have are left out.
+    """
+    differences = {}
+    for name in SCORES:
+        scores = [score for e in found if (score := getattr(e, name)) is not None]
+        less = np.array([score.value - score.chance for score in scores])
+        if len(less) > 1 and not np.allclose(less, 0.0):
+            middle, error = float(less.mean()), float(less.std(ddof=1) / np.sqrt(len(less)))
+            reach = error * float(t.ppf(0.975, len(less) - 1))
+            differences[name] = (middle, middle - reach, middle + reach)
+    return differences
+
+
 @cache
 def _things(n: int) -> Candidates:
     """Return labels, or of many things words of the demo."""
@@ -141,6 +163,7 @@ def main() -> None:
     )
     print("intervals with chance | scatter, of shuffles' |")
     print("|---|---|---|---|---|---|---|---|")
+    differences = []
     for encoder in arguments.encoders:
         for name in arguments.names:
             found = evaluated(DESIGNS[name], encoder, arguments.recordings)
@@ -157,6 +180,18 @@ def main() -> None:
             ]
             cells.append(f"{np.sqrt(2) * norm.isf(p).std():.2f}")
             print("| " + " | ".join(cells) + " |", flush=True)
+            less = above_chance(found)
+            differences.append(
+                [name, encoder, str(n)]
+                + [
+                    "{:+.3f} [{:+.3f}, {:+.3f}]".format(*less[score]) if score in less else ""
+                    for score in SCORES
+                ]
+            )
+    print(f"\n| what was shown | encoder | recordings | {' | '.join(SCORES)} |")
+    print("|---" * (3 + len(SCORES)) + "|")
+    for cells in differences:
+        print("| " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":

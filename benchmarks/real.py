@@ -2,7 +2,8 @@
 
 All get the same windows of the same causal chain and predict the same left-out runs from the
 same training trials. Ours go through embedding and retrieval, `auto` chooses within the
-training runs; the others are classifiers. Run with ``python -m benchmarks.real [name ...]``; it
+training runs; the others are classifiers. A row's difference is the first method's score less
+its own, over the same resamples of runs. Run with ``python -m benchmarks.real [name ...]``; it
 needs the recordings in ``$BRAINCAST_DATA``, or in ``../shared/data``, and takes three minutes;
 with networks (``--encoders mlp tsconv simpleconv``) an hour.
 """
@@ -29,9 +30,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from decoder.evaluation import Evaluation, evaluate
+from decoder.evaluation import evaluate
 from decoder.fitting import FitSettings
+from decoder.metrics import auc_draws
 from decoder.problem import Problem
+from decoder.resampling import bootstrap
 from models.candidates import Candidates, embed_candidates
 from models.dataset import Dataset, read_dataset
 from models.fit import evoked_chain, truth_of
@@ -40,7 +43,7 @@ from models.heldout import HeldOut
 from models.spaces import LabelSpace
 from models.trials import flicker_rates
 
-__all__ = ["RECORDINGS", "compare", "main"]
+__all__ = ["RECORDINGS", "compare", "difference", "main"]
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("BRAINCAST_DATA", ROOT.parent / "shared" / "data"))
@@ -76,8 +79,8 @@ RECORDINGS: dict[str, Recordings] = {
 
 def compare(
     recordings: Recordings, encoders: Sequence[str] = ENCODERS
-) -> dict[str, tuple[Evaluation, float]]:
-    """Score all methods on left-out runs.
+) -> dict[str, tuple[HeldOut, float]]:
+    """Predict left-out runs by all methods.
 
     Parameters
     ----------
@@ -89,7 +92,7 @@ def compare(
     Returns
     -------
     dict of str to tuple
-        The evaluation, and the CPU time of all folds in seconds, by name of the method.
+        What was predicted, and the CPU time of all folds in seconds, by name of the method.
     """
     settings = FitSettings(events=recordings.labels, drop=recordings.drop)
     table = settings.table()
@@ -101,19 +104,42 @@ def compare(
         drop=recordings.drop,
     )
     candidates = embed_candidates(recordings.labels, recordings.labels, LabelSpace())
-    found: dict[str, tuple[Evaluation, float]] = {}
-    started, first = time.process_time(), None
+    found: dict[str, tuple[HeldOut, float]] = {}
     for encoder in encoders:
+        started = time.process_time()
         held_out = Problem.make(dataset, candidates, encoder=encoder).hold_out()
-        found[encoder] = evaluate(held_out), time.process_time() - started
-        started, first = time.process_time(), first or held_out
-    assert first is not None
+        found[encoder] = held_out, time.process_time() - started
+    first = found[encoders[0]][0]
     rates = flicker_rates(recordings.labels)
     for name, pipeline in _pipelines(rates, dataset.spec_out.sfreq).items():
-        held_out = _classified(dataset, candidates, pipeline, first)
-        found[name] = evaluate(held_out), time.process_time() - started
         started = time.process_time()
+        held_out = _classified(dataset, candidates, pipeline, first)
+        found[name] = held_out, time.process_time() - started
     return found
+
+
+def difference(one: HeldOut, other: HeldOut) -> tuple[float, float, float]:
+    """Return by how much one method is better than another, and the 95 % interval.
+
+    Parameters
+    ----------
+    one, other : HeldOut
+        Predictions of the same trials: AUC is compared for two candidates, else top-1.
+    """
+    truth = one.truth
+    resamples = bootstrap(truth, one.groups, one.t, one.stim_files, cross_validated=True)
+    found = []
+    for held_out in (one, other):
+        similarity = held_out.similarity
+        if similarity.shape[1] == 2:
+            decision = similarity[:, 1] - similarity[:, 0]
+            found.append(auc_draws(decision, truth == 1, one.groups, resamples))
+        else:
+            right = similarity.argmax(axis=1) == truth
+            draws = resamples.weights @ right / resamples.weights.sum(axis=1)
+            found.append((float(right.mean()), draws))
+    (ours, our_draws), (theirs, their_draws) = found
+    return ours - theirs, *resamples.interval(our_draws - their_draws, (-1.0, 1.0))
 
 
 def _classified(
@@ -182,15 +208,20 @@ def main() -> None:
     if not DATA.is_dir():
         print(f"no recordings in {DATA}: set BRAINCAST_DATA")
         return
-    print("| recordings | method | trials | score | value [95 %] | chance | CPU [s] |")
-    print("|---|---|---|---|---|---|---|")
+    print("| recordings | method | trials | score | value [95 %] | chance | ", end="")
+    print("first less this [95 %] | CPU [s] |")
+    print("|---|---|---|---|---|---|---|---|")
     for name in arguments.names:
-        for method, (e, cpu) in compare(RECORDINGS[name], arguments.encoders).items():
+        found = compare(RECORDINGS[name], arguments.encoders)
+        first = found[arguments.encoders[0]][0]
+        for method, (held_out, cpu) in found.items():
+            e = evaluate(held_out, with_p=False)
             what, score = ("top-1", e.top1) if e.auc is None else ("AUC", e.auc)
             value = f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]"
+            less, low, high = difference(first, held_out)
             print(
                 f"| {name} | {method} | {e.n} | {what} | {value} | {score.chance:.3f} "
-                f"| {cpu:.0f} |",
+                f"| {less:+.3f} [{low:+.3f}, {high:+.3f}] | {cpu:.0f} |",
                 flush=True,
             )
 

@@ -215,20 +215,9 @@ def _average(held_out: HeldOut, n_averaged: int) -> tuple[int, HeldOut] | None:
             sets.append(kept.reshape(-1, n_averaged))
             draw.append(np.full(len(sets[-1]), n))
     members = np.concatenate(sets)
-    first = members[:, 0]
-    averaged = replace(
-        held_out,
-        similarity=held_out.similarity[members].mean(axis=1),
-        truth=held_out.truth[first],
-        groups=held_out.groups[first],
-        t=held_out.t[first],
-        stim_files=(),
-        # Pairs are counted within a draw, so that no trial is compared with itself.
-        fold=np.concatenate(draw) * n_pools + held_out.fold[first],
-        pools=np.tile(held_out.pools, (draws, 1)),
-        index=held_out.index[first],
-    )
-    return draws, averaged
+    # Pairs are counted within a draw, so that no trial is compared with itself.
+    fold = np.concatenate(draw) * n_pools + held_out.fold[members[:, 0]]
+    return draws, _merged(held_out, members, fold, np.tile(held_out.pools, (draws, 1)))
 
 
 def _average_over_runs(held_out: HeldOut, n_averaged: int) -> tuple[int, HeldOut] | None:
@@ -249,19 +238,28 @@ def _average_over_runs(held_out: HeldOut, n_averaged: int) -> tuple[int, HeldOut
     kept = pools[which].sum(axis=1) > 1
     if kept.sum() < 2:
         return None
-    members, first = members[kept], members[kept, 0]
-    averaged = replace(
+    return 1, _merged(held_out, members[kept], which[kept], pools)
+
+
+def _merged(
+    held_out: HeldOut,
+    members: NDArray[np.intp],
+    fold: NDArray[np.intp],
+    pools: NDArray[np.bool_],
+) -> HeldOut:
+    """Return averages of `members`, of shape (n, n_averaged), which chose from `pools`."""
+    first = members[:, 0]
+    return replace(
         held_out,
         similarity=held_out.similarity[members].mean(axis=1),
         truth=held_out.truth[first],
         groups=held_out.groups[first],
         t=held_out.t[first],
         stim_files=(),
-        fold=which[kept],
+        fold=fold,
         pools=pools,
         index=held_out.index[first],
     )
-    return 1, averaged
 
 
 def _first_minutes(

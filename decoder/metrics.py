@@ -15,6 +15,7 @@ from scipy.stats import rankdata
 from decoder.resampling import Resamples, Score
 
 __all__ = [
+    "auc_draws",
     "auc_score",
     "beaten",
     "exchanged",
@@ -140,6 +141,19 @@ def auc_score(
     Score or None
         None if no cell has both classes.
     """
+    value, draws = auc_draws(decision, positive, cells, resamples)
+    if not np.isfinite(value):
+        return None
+    return Score(value, 0.5, *resamples.interval(draws))
+
+
+def auc_draws(
+    decision: NDArray[np.float32] | NDArray[np.float64],
+    positive: NDArray[np.bool_],
+    cells: NDArray[np.intp],
+    resamples: Resamples,
+) -> tuple[float, NDArray[np.float64]]:
+    """Return the area under the curve, and that of each resample; not finite without pairs."""
     weights = resamples.weights
     won, pairs, total_won, total = np.zeros(len(weights)), np.zeros(len(weights)), 0.0, 0.0
     for cell in np.unique(cells):
@@ -150,10 +164,8 @@ def auc_score(
         total_won, total = total_won + wins.sum(), total + wins.size
         won += ((weights[:, yes] @ wins) * weights[:, no]).sum(axis=1)
         pairs += weights[:, yes].sum(axis=1) * weights[:, no].sum(axis=1)
-    if total == 0:
-        return None
     with np.errstate(invalid="ignore"):
-        return Score(float(total_won / total), 0.5, *resamples.interval(won / pairs))
+        return float(np.divide(total_won, total)), won / pairs
 
 
 def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:

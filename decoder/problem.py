@@ -28,14 +28,8 @@ class Problem:
 
     Parameters
     ----------
-    dataset : Dataset
-        Windows with what was shown.
-    candidates : Candidates
-        What is chosen from.
-    truth : array of shape (n,)
-        Index of the candidate that was shown.
-    split : Split
-        Which trials predict which.
+    dataset, candidates, truth, split
+        As for `models.heldout.hold_out`.
     order : Order
         In which order things were shown.
     encoder : str

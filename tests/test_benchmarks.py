@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,16 +13,18 @@ import pylsl
 import pytest
 
 from benchmarks import __main__ as runner
-from benchmarks import clients, encoders, latency, null, recovered
+from benchmarks import clients, encoders, latency, null, real, recovered
 from benchmarks._accounts import lost_in_truth
 from benchmarks._assembly import Decoder
 from benchmarks._counting import CountingSource, counting_spec
 from benchmarks._crowd import Crowd
 from benchmarks._rig import CHUNK, SFREQ, noise_model, send_noise, spec_of, write_arrays
+from decoder.evaluation import evaluate
 from decoder.readout import RetrievalReadout
 from models.encoder import ENCODERS
 from models.trials import Trials
 from streaming.signal import Chunk, SignalSpec, Window
+from tests.decoder.trials import problem
 
 
 @pytest.mark.parametrize("name", runner.names())
@@ -66,6 +69,20 @@ def test_ratios_are_medians_over_rounds() -> None:
     ours = [np.full(9, 1.0), np.full(9, 2.0), np.full(9, 3.0)]
     theirs = [np.full(9, 2.0), np.full(9, 20.0), np.full(9, 30.0)]
     assert latency.ratios(ours, theirs) == {"p50": 0.1, "p95": 0.1, "p99": 0.1}
+
+
+@pytest.mark.parametrize("n_concepts", [2, 4])
+def test_methods_are_compared_on_the_same_resamples(n_concepts: int) -> None:
+    one = problem(n=160, n_concepts=n_concepts).hold_out()
+    assert real.difference(one, one) == (0.0, 0.0, 0.0)
+    noise = np.random.default_rng(0).standard_normal(one.similarity.shape)
+    other = replace(one, similarity=noise.astype(np.float32))
+    ours, theirs = evaluate(one, with_p=False), evaluate(other, with_p=False)
+    value, low, high = real.difference(one, other)
+    scores = (ours.top1, theirs.top1) if ours.auc is None else (ours.main, theirs.main)
+    assert value == pytest.approx(scores[0].value - scores[1].value)
+    assert 0 < low < value < high
+    assert np.allclose([-value, -high, -low], real.difference(other, one), atol=0.01)
 
 
 def test_the_assembly_decodes_what_we_decode(tmp_path: Path) -> None:
@@ -154,3 +171,8 @@ def test_nothing_is_found_in_noise_more_often_than_p_says() -> None:
     assert np.count_nonzero(p < 0.05) <= 6  # of 40; 7 or more have a chance of 0.003
     assert sum(e.verdict == "above chance" for e in found) <= 6
     assert 0.3 < p.mean() < 0.7
+    less = null.above_chance(found)
+    assert set(less) == {"top1", "pairwise", "median_rank", "auc"}  # two have no fifth place
+    for middle, low, high in less.values():
+        assert low < middle < high
+        assert abs(middle) < 2 * (high - middle)  # four standard errors
