@@ -86,6 +86,9 @@ def serve(
     freshness: Annotated[
         float, typer.Option(min=0.001, help="A decode older than this is stale [s].")
     ] = 1.0,
+    adapt: Annotated[
+        str, typer.Option(help="Follow slow drift of the signal: `recentre`.")
+    ] = "",
     stop_file: Annotated[
         Path | None,
         typer.Option(help="The session stops when this file is there (participant's stop)."),
@@ -103,7 +106,13 @@ def serve(
     hangs it is started again, and no sample is lost. If the first one does, it is started again
     too, and what was lost is said.
     """
-    from decoder.config import BidsConfig, Config, ServerConfig, SessionConfig
+    from decoder.config import (
+        AdaptationConfig,
+        BidsConfig,
+        Config,
+        ServerConfig,
+        SessionConfig,
+    )
     from decoder.folder import check_models
     from decoder.ingesting import TOKEN_VARIABLE, IngestAddress, ingest_process
     from decoder.listening import is_loopback, listen, url_of
@@ -119,6 +128,7 @@ def serve(
         session=SessionConfig(
             freshness=freshness, record=None if no_record else record, stop_file=stop_file
         ),
+        adaptation=AdaptationConfig.of(adapt),
         bids=BidsConfig.of(subject=subject, session=session, task=task, run=run),
         timing=choose_timing(timing, onsets, device_delay),
         server=ServerConfig(

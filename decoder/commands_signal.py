@@ -179,6 +179,9 @@ def simulate(
     soa: Annotated[
         float, typer.Option(min=0.05, help="Mean time from onset to onset [s].")
     ] = 0.8,
+    drift: Annotated[
+        float, typer.Option(min=0, help="How fast responses change, in degrees a minute.")
+    ] = 0.0,
     trials: Annotated[
         int, typer.Option(min=0, help="Stimuli to show; 0: live forever, 1000 saved.")
     ] = 0,
@@ -209,6 +212,7 @@ def simulate(
             sfreq=sfreq or (1000.0 if meg else 250.0),
             meg=meg,
             soa=soa,
+            drift=drift,
         )
         if save is not None:
             save_calibration(settings, trials or 1000, save)

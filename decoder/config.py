@@ -13,6 +13,7 @@ from streaming.errors import ConfigError
 from streaming.timing import Timing
 
 __all__ = [
+    "AdaptationConfig",
     "BidsConfig",
     "Config",
     "ServedModel",
@@ -149,6 +150,35 @@ class SessionConfig(_Section):
     stop_markers: tuple[str, ...] = ()
 
 
+class AdaptationConfig(_Section):
+    """How decoding follows slow changes of the signal.
+
+    Parameters
+    ----------
+    recentre : bool
+        Follow the mean of what is decoded; see `decoder.recentre`.
+    """
+
+    recentre: bool = False
+
+    @classmethod
+    def of(cls, wanted: str) -> AdaptationConfig:
+        """Make it of names with commas between them.
+
+        Raises
+        ------
+        ConfigError
+            If one is unknown.
+        """
+        names = [name.strip() for name in wanted.split(",") if name.strip()]
+        known = [name for name, f in cls.model_fields.items() if f.annotation is bool]
+        for name in names:
+            if name not in known:
+                msg = f"--adapt {name} is unknown; there is {' and '.join(known)}"
+                raise ConfigError(msg)
+        return cls.model_validate(dict.fromkeys(names, True))
+
+
 class ServerConfig(_Section):
     """Where clients connect.
 
@@ -213,7 +243,7 @@ class Config(_Section):
 
     Parameters
     ----------
-    source, session, bids, server
+    source, session, adaptation, bids, server
         Sections.
     timing : Timing or None
         What is applied to markers and latency.
@@ -223,6 +253,7 @@ class Config(_Section):
 
     source: SourceConfig = SourceConfig()
     session: SessionConfig = SessionConfig()
+    adaptation: AdaptationConfig = AdaptationConfig()
     bids: BidsConfig = BidsConfig()
     timing: Timing | None = None
     server: ServerConfig = ServerConfig()

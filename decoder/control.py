@@ -19,6 +19,7 @@ __all__ = [
     "Mode",
     "Note",
     "Pause",
+    "Recentre",
     "Refused",
     "Resume",
     "SetCandidates",
@@ -105,6 +106,13 @@ class Blind:
 
 
 @dataclass(frozen=True, slots=True)
+class Recentre:
+    """From the next window on, follow the mean of the latents, or decode them as they are."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SetCandidates:
     """From now on, choose from these.
 
@@ -146,7 +154,18 @@ class Refused:
     reason: str
 
 
-Control = MarkBad | Stop | Pause | Resume | Note | Blind | SetCandidates | SwapModel | Refused
+Control = (
+    MarkBad
+    | Stop
+    | Pause
+    | Resume
+    | Note
+    | Blind
+    | Recentre
+    | SetCandidates
+    | SwapModel
+    | Refused
+)
 """What a person says."""
 
 Input = Item | Control

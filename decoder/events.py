@@ -243,13 +243,15 @@ class State:
     ----------
     what : str
         ``"source"``, ``"clock"`` (what is odd about its timestamps), ``"recorder"``,
-        ``"decoder"``, ``"session"``, ``"candidates"``, ``"model"``, ``"note"`` or ``"blind"``.
+        ``"decoder"``, ``"session"``, ``"candidates"``, ``"model"``, ``"adaptation"``,
+        ``"drift"``, ``"note"`` or ``"blind"``.
     state : str
         A word or two; see `streaming.signal.SourceState`, and ``"settling"`` and ``"ready"``,
         or of a source ``"ahead"``: its timestamps are from the future. Of the session
         ``"decoding"``, ``"paused"`` or ``"stopped"``; of candidates ``"changed"``; of the
-        model ``"swapped"``, ``"rolled back"`` or ``"refused"``; a note is ``"taken"``; blind is
-        ``"on"`` or ``"off"``.
+        model ``"swapped"``, ``"rolled back"`` or ``"refused"``; of adaptation ``"started"``,
+        ``"stopped"`` or ``"refused"``; of drift ``"alarm"`` or ``"good"``; a note is
+        ``"taken"``; blind is ``"on"`` or ``"off"``.
     t : float
         Since when, in seconds on the LSL clock.
     detail : str

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from decoder.control import Blind, Control, MarkBad, Pause, Stop, SwapModel
+from decoder.control import Blind, Control, MarkBad, Pause, Recentre, Stop, SwapModel
 from decoder.shelf import Shelf
 
 __all__ = ["Held"]
@@ -34,7 +34,7 @@ class Held:
         self._swaps: list[list[Any]] = []
         self._candidates: list[Any] | None = None
         self._state = (float("-inf"), "decoding", "")
-        self._blind = False
+        self._blind = self._recentred = False
         self.version = 1
 
     def said(self, t: float, state: str, detail: str) -> None:
@@ -42,7 +42,7 @@ class Held:
         if t >= self._state[0]:
             self._state = (t, state, detail)
 
-    def control(self, t: float, line: list[Any]) -> None:
+    def control(self, t: float, line: list[Any]) -> None:  # noqa: C901 - one for each kind
         """Take a line of `decoder.shelf.control_line`."""
         kind, *rest = line
         match kind:
@@ -54,6 +54,8 @@ class Held:
                 self.said(t, "decoding", rest[0])
             case "blind":
                 (self._blind,) = rest
+            case "recentre":
+                (self._recentred,) = rest
             case "markBad":
                 ch_names, bad = rest
                 self._marked |= dict.fromkeys(ch_names, bad)
@@ -78,6 +80,7 @@ class Held:
         bads = tuple(name for name, bad in self._marked.items() if bad)
         found += [MarkBad(bads, bad=True)] if bads else []
         found += [Blind(on=True)] if self._blind else []
+        found += [Recentre(on=True)] if self._recentred else []
         _, state, detail = self._state
         if state != "decoding":
             found.append(Stop(detail) if state == "stopped" else Pause(detail))

@@ -15,6 +15,7 @@ from typing import Any
 
 from decoder.config import Config
 from decoder.console import stop_signals
+from decoder.control import Recentre
 from decoder.controller import Controller
 from decoder.events import State
 from decoder.finished import Sessions
@@ -118,6 +119,8 @@ class Service:
         self.runtime.begin(before.start)
         for control in before.controls:
             self.runtime.control(control, held=True)
+        if before is BEGINNING and config.adaptation.recentre:
+            self.runtime.control(Recentre(on=True))
         self._controller = Controller(
             self._session,
             self.runtime.control,

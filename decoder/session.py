@@ -19,12 +19,14 @@ from decoder.control import (
     MarkBad,
     Note,
     Pause,
+    Recentre,
     Refused,
     Resume,
     SetCandidates,
     Stop,
     SwapModel,
 )
+from decoder.drift import Drift
 from decoder.events import (
     Event,
     GapFound,
@@ -118,6 +120,7 @@ class Session:
         self._stretches = Stretches(self._pipeline.spec)
         candidates = replace(model.candidates, version=start.version)
         self._pool = self._new_pool(model, candidates)
+        self._drift = Drift(model)
         self._channels = Channels(self._pipeline.watch)
         self._filler = Filler()
         self._decodes: deque[TextDecoded] = deque(maxlen=N_DECODES)
@@ -189,7 +192,7 @@ class Session:
 
     # -- what people say --
 
-    def _control(self, item: Control, t: float) -> list[Event]:
+    def _control(self, item: Control, t: float) -> list[Event]:  # noqa: PLR0911
         match item:
             case Stop():
                 return self._stop(item.reason, t)
@@ -203,6 +206,8 @@ class Session:
                 return [self._changed(t)]
             case SwapModel():
                 return self._swap(item, t)
+            case Recentre():
+                return [self._drift.control(item, t)]
             case _:
                 return self._say(item, t)
 
@@ -253,9 +258,10 @@ class Session:
             detail = f"; its filters need {pipeline.settling:.1f} s of signal"
         candidates = replace(item.model.candidates, version=item.version)
         self._pool = self._new_pool(item.model, candidates)
+        self._drift, anew = self._drift.swapped(item.model, t)
         state = "rolled back" if item.back else "swapped"
         said = State("model", state, t, f"model {item.model.model_id[:16]} decodes{detail}")
-        return [*lost, said, self._changed(t)]
+        return [*lost, said, self._changed(t), *anew]
 
     def _new_pool(self, model: Model, candidates: Candidates) -> Pool:
         """Begin another score, unless a decoder that died had this one."""
@@ -350,12 +356,13 @@ class Session:
             events.append(decoded)
             if decoded.abstained or isinstance(result, Withheld):
                 continue
-            latent = self._pipeline.encode(result)
+            latent = self._drift.corrected(self._pipeline.encode(result))
             decode_id, t_end = decoded.decode_id, decoded.t_end
             events[-1] = decoded = self._pool.choose(decoded, latent, result.marker)
             events.append(
                 LatentMade(decode_id, latent.vector, latent.space, latent.model_id, t_end)
             )
+            events += self._drift.follow(latent, decoded, t)
             self._decodes.append(decoded)
         return events
 

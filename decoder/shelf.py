@@ -8,6 +8,7 @@ from decoder.control import (
     MarkBad,
     Note,
     Pause,
+    Recentre,
     Refused,
     Resume,
     SetCandidates,
@@ -59,7 +60,7 @@ class Shelf:
     def _keep(self, model: Model) -> Model:
         return self._models.setdefault(model.model_id, model)
 
-    def control(self, line: list[object]) -> Control:  # noqa: PLR0911 - one for each kind
+    def control(self, line: list[object]) -> Control:  # noqa: C901, PLR0911 - one for each kind
         """Undo `control_line`.
 
         Raises
@@ -82,6 +83,8 @@ class Shelf:
                 return Note(text)
             case ["blind", bool() as on]:
                 return Blind(on)
+            case ["recentre", bool() as on]:
+                return Recentre(on)
             case ["setCandidates", str() as saved, int() as version]:
                 found = load_candidates(self._folder.candidates, saved, version)
                 return SetCandidates(found, saved)
@@ -93,7 +96,7 @@ class Shelf:
         raise ValueError(msg)
 
 
-def control_line(control: Control) -> list[object]:  # noqa: PLR0911 - one for each kind
+def control_line(control: Control) -> list[object]:  # noqa: C901, PLR0911 - one for each kind
     """Return what a journal has of a control: plain data, and names of what is kept."""
     match control:
         case MarkBad():
@@ -108,6 +111,8 @@ def control_line(control: Control) -> list[object]:  # noqa: PLR0911 - one for e
             return ["note", control.text]
         case Blind():
             return ["blind", control.on]
+        case Recentre():
+            return ["recentre", control.on]
         case SetCandidates():
             return ["setCandidates", control.saved, control.candidates.version]
         case SwapModel():

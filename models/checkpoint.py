@@ -22,6 +22,7 @@ from safetensors.numpy import save as save_arrays
 from models.candidates import Candidates
 from models.encoder import LOADERS, Encoder
 from models.latent import Latent
+from models.reference import Reference
 from models.stimuli import StimulusTable
 from streaming.chain import Chain
 from streaming.errors import BraincastError, ModelError
@@ -78,6 +79,9 @@ class Model:
         Where it comes from: hashes of the data, numbers of trials and runs.
     scores : dict
         How well it did on held-out trials.
+    reference : Reference or None
+        What its latents were like in calibration; None if it was too short, or the model is of
+        an older version.
     """
 
     spec: SignalSpec
@@ -91,6 +95,7 @@ class Model:
     protocol: str
     training: dict[str, Any]
     scores: dict[str, Any]
+    reference: Reference | None = None
     model_id: str = field(init=False)
     """SHA-256, in hex, of all that ``model.json`` says, the weights' checksum included."""
 
@@ -237,9 +242,11 @@ def load_model(folder: str | Path) -> Model:
 
 def _files(model: Model) -> tuple[dict[str, Any], bytes]:
     """Return what ``model.json`` says, but for the id, and the contents of the weights."""
-    arrays = {f"encoder.{name}": array for name, array in model.encoder.arrays().items()}
+    arrays = _named("encoder", model.encoder.arrays())
     arrays["candidates"] = model.candidates.vectors
     arrays["centre"] = model.centre
+    if model.reference is not None:
+        arrays |= _named("reference", model.reference.arrays())
     weights = save_arrays(
         {name: np.asarray(arrays[name], order="C") for name in sorted(arrays)}
     )
@@ -273,6 +280,17 @@ def _files(model: Model) -> tuple[dict[str, Any], bytes]:
     return values, weights
 
 
+def _named(part: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a part as the weights name them."""
+    return {f"{part}.{name}": array for name, array in arrays.items()}
+
+
+def _part(part: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Undo `_named`."""
+    prefix = f"{part}."
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
 def _text(values: Mapping[str, Any]) -> bytes:
     """Return the contents of ``model.json``."""
     text = json.dumps(values, ensure_ascii=False, indent=1, allow_nan=False)
@@ -290,14 +308,13 @@ def _build(values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Mod
     if values["encoder"] not in LOADERS:
         msg = f"encoder {values['encoder']!r} is unknown, known are {', '.join(LOADERS)}"
         raise ModelError(msg)
-    prefix = "encoder."
-    learnt = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+    reference = _part("reference", arrays)
     Chain.from_json(values["transforms"])  # an unknown transform is told now, not when live
     return Model(
         spec=SignalSpec(spec["sfreq"], tuple(spec["ch_names"]), tuple(spec["ch_types"])),
         transforms=values["transforms"],
         windowing=windowing_from_json(values["windowing"]),
-        encoder=LOADERS[values["encoder"]].from_arrays(learnt),
+        encoder=LOADERS[values["encoder"]].from_arrays(_part("encoder", arrays)),
         candidates=Candidates(
             ids=tuple(listed["ids"]),
             texts=tuple(listed["texts"]),
@@ -313,6 +330,7 @@ def _build(values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Mod
         protocol=values["protocol"],
         training=values["training"],
         scores=values["scores"],
+        reference=Reference.from_arrays(reference) if reference else None,
     )
 
 

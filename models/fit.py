@@ -18,6 +18,7 @@ from models.dataset import Dataset
 from models.encoder import LOADERS, Encoder, for_subject
 from models.folds import Protocol, make_split
 from models.heldout import HeldOut, hold_out
+from models.reference import make_reference
 from models.retrieval import (
     calibration_error,
     cross_fitted_probabilities,
@@ -204,6 +205,7 @@ def fit_model(
                 held_out.truth,
             )
         },
+        reference=make_reference(held_out.latents, held_out.losses(), held_out.groups),
     )
     tell(1.0)
     return Fitted(model, held_out)

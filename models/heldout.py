@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,8 @@ class HeldOut:
         Which trial of the dataset each is.
     encoders : tuple of str
         What kind of encoder predicted each fold.
+    latents : array of shape (n, n_dims)
+        Where each trial came out; empty where only similarities are known.
     """
 
     protocol: Protocol
@@ -65,10 +67,20 @@ class HeldOut:
     pools: NDArray[np.bool_]
     index: NDArray[np.intp]
     encoders: tuple[str, ...]
+    latents: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def among_pools(self) -> NDArray[np.float32]:
         """Return `similarity`, minus infinity for what a trial did not choose from."""
         return np.where(self.pools[self.fold], self.similarity, np.float32(-np.inf))
+
+    def losses(self) -> NDArray[np.float64]:
+        """Return the place of each truth in its pool, from 0 (first) to 1; ties count half."""
+        similarity = self.among_pools()
+        of_truth = similarity[np.arange(len(self.truth)), self.truth][:, None]
+        above = (similarity > of_truth).sum(axis=1)
+        ties = (similarity == of_truth).sum(axis=1) - 1
+        sizes = self.pools.sum(axis=1)[self.fold]
+        return np.asarray((above + ties / 2) / np.maximum(sizes - 1, 1))
 
 
 def hold_out(
@@ -109,6 +121,7 @@ def hold_out(
         fold_of[fold.test] = number
     kept = np.flatnonzero(fold_of >= 0)  # a test set may be small among thousands to train on
     similarity = np.zeros((len(kept), len(candidates)), np.float32)
+    latents = np.zeros((len(kept), targets.shape[1]), np.float32)
     people = dataset.people
     for number, fold in enumerate(split.folds):
         encoder = fit(dataset, targets, fold.train)
@@ -120,6 +133,7 @@ def hold_out(
             personal = for_subject(encoder, int(people[kept[row]]))
             vector = personal.encode(dataset.window(int(kept[row])))
             similarity[row] = similarities(toward, centre, vector)
+            latents[row] = vector
         progress((number + 1) / len(split.folds))
     return HeldOut(
         protocol=split.protocol,
@@ -133,6 +147,7 @@ def hold_out(
         pools=np.stack([fold.pool for fold in split.folds]),
         index=kept,
         encoders=tuple(encoders),
+        latents=latents,
     )
 
 

@@ -67,6 +67,8 @@ class Participant:
     ----------
     topographies : array of shape (n_channels, n_sources)
         What each source gives at each electrode.
+    turned : array of shape (n_channels, n_sources)
+        The same once each source has turned by 90 degrees, see `topographies_at`.
     latencies, widths : array of shape (n_sources,)
         When a source is most active after the onset, and the SD of its Gaussian time course, in
         seconds.
@@ -77,6 +79,7 @@ class Participant:
     """
 
     topographies: NDArray[np.float64]
+    turned: NDArray[np.float64]
     latencies: NDArray[np.float64]
     widths: NDArray[np.float64]
     common: NDArray[np.float64]
@@ -100,15 +103,17 @@ class Participant:
         centre[::2, 0] *= -1  # every other source on the left
         place = centre + 0.12 * rng.standard_normal(centre.shape)
         place *= np.minimum(1, 0.85 / np.linalg.norm(place, axis=1, keepdims=True))
-        dipoles = Dipoles(place, place + 0.5 * rng.standard_normal(place.shape))
+        moments = place + 0.5 * rng.standard_normal(place.shape)
         spread = rng.lognormal(0, 0.12, n_sources)
         common = np.array([s[3] for s in _STAGES])[stages]
         shared = _codes_from_embeddings(embeddings, n_sources, rng)
         shared *= np.sqrt(_EMBEDDING_SHARE) / shared.std(axis=0)
         own = _own_codes(concepts, n_sources, seed) * np.sqrt(1 - _EMBEDDING_SHARE)
         size = _SPECIFIC[snr] / np.sqrt(_DIPOLES_PER_STAGE)
+        across = _across(moments, np.random.default_rng([seed, 5]))
         return cls(
-            topographies=lead_field(dipoles, ch_names),
+            topographies=lead_field(Dipoles(place, moments), ch_names),
+            turned=lead_field(Dipoles(place, across), ch_names),
             latencies=np.array([s[0] for s in _STAGES])[stages] * spread,
             widths=np.array([s[1] for s in _STAGES])[stages] * spread,
             common=_COMMON
@@ -118,6 +123,31 @@ class Participant:
             shared=size * shared,
             own=size * own,
         )
+
+    def topographies_at(self, angle: float) -> NDArray[np.float64]:
+        """Return what each source gives at each electrode once all have turned.
+
+        The field of a dipole is linear in its moment, so that one that turns in a plane gives
+        a mixture of two.
+
+        Parameters
+        ----------
+        angle : float
+            By how much, in radians, each about an axis of its own.
+
+        Returns
+        -------
+        array of shape (n_channels, n_sources)
+        """
+        turning = np.cos(angle) * self.topographies + np.sin(angle) * self.turned
+        return np.asarray(turning)
+
+
+def _across(moments: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return for each moment a random one at a right angle to it."""
+    unit = moments / np.linalg.norm(moments, axis=1, keepdims=True)
+    other = rng.standard_normal(moments.shape)
+    return np.asarray(other - (other * unit).sum(axis=1, keepdims=True) * unit)
 
 
 def respond(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import cos, exp, pi
+from math import cos, exp, pi, radians
 from typing import Literal, get_args
 
 import mne
@@ -60,6 +60,12 @@ class SimulatedSettings:
     soa : float
         Mean time from one onset to the next, in seconds; each is up to an eighth longer or
         shorter. Responses last up to 1.2 s, so they overlap.
+    drift : float
+        Degrees a minute by which every source turns during the session, each about an axis of
+        its own, so that what the electrodes see of a response changes slowly: its mean over
+        all stimuli, and what tells them apart. This is how features drift in people from a
+        calibration to what follows it: the mean and the directions move, within minutes (Shenoy
+        et al. 2006, J. Neural Eng. 3, R13; Krauledat 2008).
     """
 
     snr: Snr = "easy"
@@ -69,6 +75,7 @@ class SimulatedSettings:
     sfreq: float = 250.0
     meg: bool = False
     soa: float = 0.8
+    drift: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what no participant can be made of."""
@@ -84,6 +91,9 @@ class SimulatedSettings:
             raise ConfigError(msg)
         if not 0.2 <= self.soa <= 60:
             msg = f"soa must be from 0.2 to 60 s, got {self.soa}"
+            raise ConfigError(msg)
+        if not 0 <= self.drift <= 180:
+            msg = f"drift must be from 0 to 180 degrees a minute, got {self.drift}"
             raise ConfigError(msg)
         if not self.meg:
             spread_channels(self.n_channels)
@@ -260,11 +270,19 @@ class SimulatedSource:
                     end = trial.onset + spec.to_samples(_TAIL)
                 trial = next(trials)
             data = self._background(n_times)
-            data += self._participant.topographies @ activity[:, :n_times]
+            data += self._topographies(start) @ activity[:, :n_times]
             activity[:, :-n_times] = activity[:, n_times:]
             activity[:, -n_times:] = 0
             start += n_times
             yield data.astype(np.float32), begun, start >= end
+
+    def _topographies(self, start: int) -> NDArray[np.float64]:
+        """Return what the electrodes see of the sources in the block that begins here."""
+        drift = self.settings.drift
+        if not drift:
+            return self._participant.topographies
+        minutes = start / self.settings.sfreq / 60
+        return self._participant.topographies_at(radians(drift * minutes))
 
     def _make_items(self, t0: float) -> Iterator[Item]:
         """Cut the signal into chunks; a marker comes before the chunk that holds its onset."""

@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from decoder.config import BidsConfig, Config, ServerConfig, SessionConfig, SourceConfig
+from decoder.config import (
+    AdaptationConfig,
+    BidsConfig,
+    Config,
+    ServerConfig,
+    SessionConfig,
+    SourceConfig,
+)
 from streaming.errors import ConfigError
 
 
@@ -14,6 +21,7 @@ def test_a_session_keeps_its_settings() -> None:
     config = Config(
         source=SourceConfig(name="Bräinamp", markers=("a", "b"), timeout=3.0),
         session=SessionConfig(freshness=0.5, record=Path("sessions")),
+        adaptation=AdaptationConfig.of("recentre"),
         bids=BidsConfig(subject="01", run="2"),
         server=ServerConfig(port=0, open_viewer=True),
         simulated={"snr": "easy", "subject_seed": 1},
@@ -37,6 +45,13 @@ def test_what_cannot_be_meant_is_refused(
 ) -> None:
     with pytest.raises(ValidationError, match=next(iter(values))):
         section.model_validate(values)
+
+
+def test_adaptation_is_asked_for_by_name() -> None:
+    assert AdaptationConfig.of(" recentre, ") == AdaptationConfig(recentre=True)
+    assert AdaptationConfig.of("") == AdaptationConfig()
+    with pytest.raises(ConfigError, match="--adapt magic is unknown; there is recentre"):
+        AdaptationConfig.of("recentre,magic")
 
 
 def test_settings_do_not_change() -> None:

@@ -18,6 +18,7 @@ from decoder.control import (
     MarkBad,
     Note,
     Pause,
+    Recentre,
     Resume,
     SetCandidates,
     Stop,
@@ -185,6 +186,17 @@ def test_after_a_crash_a_session_is_what_it_was_told_to_be(folder: SessionFolder
     assert final.state == "decoding"
     assert verify_session(folder.path).difference == ""
     assert not [p for p in texts(folder) if 1500 <= p["first"] < 1600]
+
+
+def test_recentring_begins_anew_after_a_crash_and_says_so(folder: SessionFolder) -> None:
+    decode(folder, 0, [(1500, [Recentre(on=True)]), (2000, [SwapModel(SECOND, 2)])])
+    assert resume(folder).controls[-1] == Recentre(on=True)
+    decode(folder, 2000, [(2500, [])])
+    said = [p["state"] for p in logged(folder) if p.get("what") == "adaptation"]
+    assert said == ["refused", "refused"]  # the tiny models say nothing of latents
+    decode(folder, 2500, [(3000, [Recentre(on=False)])], dies=False)
+    assert [type(control) for control in resume(folder).controls] == [SwapModel]
+    assert verify_session(folder.path).difference == ""
 
 
 def test_what_was_rolled_back_stays_so(folder: SessionFolder) -> None:

@@ -13,6 +13,7 @@ from decoder.control import (
     MarkBad,
     Note,
     Pause,
+    Recentre,
     Refused,
     Resume,
     SetCandidates,
@@ -38,6 +39,7 @@ MODEL = tiny_model()
         Resume(""),
         Note("he\nmoved"),
         Blind(on=True),
+        Recentre(on=True),
         Refused("too few channels"),
     ],
 )

@@ -13,6 +13,7 @@ import pytest
 
 from models.candidates import embed_candidates
 from models.checkpoint import Model, load_model, save_model
+from models.reference import Reference
 from models.ridge import RidgeEncoder
 from models.spaces import LabelSpace
 from models.stimuli import StimulusTable
@@ -165,6 +166,17 @@ def test_a_model_of_before_ids_were_written_is_the_same_model(
     assert json.loads((folder / "model.json").read_text())["model_id"] == model.model_id
     alter(lambda _: None)(folder)
     assert load_model(folder).model_id == model.model_id
+
+
+def test_what_latents_were_like_comes_back(model: Model, tmp_path: Path) -> None:
+    n_dims = len(model.centre)
+    reference = Reference(np.ones(n_dims), np.eye(2, n_dims), np.arange(9.0), np.ones(9))
+    save_model(with_it := replace(model, reference=reference), tmp_path / "model")
+    again = load_model(tmp_path / "model")
+    assert again.model_id == with_it.model_id != model.model_id
+    assert again.reference is not None
+    np.testing.assert_array_equal(again.reference.blocks, reference.blocks)
+    assert model.reference is None
 
 
 def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from streaming.errors import ConfigError
 from streaming.signal import Chunk, Marker, SourceState
 from streaming.sources.background import Background
 from streaming.sources.headmodel import Dipoles, lead_field, spread_channels
-from streaming.sources.participant import Participant, respond
+from streaming.sources.participant import Participant, _across, respond
 from streaming.sources.simulated import (
     SimulatedSettings,
     SimulatedSource,
@@ -260,6 +260,24 @@ def test_fatigue_takes_some_of_the_response_and_gives_part_of_it_back() -> None:
     assert minutes[3] < minutes[6] < minutes[0]
 
 
+def test_drift_turns_what_the_electrodes_see_and_keeps_its_size() -> None:
+    source = SimulatedSource(CONCEPTS, EMBEDDINGS, replace(SMALL, n_channels=32, drift=9.0))
+    part = source._participant
+    np.testing.assert_allclose(source._topographies(0), part.topographies)
+    half = source._topographies(round(5 * 60 * 125.0))  # 45 degrees
+    np.testing.assert_allclose(half, np.sqrt(0.5) * (part.topographies + part.turned))
+    whole = source._topographies(round(10 * 60 * 125.0))
+    np.testing.assert_allclose(whole, part.turned, atol=1e-12)
+    sizes = [np.linalg.norm(seen) for seen in (part.topographies, half, part.turned)]
+    assert max(sizes) < 1.15 * min(sizes)
+
+
+def test_a_moment_turns_at_a_right_angle() -> None:
+    moments = np.random.default_rng(0).standard_normal((20, 3))
+    across = _across(moments, np.random.default_rng(1))
+    np.testing.assert_allclose((across * moments).sum(axis=1), 0.0, atol=1e-12)
+
+
 def test_pools_get_equally_many_trials_and_are_used_up_in_turn() -> None:
     pools = [CONCEPTS[:10], CONCEPTS[10:15]]
     source = SimulatedSource(CONCEPTS, EMBEDDINGS, SMALL, shown=pools, n_trials=40)
@@ -319,6 +337,7 @@ def test_a_dipole_is_seen_best_where_it_points() -> None:
         ({"snr": "hard"}, "easy, realistic, none, got 'hard'"),
         ({"subject_seed": -1}, "subject_seed must be 0 or more, got -1"),
         ({"sfreq": 100.0}, "from 125 to 20000 Hz, got 100"),
+        ({"drift": -1.0}, "drift must be from 0 to 180 degrees a minute, got -1"),
         ({"soa": 0.0}, "soa must be from 0.2 to 60 s, got 0"),
         ({"n_channels": 3}, "from 4 to 335, got 3"),
     ],

@@ -1,0 +1,122 @@
+"""Follows slow drift of the latents, and says when they are no longer what they were."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoder.alarm import Alarm
+from decoder.control import Recentre
+from decoder.events import State, TextDecoded
+from decoder.recentre import MEMORY, Recentring
+from models.checkpoint import Model
+from models.latent import Latent
+from models.reference import BLOCK, far_off
+from streaming.window import LockedWindows
+
+__all__ = ["Drift"]
+
+_LATENTS = (
+    "what is decoded lies where it did not in calibration: electrodes, or the participant, may "
+    "have changed; recentre, refit or calibrate again"
+)
+_LOSSES = (
+    "what was shown comes out further down than in calibration: see to electrodes and the "
+    "participant; refit or calibrate again"
+)
+
+
+class Drift:
+    """What a session knows of its model's latents so far.
+
+    It begins anew with each model, and with a decoder that takes over from one that died.
+
+    Parameters
+    ----------
+    model : Model
+        Whose latents; without a `Reference`, nothing is known of them.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._reference = model.reference
+        self._protocol = model.protocol
+        self._locked = isinstance(model.windowing, LockedWindows)
+        self._recentring: Recentring | None = None
+        self._alarms: dict[str, Alarm] = {}
+        self._blocks: dict[str, list[NDArray[np.float64]]] = {"latents": [], "losses": []}
+        if model.reference is not None and self._locked:
+            self._alarms["latents"] = Alarm(model.reference.blocks)
+            if model.protocol == "closed_set":
+                self._alarms["losses"] = Alarm(model.reference.losses)
+
+    def swapped(self, model: Model, t: float) -> tuple[Drift, list[State]]:
+        """Return what follows another model in the same way, and what is to be said of it."""
+        other = Drift(model)
+        said = [other.control(Recentre(on=True), t)] if self._recentring is not None else []
+        if any(alarm.on for alarm in self._alarms.values()):
+            said.append(State("drift", "good", t, "another model decodes: it is watched anew"))
+        return other, said
+
+    def control(self, item: Recentre, t: float) -> State:
+        """Begin to move latents, or end it."""
+        if not item.on:
+            self._recentring = None
+            return State("adaptation", "stopped", t, "latents are decoded as they are")
+        if self._reference is None or not self._locked:
+            why = (
+                "the model does not say what its latents were like in calibration, which was "
+                "too short, or fitted by an older version: fit it anew"
+                if self._locked
+                else "windows that no marker cuts follow what is shown"
+            )
+            return State("adaptation", "refused", t, f"not recentred: {why}")
+        self._recentring = Recentring(self._reference.mean)
+        detail = (
+            f"recentring: latents follow their mean over the last {MEMORY} windows, from here "
+            "on; right if what is shown has the same shares all the time"
+        )
+        return State("adaptation", "started", t, detail)
+
+    def corrected(self, latent: Latent) -> Latent:
+        """Return a latent as it is to be decoded."""
+        if self._recentring is None:
+            return latent
+        return replace(latent, vector=self._recentring(latent.vector))
+
+    def follow(self, latent: Latent, decoded: TextDecoded, t: float) -> list[State]:
+        """Hold a decode against calibration; return what is to be said of it.
+
+        Parameters
+        ----------
+        latent : Latent
+            As it was decoded.
+        decoded : TextDecoded
+            What came of it.
+        t : float
+            When, in seconds on the LSL clock.
+        """
+        said: list[State] = []
+        if self._reference is not None and "latents" in self._alarms:
+            place = self._reference.axes @ (latent.vector - self._reference.mean)
+            said += self._add("latents", place, t)
+        truth = decoded.truth
+        if "losses" in self._alarms and truth is not None and truth.trained:
+            loss = (truth.rank - 1) / (decoded.n_candidates - 1)
+            said += self._add("losses", np.array([loss]), t) if decoded.calibrated else []
+        return said
+
+    def _add(self, name: str, value: NDArray[np.float64], t: float) -> list[State]:
+        block = self._blocks[name]
+        block.append(value)
+        if len(block) < BLOCK:
+            return []
+        mean = np.mean(block, axis=0)
+        block.clear()
+        found = self._alarms[name].add(far_off(mean) if name == "latents" else float(mean[0]))
+        if found == "alarm":
+            return [State("drift", "alarm", t, _LATENTS if name == "latents" else _LOSSES)]
+        if found == "good" and not any(alarm.on for alarm in self._alarms.values()):
+            return [State("drift", "good", t, "decodes are as in calibration again")]
+        return []
