@@ -71,13 +71,15 @@ def _windows(path: Path, table: StimulusTable) -> Dataset:
 
 
 def main() -> None:
-    """Print a line for each signal-to-noise, person and protocol."""
+    """Print a row for each signal-to-noise, person and protocol."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("snr", nargs="*", default=list(get_args(Snr)))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     arguments = parser.parse_args()
     mne.set_log_level("ERROR")
-    print("snr        person protocol     n   top-1 [95 %]        top-5  median  two-way  p")
+    print("| snr | person | protocol | n | pool | top-1 [95 %] | chance | top-5 | ", end="")
+    print("median rank | two-way | p |")
+    print("|---" * 11 + "|")
     for snr in arguments.snr:
         for seed in arguments.seeds:
             settings = replace(SimulatedSettings(snr=snr), subject_seed=seed)
@@ -85,8 +87,9 @@ def main() -> None:
                 assert e.p_value is not None  # the order is random
                 top1 = f"{e.top1.value:.3f} [{e.top1.low:.3f}, {e.top1.high:.3f}]"
                 print(
-                    f"{snr:10} {seed:6d} {e.protocol:10} {e.n:4d}  {top1}  {e.top5.value:.3f}"
-                    f"  {e.median_rank.value:6.1f}  {e.pairwise.value:7.3f}  {e.p_value:.4f}",
+                    f"| {snr} | {seed} | {e.protocol} | {e.n} | {e.pool} | {top1} "
+                    f"| {e.top1.chance:.4f} | {e.top5.value:.3f} | {e.median_rank.value:g} "
+                    f"| {e.pairwise.value:.3f} | {e.p_value:.4f} |",
                     flush=True,
                 )
 

@@ -108,7 +108,10 @@ def mean_score(
     with np.errstate(invalid="ignore"):  # a resample may draw no trial
         means = weights @ own / weights.sum(axis=1)
     chance = float((shares * values).sum() / len(truth))
-    return Score(float(np.mean(own)), chance, *resamples.interval(means))
+    value = float(np.mean(own))
+    if value in (0, 1) and not np.isclose(chance, value):
+        return Score(value, chance, *resamples.all_or_none(value))
+    return Score(value, chance, *resamples.interval(means))
 
 
 def median_score(

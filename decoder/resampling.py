@@ -95,6 +95,16 @@ class Resamples:
         low, high = (middle + self.widening * (edge - middle) for edge in (low, high))
         return max(float(low), bounds[0]), min(float(high), bounds[1])
 
+    def all_or_none(self, share: float) -> tuple[float, float]:
+        """Return the 95 % interval of a share of 0 or 1, which is the same in each resample.
+
+        That of so many independent trials (Clopper and Pearson 1934, Biometrika 26, 404-413),
+        fewer by the square of the widening.
+        """
+        n = self.weights.shape[1] / self.widening**2
+        reach = float(1 - 0.025 ** (1 / n))
+        return (0.0, reach) if share == 0 else (1 - reach, 1.0)
+
 
 def bootstrap(
     truth: NDArray[np.intp],

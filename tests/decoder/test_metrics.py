@@ -5,6 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from decoder.metrics import beaten, exchanged, mean_score, median_score, ranks
 from decoder.resampling import bootstrap
@@ -66,3 +67,24 @@ def test_the_most_frequent_answer_is_at_its_own_chance() -> None:
     )
     score = mean_score(rank <= 1, truth, exchanged(truth, cells, 2), resamples)
     assert score.value == pytest.approx(score.chance) == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize("cross_validated", [False, True])
+def test_where_all_or_none_is_right_the_interval_is_that_of_a_binomial(
+    cross_validated: bool,
+) -> None:
+    """No resample of failures has a success; that does not make the next one impossible."""
+    truth = np.arange(240) % 4
+    cells, t = np.arange(240) * 6 // 240, np.arange(240, dtype=np.float64)
+    resamples = bootstrap(truth, cells, t, [], cross_validated=cross_validated)
+    n = 120 if cross_validated else 240
+    for value, hits in ((False, 0), (True, n)):
+        right = np.zeros((240, 4), bool)
+        right[np.arange(240), truth] = value
+        right[np.arange(240), (truth + 1) % 4] = not value
+        score = mean_score(right, truth, exchanged(truth, cells, 4), resamples)
+        oracle = binomtest(hits, n).proportion_ci(method="exact")
+        assert (score.low, score.high) == pytest.approx((oracle.low, oracle.high))
+    everything = np.ones((240, 4), bool)
+    score = mean_score(everything, truth, exchanged(truth, cells, 4), resamples)
+    assert (score.low, score.high) == (1.0, 1.0)  # who names all four cannot be wrong
