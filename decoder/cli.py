@@ -12,6 +12,7 @@ import typer
 from rich.markup import escape
 
 from decoder import (
+    commands_calibrate,
     commands_convert,
     commands_decode,
     commands_evaluate,
@@ -46,6 +47,7 @@ for command in (
     commands_signal.replay,
     commands_fit.chain,
     commands_fit.fit,
+    commands_calibrate.calibrate,
     commands_evaluate.evaluate,
     commands_serve.serve,
     commands_serve.ingest,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +13,10 @@ from decoder.console import err, out, progress_bar
 from decoder.options import read_band
 from decoder.options_fit import Said, takes_recordings
 
-__all__ = ["chain", "fit"]
+if TYPE_CHECKING:
+    from decoder.fitting import FitSettings
+
+__all__ = ["chain", "fit", "fit_and_tell"]
 
 
 def chain(
@@ -65,27 +69,54 @@ def fit(
     The recordings go through the very same causal chain as the live signal; each run is
     predicted by models that never saw it.
     """
-    from decoder.evaluating import evaluate_problem
-    from decoder.fitting import fit_recordings
     from models.encoder import NETWORKS
 
     settings = said.settings(hop)
+    if report is None:
+        report = settings.encoder not in NETWORKS
+    fit_and_tell(said.files, output, settings, report=report, overwrite=overwrite)
+
+
+def fit_and_tell(
+    recordings: Sequence[Path],
+    output: Path,
+    settings: FitSettings,
+    *,
+    report: bool,
+    overwrite: bool,
+) -> None:
+    """Fit a model, score it, write both, and say what it is worth.
+
+    Parameters
+    ----------
+    recordings : sequence of Path
+        Runs of one person.
+    output : Path
+        The new model folder.
+    settings : FitSettings
+        What was shown, and what to make of it.
+    report : bool
+        Whether to evaluate all there is, and write the page.
+    overwrite : bool
+        Whether a model that is there already may be replaced.
+    """
+    from decoder.evaluating import evaluate_problem
+    from decoder.fitting import fit_recordings
+
     with progress_bar() as bar:
         step = bar.add_task("reading and fitting", total=1.0)
         done = fit_recordings(
-            said.files,
+            recordings,
             output,
             settings,
             lambda share: bar.update(step, completed=share),
             overwrite=overwrite,
         )
-        if report is None:
-            report = settings.encoder not in NETWORKS
         assessment = None
         if report:
             assessment = evaluate_problem(
                 done.problem,
-                said.files,
+                recordings,
                 output,
                 settings,
                 done.held_out,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import (
@@ -19,6 +20,7 @@ from rich.progress import (
 
 __all__ = [
     "err",
+    "interruptible",
     "out",
     "progress_bar",
     "stop_signals",
@@ -49,6 +51,20 @@ def stopped_by_signals() -> threading.Event:
         for number in stop_signals():
             signal.signal(number, lambda *_: stop.set())
     return stop
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let `stop_signals` raise KeyboardInterrupt again, after `stopped_by_signals`."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {n: signal.signal(n, signal.default_int_handler) for n in stop_signals()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def progress_bar() -> Progress:

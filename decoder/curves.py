@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -13,28 +13,38 @@ from decoder.evaluation import evaluate, p_values
 from decoder.permutation import fdr
 from decoder.problem import Problem
 from decoder.resampling import Score
+from models.dataset import Dataset
 from models.folds import Fold
 from models.heldout import HeldOut
 
 __all__ = [
+    "MIN_TRIALS",
+    "SHARES",
     "AveragePoint",
+    "LearnedPart",
     "LearningPoint",
     "TimePoint",
     "averaging_curve",
+    "learned_parts",
     "learning_curve",
+    "minutes_of",
     "time_course",
 ]
 
 REPEATS = (1, 2, 4, 10)
 """How many repeats are averaged."""
 
+MIN_TRIALS = 20
+"""Fewest that a model of a part is fitted to."""
+
 _SEED = 0
 _MAX_AVERAGES = 5_000  # beyond, more draws of the same trials add nothing
 _MAX_DRAWS = 10
-_MIN_TRIALS = 20
 _MAX_PAUSE = 10.0  # seconds between trials that still count as calibration
 _BIN = 0.04
-_SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+
+SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+"""Parts of what there is to learn from that a learning curve has points for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,25 @@ class LearningPoint:
     n_trials: int
     top1: Score
     main: Score
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LearnedPart:
+    """What models of a part of the calibration predict.
+
+    Parameters
+    ----------
+    minutes : float
+        Of recording that the models were fitted to: the mean over folds.
+    n_trials : int
+        Trials in it: the mean over folds.
+    held_out : HeldOut
+        Of the same test trials for each part.
+    """
+
+    minutes: float
+    n_trials: int
+    held_out: HeldOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,22 +174,48 @@ def learning_curve(
         Told the share that is done.
     """
     points = []
-    for number, share in enumerate(_SHARES):
+    for part in learned_parts(problem, SHARES, progress):
+        e = evaluate(part.held_out, with_p=False)
+        points.append(LearningPoint(part.minutes, part.n_trials, e.top1, e.main))
+    return points
+
+
+def learned_parts(
+    problem: Problem,
+    shares: Sequence[float],
+    progress: Callable[[float], None] = lambda _: None,
+) -> Iterator[LearnedPart]:
+    """Predict the same trials by models of more and more of what there is to learn from.
+
+    Parameters
+    ----------
+    problem : Problem
+        What is decoded.
+    shares : sequence of float
+        Of each fold's training trials, rising; those that are too few are left out.
+    progress : callable
+        Told the share that is done.
+    """
+    for number, share in enumerate(shares):
         parts = [_first_minutes(problem, fold, share) for fold in problem.split.folds]
         shown = [len(np.unique(problem.truth[train])) for train, _ in parts]
         n_trials = [int(train.sum()) for train, _ in parts]
-        if min(n_trials) < _MIN_TRIALS or min(shown) < 2:
+        if min(n_trials) < MIN_TRIALS or min(shown) < 2:
             continue
         folds = tuple(
             replace(fold, train=train)
             for fold, (train, _) in zip(problem.split.folds, parts, strict=True)
         )
         part = replace(problem, split=replace(problem.split, folds=folds))
-        e = evaluate(part.hold_out(), with_p=False)
         minutes = float(np.mean([seconds for _, seconds in parts]) / 60)
-        points.append(LearningPoint(minutes, round(np.mean(n_trials)), e.top1, e.main))
-        progress((number + 1) / len(_SHARES))
-    return points
+        yield LearnedPart(minutes, round(np.mean(n_trials)), part.hold_out())
+        progress((number + 1) / len(shares))
+
+
+def minutes_of(dataset: Dataset) -> float:
+    """Return how long calibration took: from trial to trial, without long pauses."""
+    rows = np.lexsort([dataset.t, dataset.files])
+    return float(_steps(dataset, rows).sum() / 60)
 
 
 def time_course(
@@ -271,13 +326,18 @@ def _first_minutes(
     last = int(np.flatnonzero(fold.test[rows])[-1])
     rows = np.roll(rows, -(last + 1))
     rows = rows[fold.train[rows]]
-    step = np.diff(dataset.t[rows], append=np.nan)
-    step[(np.diff(dataset.files[rows], append=-1) != 0) | (step < 0)] = np.nan
-    step = np.where(np.isnan(step), np.nanmedian(step), np.minimum(step, _MAX_PAUSE))
+    step = _steps(dataset, rows)
     kept = rows[: round(share * len(rows))]
     train = np.zeros(len(dataset), bool)
     train[kept] = True
     return train, float(step[: len(kept)].sum())
+
+
+def _steps(dataset: Dataset, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the time from each trial to the next, in seconds; of a pause only a part."""
+    step = np.diff(dataset.t[rows], append=np.nan)
+    step[(np.diff(dataset.files[rows], append=-1) != 0) | (step < 0)] = np.nan
+    return np.where(np.isnan(step), np.nanmedian(step), np.minimum(step, _MAX_PAUSE))
 
 
 def _bins(problem: Problem) -> Iterator[tuple[NDArray[np.float32], float]]:

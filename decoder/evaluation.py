@@ -35,7 +35,9 @@ __all__ = [
     "Protocol",
     "StimulusFiles",
     "Verdict",
+    "cells_of",
     "evaluate",
+    "is_binary",
     "one_line",
     "p_values",
 ]
@@ -149,7 +151,7 @@ def evaluate(held_out: HeldOut, order: Order = _RANDOM, *, with_p: bool = True) 
     pools = held_out.pools[held_out.fold]
     size = pools.sum(axis=1)
     rank = ranks(held_out.similarity, pools)
-    shares = exchanged(truth, _cells(held_out), n_candidates)
+    shares = exchanged(truth, cells_of(held_out), n_candidates)
     resamples = bootstrap(
         truth, groups, held_out.t, held_out.stim_files, cross_validated=len(held_out.pools) > 1
     )
@@ -159,9 +161,9 @@ def evaluate(held_out: HeldOut, order: Order = _RANDOM, *, with_p: bool = True) 
 
     pairwise = score(beaten(rank, size[:, None]))
     auc = None
-    if _is_binary(held_out):
+    if is_binary(held_out):
         decision = held_out.similarity[:, 1] - held_out.similarity[:, 0]
-        auc = auc_score(decision, truth == 1, _cells(held_out), resamples)
+        auc = auc_score(decision, truth == 1, cells_of(held_out), resamples)
     main = pairwise if auc is None else auc
     p_value, permutation = None, f"none: the order was {order.kind}"
     if with_p and order.kind in ("random", "alternating"):
@@ -206,9 +208,9 @@ def p_values(predictions: Sequence[HeldOut], order: Order) -> list[float]:
     first = predictions[0]
     columns = []
     for held_out in predictions:
-        if _is_binary(held_out):
+        if is_binary(held_out):
             decision = held_out.similarity[:, 1] - held_out.similarity[:, 0]
-            places = ranks_within(decision, _cells(held_out))
+            places = ranks_within(decision, cells_of(held_out))
             columns.append(np.stack([np.zeros(len(places)), places], axis=1))
         else:
             pools = held_out.pools[held_out.fold]
@@ -217,7 +219,7 @@ def p_values(predictions: Sequence[HeldOut], order: Order) -> list[float]:
     return permutation_p(
         columns,
         first.truth,
-        _cells(first),
+        cells_of(first),
         cross_validated=len(first.pools) > 1,
         order="random" if order.kind == "random" else "alternating",
     )
@@ -235,12 +237,12 @@ def one_line(evaluation: Evaluation) -> str:
     )
 
 
-def _is_binary(held_out: HeldOut) -> bool:
+def is_binary(held_out: HeldOut) -> bool:
     """Say whether all trials chose between the same two."""
     return held_out.similarity.shape[1] == 2 and bool(held_out.pools.all())
 
 
-def _cells(held_out: HeldOut) -> NDArray[np.intp]:
+def cells_of(held_out: HeldOut) -> NDArray[np.intp]:
     """Return within what trials are compared: the run, and the model that predicted."""
     keys = np.stack([held_out.fold, held_out.groups])
     return np.unique(keys, axis=1, return_inverse=True)[1].reshape(-1)

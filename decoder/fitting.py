@@ -172,6 +172,10 @@ class FitSettings:
         chosen = read_chain(self.chain)
         return lambda _spec, _info: chosen
 
+    def chain_for(self, table: StimulusTable) -> MakeChain:
+        """Return what makes the chain of windows around what the table lists."""
+        return self.make_chain(partial(evoked_chain, band=self.frequencies(table)))
+
     def pool(self, table: StimulusTable) -> Candidates:
         """Return what to choose from."""
         space = open_space(self.space or (PACKAGED_SPACE if self.stimuli else "labels"))
@@ -323,7 +327,7 @@ def read_windows(
         recordings,
         windowing,
         table,
-        settings.make_chain(partial(evoked_chain, band=settings.frequencies(table))),
+        settings.chain_for(table),
         picks=settings.picks,
         drop=settings.drop,
         timing=settings.timing,

@@ -19,6 +19,7 @@ __all__ = [
     "auc_score",
     "beaten",
     "exchanged",
+    "mean_draws",
     "mean_score",
     "median_score",
     "ranks",
@@ -104,9 +105,8 @@ def mean_score(
     resamples : Resamples
         For the interval.
     """
-    own, weights = values[np.arange(len(truth)), truth], resamples.weights
-    with np.errstate(invalid="ignore"):  # a resample may draw no trial
-        means = weights @ own / weights.sum(axis=1)
+    own = values[np.arange(len(truth)), truth]
+    means = mean_draws(own, resamples)
     chance = float((shares * values).sum() / len(truth))
     value = float(np.mean(own))
     if value in (0, 1) and not np.isclose(chance, value):
@@ -169,6 +169,22 @@ def auc_draws(
         pairs += weights[:, yes].sum(axis=1) * weights[:, no].sum(axis=1)
     with np.errstate(invalid="ignore"):
         return float(np.divide(total_won, total)), won / pairs
+
+
+def mean_draws(
+    own: NDArray[np.bool_] | NDArray[np.float64], resamples: Resamples
+) -> NDArray[np.float64]:
+    """Return the mean over trials of each resample; no number where none was drawn.
+
+    Parameters
+    ----------
+    own : array of shape (n,)
+        What each trial counts.
+    resamples : Resamples
+        Of the same trials.
+    """
+    with np.errstate(invalid="ignore"):
+        return np.asarray(resamples.weights @ own / resamples.weights.sum(axis=1))
 
 
 def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from decoder.fitting import FitSettings
     from decoder.tracks import TrackSettings
 
-__all__ = ["Said", "takes_recordings"]
+__all__ = ["Said", "takes_recordings", "takes_what_is_shown"]
 
 Recordings = Annotated[
     list[Path], typer.Argument(help="Recordings: XDF, what MNE reads, or a BIDS dataset.")
@@ -216,6 +216,11 @@ def takes_recordings(command: Callable[..., None]) -> Callable[..., None]:
     return takes("said", _OPTIONS, _said)(command)
 
 
+def takes_what_is_shown(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command of a live stream the options of a fit, for its parameter `said`."""
+    return takes("said", _OF_A_STREAM, _said_live)(command)
+
+
 _OPTIONS: dict[str, tuple[Any, Any]] = {
     "recordings": (Recordings, ...),
     "events": (Events, None),
@@ -246,6 +251,25 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "people": (People, None),
 }
 
+_OF_A_RECORDING = (
+    "recordings",
+    "track",
+    "track_rate",
+    "track_onset",
+    "stretch",
+    "unit",
+    "streams",
+    "trigger_channel",
+    "trigger_mask",
+    "subject",
+    "session",
+    "task",
+    "people",
+)
+"""Options that a live stream does not need, or says with the source's."""
+
+_OF_A_STREAM = {name: o for name, o in _OPTIONS.items() if name not in _OF_A_RECORDING}
+
 _OF_A_MODEL = {
     "--events": "events",
     "--stimuli": "stimuli",
@@ -267,6 +291,12 @@ def _said(recordings: list[Path], **values: Any) -> Said:
     """Return what was said, with BIDS datasets as their files."""
     labels = {name: values.pop(name) for name in ("subject", "session", "task")}
     return Said(files=listed(recordings, **labels), values=values)
+
+
+def _said_live(**values: Any) -> Said:
+    """Return what was said of a stream, as if all else had been left out."""
+    defaults = {name: _OPTIONS[name][1] for name in _OF_A_RECORDING}
+    return Said(files=[], values={**defaults, **values})
 
 
 def _track_settings(values: Mapping[str, Any]) -> TrackSettings | None:

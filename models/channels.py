@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from streaming.spatial import Pick, normal_name
 if TYPE_CHECKING:
     import mne
 
-__all__ = ["Channels", "choose_channels", "find_dead_channels"]
+__all__ = ["Channels", "choose_channels", "find_dead_channels", "spec_of_type"]
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +106,10 @@ def choose_channels(
         If the recordings differ in rate or channels, or none is left.
     """
     read = partial(open_recording, unit=unit, streams=streams, trigger=trigger)
-    specs = [_of_type(read(path), path, picks, drop) for path in paths]
+    specs = []
+    for path in paths:
+        with closing(read(path)) as source:
+            specs.append(spec_of_type(source.spec, path, picks, drop))
     for path, spec in zip(paths[1:], specs[1:], strict=True):
         _check_alike(paths[0], specs[0], path, spec)
     left_out = dict.fromkeys(drop, "named by the user")
@@ -164,17 +168,34 @@ def find_dead_channels(source: Source, ch_names: Sequence[str]) -> dict[str, str
     return dead
 
 
-def _of_type(source: Source, path: Path, picks: str, drop: Sequence[str]) -> SignalSpec:
-    """Return the spec of a recording's channels of one type, without those to leave out."""
-    spec = source.spec
-    source.close()
+def spec_of_type(
+    spec: SignalSpec, where: object, picks: str, drop: Sequence[str]
+) -> SignalSpec:
+    """Return the channels of one type, without those to leave out.
+
+    Parameters
+    ----------
+    spec : SignalSpec
+        All channels.
+    where : object
+        What has them, for what is said of it.
+    picks : str
+        ``"eeg"``, ``"meg"``, or ``"eyes"`` for EOG and EMG.
+    drop : sequence of str
+        Channels to leave out.
+
+    Raises
+    ------
+    RecordingError
+        If there are none, or one to leave out is not there.
+    """
     if picks not in _PICKS:
         msg = f"picks={picks!r} is unknown; use eeg or meg, or eyes for what is not the brain"
         raise RecordingError(msg)
     for name in drop:
         if name not in spec.ch_names:
             there = ", ".join(spec.ch_names[:20])
-            msg = f"{path} has no channel {name!r} to drop; its channels are {there}"
+            msg = f"{where} has no channel {name!r} to drop; its channels are {there}"
             raise RecordingError(msg)
     others = [
         name
@@ -183,7 +204,7 @@ def _of_type(source: Source, path: Path, picks: str, drop: Sequence[str]) -> Sig
     ]
     if len(others) == len(spec.ch_names):
         kinds = ", ".join(sorted(set(spec.ch_types)))
-        msg = f"{path} has no {picks} channel, its channels are of type {kinds}; pick another"
+        msg = f"{where} has no {picks} channel, its channels are of type {kinds}; pick another"
         raise RecordingError(msg)
     return _without(spec, [*others, *drop])
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,17 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.channels import choose_channels
-from models.stimuli import Stimulus, StimulusTable
+from models.collect import Collector
+from models.stimuli import StimulusTable
 from streaming.chain import Chain
 from streaming.errors import RecordingError
-from streaming.fill import Filler
 from streaming.resample import RATE_TOLERANCE
-from streaming.signal import Chunk, Gap, Marker, SignalSpec, Window
+from streaming.signal import Chunk, SignalSpec, Window
 from streaming.sources.opening import open_recording
 from streaming.sources.source import Source
 from streaming.timing import TimedSource, Timing
 from streaming.triggers import TriggerChannel, with_triggers
-from streaming.window import LockedWindows, Windower, Withheld
+from streaming.window import LockedWindows
 
 if TYPE_CHECKING:
     import mne
@@ -237,7 +237,12 @@ def read_through(  # noqa: PLR0913 - as read_dataset
         check_rate(path, source.spec.sfreq, spec.sfreq)
         marked = with_triggers(source, trigger)
         timed = TimedSource(marked, timing) if timing else marked
-        parts.append(_collect(path, wrap(n, timed) if wrap else timed, chain, windowing, table))
+        read = wrap(n, timed) if wrap else timed
+        part = Collector(path, read.spec, chain, windowing, table)
+        while (item := read.read(0.0)) is not None:
+            part.feed(item)
+        part.check_shown()
+        parts.append(part)
         source.close()
         if progress:
             progress((n + 1) / len(recordings))
@@ -267,72 +272,8 @@ def check_rate(path: Path, found: float, needed: float) -> None:
         raise RecordingError(msg)
 
 
-@dataclass(slots=True)
-class _Part:
-    """What one recording gave."""
-
-    path: Path
-    spec_out: SignalSpec
-    windows: list[Window] = field(default_factory=list)
-    stimuli: list[Stimulus] = field(default_factory=list)
-    runs: list[int] = field(default_factory=list)
-    withheld: Counter[str] = field(default_factory=Counter)
-
-    def add(
-        self,
-        decided: Sequence[Window | Withheld],
-        table: StimulusTable,
-        run_of: dict[Marker, int],
-    ) -> None:
-        """Take windows, those of stimuli that are known."""
-        for window in decided:
-            stimulus = table.find(window.marker.label) if window.marker else None
-            if not isinstance(window, Window):
-                self.withheld[window.reason] += 1
-            elif stimulus and window.marker:
-                self.windows.append(window)
-                self.stimuli.append(stimulus)
-                self.runs.append(run_of[window.marker])
-
-
-def _collect(
-    path: Path,
-    source: Source,
-    chain: Chain,
-    windowing: LockedWindows,
-    table: StimulusTable,
-) -> _Part:
-    """Run one recording through the chain, from its start to its end."""
-    part = _Part(path, chain.prepare(source.spec))
-    windower = Windower(windowing, source.spec, part.spec_out, chain.settling)
-    labels: Counter[str] = Counter()
-    starts: list[float] = []
-    run_of: dict[Marker, int] = {}
-    paused, filler = False, Filler()
-    while (item := source.read(0.0)) is not None:
-        decided: list[Window | Withheld] = []
-        if isinstance(item, Chunk):
-            decided = windower.feed(chain(filler(item)))
-        elif isinstance(item, Gap):
-            filler.expect(item)
-        elif isinstance(item, Marker):
-            labels[item.label] += 1
-            stimulus = table.find(item.label)
-            role = stimulus.role if stimulus else "unknown"
-            paused = role == "pause" or (paused and role != "resume")
-            if role == "run_start":
-                starts.append(item.t)
-            elif role == "stimulus" and not paused:
-                run_of[item] = len(starts)
-                decided = windower.mark(item)
-        part.add(decided, table, run_of)
-    if not run_of:
-        _refuse_without_events(path, labels, table)
-    return part
-
-
 def _join(
-    parts: Sequence[_Part],
+    parts: Sequence[Collector],
     spec: SignalSpec,
     chain: Chain,
     windowing: LockedWindows,
@@ -378,12 +319,3 @@ def _join(
         withheld=withheld,
         hashes=tuple(hashes),
     )
-
-
-def _refuse_without_events(path: Path, labels: Counter[str], table: StimulusTable) -> None:
-    """Say which events there are instead of those that are wanted."""
-    wanted = [row.marker for row in table.rows if row.role == "stimulus"]
-    some = ", ".join(wanted[:8]) + (", ..." if len(wanted) > 8 else "")
-    there = ", ".join(f"{label} ({n})" for label, n in labels.most_common(12)) or "none"
-    msg = f"{path} has none of the events {some}; its events are: {there}"
-    raise RecordingError(msg)
