@@ -23,6 +23,7 @@ from models.candidates import Candidates
 from models.encoder import LOADERS, Encoder
 from models.latent import Latent
 from models.reference import Reference
+from models.refit import Sums
 from models.stimuli import StimulusTable
 from streaming.chain import Chain
 from streaming.errors import BraincastError, ModelError
@@ -82,6 +83,8 @@ class Model:
     reference : Reference or None
         What its latents were like in calibration; None if it was too short, or the model is of
         an older version.
+    sums : Sums or None
+        What a ridge needs to go on learning; None for other encoders, and older versions.
     """
 
     spec: SignalSpec
@@ -96,6 +99,7 @@ class Model:
     training: dict[str, Any]
     scores: dict[str, Any]
     reference: Reference | None = None
+    sums: Sums | None = None
     model_id: str = field(init=False)
     """SHA-256, in hex, of all that ``model.json`` says, the weights' checksum included."""
 
@@ -247,6 +251,8 @@ def _files(model: Model) -> tuple[dict[str, Any], bytes]:
     arrays["centre"] = model.centre
     if model.reference is not None:
         arrays |= _named("reference", model.reference.arrays())
+    if model.sums is not None:
+        arrays |= _named("refit", model.sums.arrays())
     weights = save_arrays(
         {name: np.asarray(arrays[name], order="C") for name in sorted(arrays)}
     )
@@ -308,7 +314,7 @@ def _build(values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Mod
     if values["encoder"] not in LOADERS:
         msg = f"encoder {values['encoder']!r} is unknown, known are {', '.join(LOADERS)}"
         raise ModelError(msg)
-    reference = _part("reference", arrays)
+    reference, sums = _part("reference", arrays), _part("refit", arrays)
     Chain.from_json(values["transforms"])  # an unknown transform is told now, not when live
     return Model(
         spec=SignalSpec(spec["sfreq"], tuple(spec["ch_names"]), tuple(spec["ch_types"])),
@@ -331,6 +337,7 @@ def _build(values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Mod
         training=values["training"],
         scores=values["scores"],
         reference=Reference.from_arrays(reference) if reference else None,
+        sums=Sums.from_arrays(sums) if sums else None,
     )
 
 

@@ -19,11 +19,13 @@ from models.encoder import LOADERS, Encoder, for_subject
 from models.folds import Protocol, make_split
 from models.heldout import HeldOut, hold_out
 from models.reference import make_reference
+from models.refit import make_sums
 from models.retrieval import (
     calibration_error,
     cross_fitted_probabilities,
     fit_temperature,
 )
+from models.ridge import RidgeEncoder
 from models.trials import MAX_FOLDS, Course, Trials, flicker_rates
 from streaming.chain import Chain, standard_chain
 from streaming.errors import ConfigError, RecordingError
@@ -206,6 +208,11 @@ def fit_model(
             )
         },
         reference=make_reference(held_out.latents, held_out.losses(), held_out.groups),
+        sums=(
+            make_sums(fitted, everything.windows, everything.targets)
+            if isinstance(fitted, RidgeEncoder)
+            else None
+        ),
     )
     tell(1.0)
     return Fitted(model, held_out)

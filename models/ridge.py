@@ -24,6 +24,7 @@ __all__ = [
     "held_out_error",
     "leave_group_out_error",
     "pool_starts",
+    "pooled",
     "solve_ridge",
 ]
 
@@ -230,7 +231,7 @@ class RidgeEncoder:
         windows, targets = trials.windows, trials.targets
         n_times = windows.shape[-1]
         starts, spatial = pool_starts(n_times, trials.sfreq), spatial_filters(windows, targets)
-        features = _pool(windows, starts, spatial)
+        features = pooled(windows, starts, spatial)
         mean, scale = features.mean(axis=0), features.std(axis=0)
         scale[scale <= 1e-12 * scale.max(initial=0.0)] = 1.0  # constant: 0 after centring
         features = (features - mean) / scale
@@ -260,7 +261,7 @@ class RidgeEncoder:
         if data.shape != expected:
             msg = f"a window must have shape {expected}, got {data.shape}"
             raise ValueError(msg)
-        features = (_pool(data, self.starts, self.spatial) - self.mean) / self.scale
+        features = (pooled(data, self.starts, self.spatial) - self.mean) / self.scale
         return self.coef @ features.astype(np.float32) + self.intercept
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -274,10 +275,18 @@ class RidgeEncoder:
         return cls(**{**values, "n_times": int(values["n_times"])})  # type: ignore[arg-type]
 
 
-def _pool(
+def pooled(
     windows: NDArray[np.float32], starts: NDArray[np.int64], spatial: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return features of one window (n_features,) or of many (n, n_features)."""
+    """Return features of one window (n_features,) or of many (n, n_features).
+
+    Parameters
+    ----------
+    windows : array of shape (n_channels, n_times) or (n, n_channels, n_times)
+        One or many.
+    starts, spatial : array
+        See `RidgeEncoder`.
+    """
     counts = np.diff(starts, append=windows.shape[-1])
     pooled = np.add.reduceat(windows, starts, axis=-1, dtype=np.float64) / counts
     features = spatial @ pooled  # (..., n_components, n_bins)

@@ -176,7 +176,7 @@ def test_what_latents_were_like_comes_back(model: Model, tmp_path: Path) -> None
     assert again.model_id == with_it.model_id != model.model_id
     assert again.reference is not None
     np.testing.assert_array_equal(again.reference.blocks, reference.blocks)
-    assert model.reference is None
+    assert (model.reference, model.sums) == (None, None)
 
 
 def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
