@@ -26,7 +26,13 @@ from streaming.timing import Timing
 from streaming.triggers import TriggerChannel
 from streaming.window import LockedWindows
 
-__all__ = ["LaterSettings", "evaluate_model", "evaluate_problem", "evaluate_recordings"]
+__all__ = [
+    "LaterSettings",
+    "check_output",
+    "evaluate_model",
+    "evaluate_problem",
+    "evaluate_recordings",
+]
 
 _EYES = {"eog", "emg"}
 
@@ -269,7 +275,7 @@ def check_output(output: Path) -> None:
         If there is one.
     """
     if output.exists() and not output.is_dir():
-        msg = f"{output} is a file; name a folder for the report"
+        msg = f"{output} is a file; name a folder to write to"
         raise ConfigError(msg)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from decoder.evaluating import check_output
 from decoder.guards import check_different, check_recording
 from models.candidates import Candidates
 from models.dataset import read_dataset
@@ -90,9 +91,7 @@ def map_recordings(
     """
     from decoder.map_report import write_map_report
 
-    if output.exists() and not output.is_dir():
-        msg = f"{output} is a file; name a folder for the map"
-        raise ConfigError(msg)
+    check_output(output)
     space = open_space(settings.space)
     if not isinstance(space, PretrainedSpace):
         msg = f"space {settings.space!r} has no layers; name a pretrained network"

@@ -75,5 +75,5 @@ def test_what_has_no_layers_is_refused(stimuli: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="has no layer 'first'; it has 0 to 2"):
         map_recordings([path], tmp_path / "map", settings)
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="is a file; name a folder for the map"):
+    with pytest.raises(ConfigError, match="is a file; name a folder to write to"):
         map_recordings([path], tmp_path / "file", settings)
