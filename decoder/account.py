@@ -60,8 +60,14 @@ class Windows:
 class Coverage:
     """Whether sets of candidates held the truth as often as they promised.
 
+    Those of decodes that were withheld because they were large are among them.
+
     Parameters
     ----------
+    protocol : str
+        ``"closed_set"`` or ``"zero_shot"``.
+    pool : int
+        How many candidates there were.
     t : array of shape (n,)
         When each set was said, in seconds since the session began.
     held : array of shape (n,)
@@ -72,6 +78,8 @@ class Coverage:
         Share of sets that may miss.
     """
 
+    protocol: str
+    pool: int
     t: Floats
     held: NDArray[np.bool_]
     size: NDArray[np.intp]
@@ -98,8 +106,6 @@ class Score:
         Place of the truth, from 1.
     answers : mapping of pairs of str to int
         How often what was shown (first) was taken for what (second).
-    coverage : tuple of Coverage
-        Of sets of candidates, for each risk that was promised.
     """
 
     protocol: str
@@ -109,7 +115,6 @@ class Score:
     t: Floats
     rank: NDArray[np.intp]
     answers: Mapping[tuple[str, str], int]
-    coverage: tuple[Coverage, ...] = ()
 
     @property
     def hits(self) -> int:
@@ -248,7 +253,7 @@ class Account:
         name.
     n_times : int
         Samples that were decoded.
-    windows, scores, latencies, channels, losses, evidence, happened
+    windows, scores, coverage, latencies, channels, losses, evidence, happened
         What became of it; `channels` is None where nothing was said of them.
     decoded : Counter of str
         How often each candidate came first.
@@ -275,6 +280,7 @@ class Account:
     n_times: int
     windows: Windows
     scores: tuple[Score, ...]
+    coverage: tuple[Coverage, ...]
     latencies: Latencies
     channels: Channels | None
     losses: tuple[Loss, ...]

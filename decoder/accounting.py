@@ -64,6 +64,7 @@ def read_account(folder: SessionFolder) -> Account:
         n_times=n_times,
         windows=windows,
         scores=tuple(score.done() for score in log.scores),
+        coverage=log.coverage(),
         latencies=log.latencies(),
         channels=log.channels(),
         losses=tuple(log.losses),
@@ -88,21 +89,9 @@ class _Scoring:
     t: array[float] = field(default_factory=lambda: array("d"))
     rank: array[int] = field(default_factory=lambda: array("q"))
     answers: Counter[tuple[str, str]] = field(default_factory=Counter)
-    sets: dict[float, list[tuple[float, bool, int]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
 
     def done(self) -> Score:
         model_id, _, _, protocol = self.key
-        coverage = tuple(
-            Coverage(
-                np.array([t for t, _, _ in said]),
-                np.array([held for _, held, _ in said], bool),
-                np.array([size for _, _, size in said], np.intp),
-                risk,
-            )
-            for risk, said in self.sets.items()
-        )
         return Score(
             protocol,
             model_id,
@@ -111,7 +100,6 @@ class _Scoring:
             _floats(self.t),
             _ints(self.rank),
             self.answers,
-            coverage,
         )
 
 
@@ -131,6 +119,8 @@ class _Log:
         self.happened: list[Happening] = []
         self.evidence: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._earlier: dict[str, list[tuple[float, str]]] = {}
+        self._sets: dict[tuple[str, int, float], list[tuple[float, bool, int]]]
+        self._sets = defaultdict(list)
         self._n_pools, self._pool = 0, ("", "")
         self._t_decode = array("d")
         self._stages: dict[str, array[float]] = {}
@@ -164,6 +154,7 @@ class _Log:
         outcome = params["abstained"] or ("stale" if params["stale"] else "decoded")
         self.t_window.append(t)
         self.outcome.append(self.outcomes.setdefault(outcome, len(self.outcomes)))
+        self._promised(params, t)
         if params["abstained"]:
             return
         self.decoded[first] += 1
@@ -176,6 +167,27 @@ class _Log:
                 for latency, said in [*earlier, (params["latency"], first)]:
                     self.by_latency[latency][0] += said == truth
                     self.by_latency[latency][1] += 1
+
+    def _promised(self, params: dict[str, Any], t: float) -> None:
+        sets, truth = params.get("conformal"), params["truth"]
+        if sets and truth and not params["stale"]:
+            protocol = "closed_set" if truth["trained"] else "zero_shot"
+            key = protocol, params["n_candidates"], sets["risk"]
+            self._sets[key].append((t, truth["id"] in sets["ids"], len(sets["ids"])))
+
+    def coverage(self) -> tuple[Coverage, ...]:
+        """Return whether sets held what they promised."""
+        return tuple(
+            Coverage(
+                protocol,
+                pool,
+                np.array([t for t, _, _ in said]),
+                np.array([held for _, held, _ in said], bool),
+                np.array([size for _, _, size in said], np.intp),
+                risk,
+            )
+            for (protocol, pool, risk), said in self._sets.items()
+        )
 
     def _took(self, latency_ms: dict[str, float], t: float) -> None:
         n = len(self._t_decode)
@@ -199,10 +211,6 @@ class _Log:
         score.t.append(t)
         score.rank.append(truth["rank"])
         score.answers[truth["id"], first] += 1
-        sets = params.get("conformal")
-        if sets:
-            ids = sets["ids"]
-            score.sets[sets["risk"]].append((t, truth["id"] in ids, len(ids)))
 
     def _quality(self, params: dict[str, Any], t: float) -> None:
         numbers = [self._names.setdefault(n, len(self._names)) for n in params["ch_names"]]

@@ -19,7 +19,7 @@ FEW = 12
 """Candidates of which it is drawn what was taken for what."""
 
 _N_DRAWN = 500
-"""Points that a curve is drawn with: more are not seen."""
+"""Points that curves are drawn with: more are not seen."""
 
 
 def plot_answers(scores: Sequence[Score]) -> Figure:
@@ -84,7 +84,7 @@ def plot_coverage(coverage: Sequence[Coverage]) -> Figure:
     """Draw how often sets held the truth so far, beside what they promised."""
     fig, axes = empty_axes()
     for said, colour in zip(coverage, [BLUE, RED, GREY] * len(coverage), strict=False):
-        label = f"risk {said.risk:g}"
+        label = f"{said.protocol.replace('_', ' ')}, risk {said.risk:g}"
         draw_share(axes, said.t / 60, said.held, colour, label)
         axes.axhline(1 - said.risk, color=colour, lw=1, ls="--")
     axes.set_ylim(None, 1.02)
@@ -120,12 +120,28 @@ def plot_latencies(latencies: Latencies) -> Figure:
 
 
 def draw_share(
-    axes: Axes, x: np.ndarray, happened: np.ndarray, colour: str, label: str
+    axes: Axes, x: np.ndarray, happened: np.ndarray, colour: str, label: str, n_curves: int = 1
 ) -> None:
-    """Draw how often something happened so far, with its interval (Wilson, 95 %)."""
+    """Draw how often something happened so far, with its interval (Wilson, 95 %).
+
+    Parameters
+    ----------
+    axes : Axes
+        Where; `n_curves` are drawn there.
+    x : array of shape (n,)
+        When it could have.
+    happened : array of shape (n,)
+        Whether it did.
+    colour, label : str
+        How, and what it is called.
+    n_curves : int
+        How many curves share the axes.
+    """
     n = np.arange(1, len(happened) + 1)
     hits = np.cumsum(happened)
-    drawn = np.unique(np.linspace(0, len(n) - 1, _N_DRAWN).round().astype(int))
+    drawn = np.unique(
+        np.linspace(0, len(n) - 1, max(_N_DRAWN // n_curves, 10)).round().astype(int)
+    )
     bounds = np.array([wilson(int(hits[k]), int(n[k])) for k in drawn])
     axes.fill_between(x[drawn], bounds[:, 0], bounds[:, 1], color=colour, alpha=0.18, lw=0)
     axes.plot(x[drawn], hits[drawn] / n[drawn], color=colour, lw=2, label=label)

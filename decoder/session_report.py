@@ -121,9 +121,8 @@ def _figures(account: Account) -> Iterator[tuple[str, list[tuple[str, Figure, st
             ("With how much of the response", figure, "The same decodes, refined with time.")
         )
     yield "Accuracy", drawn
-    coverage = [said for score in account.scores for said in score.coverage]
-    if coverage:
-        figure = plot_coverage(coverage)
+    if account.coverage:
+        figure = plot_coverage(account.coverage)
         yield "Sets of candidates", [("Whether sets held the truth", figure, "")]
     if account.latencies.stages:
         figure = plot_latencies(account.latencies)

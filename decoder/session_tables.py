@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from decoder.account import VERDICTS, Account, Channels, Score
+from decoder.account import VERDICTS, Account, Channels, Coverage
 from decoder.markup import block, cards, table, warnings
 from decoder.score import wilson
 
@@ -116,8 +116,8 @@ def tables(account: Account) -> Iterator[tuple[str, str]]:
     a = account
     yield "Accuracy", _accuracy(a)
     yield "Evidence", _evidence(a)
-    if any(score.coverage for score in a.scores):
-        yield "Sets of candidates", _coverage(a.scores)
+    if a.coverage:
+        yield "Sets of candidates", _coverage(a.coverage)
     yield "Windows and markers", _windows(a)
     if a.latencies.stages:
         yield "Latency", _latency(a)
@@ -183,29 +183,28 @@ def _evidence(account: Account) -> str:
     )
 
 
-def _coverage(scores: Iterable[Score]) -> str:
+def _coverage(coverage: Iterable[Coverage]) -> str:
     rows = []
-    for score in scores:
-        for said in score.coverage:
-            n, held = len(said.held), int(said.held.sum())
-            low, high = wilson(held, n)
-            rows.append(
-                (
-                    score.protocol.replace("_", " "),
-                    score.model_id[:8],
-                    f"{score.pool}",
-                    f"{n}",
-                    f"{1 - said.risk:.1%}",
-                    f"{held / n:.1%}",
-                    f"{low:.1%} to {high:.1%}",
-                    f"{said.size.mean():.1f}",
-                )
+    for said in coverage:
+        n, held = len(said.held), int(said.held.sum())
+        low, high = wilson(held, n)
+        rows.append(
+            (
+                said.protocol.replace("_", " "),
+                f"{said.pool}",
+                f"{n}",
+                f"{1 - said.risk:.1%}",
+                f"{held / n:.1%}",
+                f"{low:.1%} to {high:.1%}",
+                f"{said.size.mean():.1f}",
             )
-    header = ("protocol", "model", "of", "n", "promised", "held", "95 %", "mean size")
+        )
+    header = ("protocol", "of", "n", "promised", "held", "95 %", "mean size")
     return block(
-        table(header, rows, numbers=range(2, 8)),
+        table(header, rows, numbers=range(1, 7)),
         "<p>What is promised holds on average over sessions like those of calibration "
-        "(marginal, under exchangeability of runs), and not for each stimulus.</p>",
+        "(marginal, under exchangeability of runs), and not for each stimulus. Sets of decodes "
+        "withheld as unsure count.</p>",
     )
 
 

@@ -149,7 +149,8 @@ def _draw_scores(account: Account, axes: Axes) -> None:
         colour = _PROTOCOLS[score.protocol]
         label = "_" if score.protocol in seen else score.protocol.replace("_", " ")
         seen.add(score.protocol)
-        draw_share(axes, score.t / 60, score.rank == 1, colour, label)
+        n_curves = len(account.scores)
+        draw_share(axes, score.t / 60, score.rank == 1, colour, label, n_curves)
         axes.plot(score.t[[0, -1]] / 60, [1 / score.pool] * 2, color="black", lw=1, ls="--")
         n = len(score.rank)
         highest = max(highest, *(np.cumsum(score.rank == 1)[9:] / np.arange(10, n + 1)), 0.0)

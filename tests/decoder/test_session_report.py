@@ -129,7 +129,7 @@ def test_what_came_later_is_shown_where_it_is_there(copy: SessionFolder) -> None
 
     account = read_account(copy)
     (score,) = account.scores
-    (coverage,) = score.coverage
+    (coverage,) = account.coverage
     assert coverage.held.all()  # both candidates are in each set
     assert (coverage.risk, set(coverage.size)) == (0.1, {2})
     assert account.by_latency[0.2] == (0, 1)
