@@ -7,7 +7,9 @@ has read that it stopped, until the last decode that it read, and until the reco
 written to for the last time. Before that, words are embedded while it decodes: the latency of
 the decodes before, and meanwhile.
 
-Run with ``python -m benchmarks control``; ``--quick`` is a first look, ``--json`` for programs.
+Each is done 30 times, which takes ten minutes: after each stop another recording begins, and
+the filters settle. Run with ``python -m benchmarks control``; ``--quick`` is a first look,
+``--json`` for programs.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -34,6 +37,7 @@ from benchmarks._counting import counting_spec, sending
 from benchmarks._rig import HOP, WINDOW, noise_model, spec_of, unit_of
 from benchmarks._service import PATIENCE, Heard, Service, is_decode, serving
 from decoder.client import split_url
+from decoder.console import progress_bar
 from models.checkpoint import save_model
 from models.spaces import PACKAGED_SPACE
 from streaming.lsl_clock import lsl_clock
@@ -44,6 +48,15 @@ __all__ = ["main"]
 
 HANG = 2.0
 """Seconds that the decoder hangs: less than the 5 s after which another takes over."""
+
+N_STOPS = 30
+"""Stops of each kind: the worst of them is what counts."""
+
+N_CHANGES = 10
+"""Changes of candidates."""
+
+AFTER = 0.5
+"""Seconds in which nothing more may come, nor be written, after a stop was told."""
 
 N_WORDS = 200
 """Candidates of a request."""
@@ -106,7 +119,7 @@ def _one_stop(
         time.sleep(HANG)
         os.kill(decoder, signal.SIGCONT)
     stopped = heard.wait_for(_is_stopped, t)
-    time.sleep(1.0)  # in which nothing more may come, nor be written
+    time.sleep(AFTER)
     texts = [event.t - t for event in heard.events if event.stream == "text" and event.t > t]
     found = {
         "told": 1000 * (stopped.t - t),
@@ -119,7 +132,13 @@ def _one_stop(
     return found
 
 
-def _stops(service: Service, operator: Operator, outlet: MarkerOutlet, n: int) -> Any:
+def _stops(
+    service: Service,
+    operator: Operator,
+    outlet: MarkerOutlet,
+    n: int,
+    progress: Callable[[], None],
+) -> Any:
     def by_request() -> None:
         operator.ask("control", action="stop")
 
@@ -133,8 +152,11 @@ def _stops(service: Service, operator: Operator, outlet: MarkerOutlet, n: int) -
     for _ in range(n):
         for name, cause in causes.items():
             found[name].append(_one_stop(service, operator, cause))
-    hung = "file, while the decoder hangs"
-    found[hung] = [_one_stop(service, operator, file.touch, hang=True) for _ in range(n)]
+            progress()
+    hung = found["file, while the decoder hangs"] = []
+    for _ in range(n):
+        hung.append(_one_stop(service, operator, file.touch, hang=True))
+        progress()
     return found
 
 
@@ -144,7 +166,9 @@ def _latencies(events: list[Heard]) -> dict[str, float]:
     return {"n": len(total), "p50": p50, "p99": p99, "worst": max(total)}
 
 
-def _candidates(service: Service, operator: Operator, n: int) -> Any:
+def _candidates(
+    service: Service, operator: Operator, n: int, progress: Callable[[], None]
+) -> Any:
     """Return latencies of decodes before words are embedded, and meanwhile."""
     heard, t = service.listener, lsl_clock()
     heard.wait_for(is_decode, t)
@@ -158,6 +182,7 @@ def _candidates(service: Service, operator: Operator, n: int) -> Any:
         began = time.monotonic()
         operator.ask("setCandidates", candidates=words)
         took.append(time.monotonic() - began)
+        progress()
     t_end = lsl_clock()
     before = [e for e in heard.events if t < e.t < t_begin]
     meanwhile = [e for e in heard.events if t_begin < e.t < t_end]
@@ -168,8 +193,8 @@ def _candidates(service: Service, operator: Operator, n: int) -> Any:
     }
 
 
-def measure(n: int) -> dict[str, Any]:
-    """Measure `n` stops of each kind and as many changes of candidates."""
+def measure(n_stops: int, n_changes: int) -> dict[str, Any]:
+    """Measure so many stops of each of the four kinds, and so many changes of candidates."""
     name, spec = f"control-{uuid4().hex[:6]}", spec_of(64)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -185,10 +210,14 @@ def measure(n: int) -> dict[str, Any]:
             serving(folder / "model", name, folder / "run", *more) as service,
         ):
             url, token = split_url(service.listener.url)
-            with connect(url, open_timeout=PATIENCE) as ws:
+            with connect(url, open_timeout=PATIENCE) as ws, progress_bar() as bar:
                 operator = Operator(ws, token)
-                found = {"candidates": _candidates(service, operator, n)}
-                found["stops"] = _stops(service, operator, outlet, n)
+                task = bar.add_task("candidates", total=n_changes)
+                step = partial(bar.advance, task)
+                found = {"candidates": _candidates(service, operator, n_changes, step)}
+                task = bar.add_task("stops", total=4 * n_stops)
+                step = partial(bar.advance, task)
+                found["stops"] = _stops(service, operator, outlet, n_stops, step)
     return found
 
 
@@ -217,7 +246,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one of each")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
-    found = measure(1 if options.quick else 10)
+    found = measure(1, 1) if options.quick else measure(N_STOPS, N_CHANGES)
     if options.json:
         print(json.dumps(found))
         return

@@ -91,6 +91,9 @@ N_SILENT = 3
 WAITS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before each attempt to connect again, at most; the last one repeats."""
 
+CLOCK = 60.0
+"""Seconds after which the service is asked again what its clock reads."""
+
 EMBEDDING = 120.0
 """Seconds that new candidates may take."""
 
@@ -352,11 +355,16 @@ class _Core:
         self._next_seq = from_seq
         self._last_id = 0
         self._open: Set[int] = set()
+        self._t_asked = 0.0
+        self._asked: Dict[int, float] = {}
+        self._clock: Deque[Tuple[float, float]] = deque(maxlen=15)  # way there and back, offset
 
     def ask(self, method: str, params: Optional[Dict[str, Any]] = None) -> Tuple[int, str]:
         """Return the id of a request, and the request."""
         self._last_id += 1
         self._open.add(self._last_id)
+        if method in ("authorize", "time"):
+            self._t_asked = self._asked[self._last_id] = time.monotonic()
         message = {"jsonrpc": "2.0", "id": self._last_id, "method": method}
         return self._last_id, json.dumps({**message, "params": params or {}})
 
@@ -367,6 +375,24 @@ class _Core:
             raise RequestError(message["error"]["code"], message["error"]["message"])
         result: Dict[str, Any] = message["result"]
         return result
+
+    def now(self) -> float:
+        """Return what the service's clock reads: by the answer that came the quickest way."""
+        return time.monotonic() + (min(self._clock)[1] if self._clock else float("nan"))
+
+    def wants_time(self) -> bool:
+        """Say whether it is long ago that the service was asked for the time."""
+        return time.monotonic() - self._t_asked > CLOCK
+
+    def reset_clock(self) -> None:
+        """Forget the clock: the service that answers next may have another one."""
+        self._asked.clear()
+        self._clock.clear()
+
+    def _learn(self, number: int, answer: Dict[str, Any]) -> None:
+        sent, now = self._asked.pop(number, None), time.monotonic()
+        if sent is not None and "t_lsl" in answer:
+            self._clock.append((now - sent, answer["t_lsl"] - (sent + now) / 2))
 
     def forget(self, number: int) -> None:
         """Wait no longer for the answer to a request."""
@@ -434,6 +460,7 @@ class _Core:
         message = json.loads(frame)
         if "method" not in message:
             number = message["id"]
+            self._learn(number, message.get("result") or {})
             if number in self._open:
                 self._open.remove(number)
                 self.answers[number] = message
@@ -529,6 +556,7 @@ class _Line:
     async def open(self) -> None:
         """Connect, authorize and subscribe."""
         core, (timeout, _, ssl) = self.core, self._settings
+        core.reset_clock()
         await self._carrier.open(core.address, timeout, ssl)
         try:
             core.welcome(await self.ask("authorize", core.credentials))
@@ -590,12 +618,13 @@ class _Line:
             self._n_silent = 0
         except TimeoutError:
             self._n_silent += 1
-            if self._n_silent < N_SILENT:
-                number, message = self.core.ask("time")
-                self.core.forget(number)  # that anything comes is enough
-                await self._carrier.send(message)
-            else:
+            if self._n_silent >= N_SILENT:
                 await self._carrier.close()  # which the next `receive` says
+                return
+        if self._n_silent or self.core.wants_time():
+            number, message = self.core.ask("time")
+            self.core.forget(number)  # nobody waits for it
+            await self._carrier.send(message)
 
     async def _again(self, closed: ConnectionClosed, connection: int) -> bool:
         """Connect again; return False if the service ended, and does not come back."""
@@ -674,6 +703,19 @@ class _Client:
     @property
     def n_connections(self) -> int:
         return self._line.core.n_connections
+
+    def now(self) -> float:
+        """Return what the service's LSL clock reads now, in seconds."""
+        return self._line.core.now()
+
+    def age(self, event: Event) -> float:
+        """Return how long ago an event was sent, in seconds; of signal: its first sample taken.
+
+        Whoever reads slowly gets old events of ``"lossless"`` streams: nothing that is older
+        than a second should be shown as live.
+        """
+        sent: float = event.params["t0" if event.stream == "signal" else "t_emit"]
+        return self.now() - sent
 
 
 class Client(_Client):

@@ -12,7 +12,6 @@ import typer
 from rich.markup import escape
 
 from decoder.console import err, out, progress_bar
-from decoder.options import Port
 from streaming.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,7 +28,12 @@ def demo(
     snr: Annotated[
         str, typer.Option(help="`easy`, `realistic`, or `none` (no information).")
     ] = ("easy"),
-    port: Port = 8000,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Of the page; 8000, and any free one with --json; 0: any."
+        ),
+    ] = None,
     seconds: Annotated[
         float, typer.Option(min=0, help="Stop after so many of decoding; 0: never.")
     ] = 0,
@@ -57,8 +61,9 @@ def demo(
         subject_seed=subject_seed,
         session_seed=session_seed,
     )
+    usual = 0 if as_json else 8000
     with (
-        closing(listen_on("127.0.0.1", 0 if as_json else port)) as sock,
+        closing(listen_on("127.0.0.1", usual if port is None else port)) as sock,
         tempfile.TemporaryDirectory(prefix="braincast-demo-") as folder,
     ):
         show = Demo(settings, trials, Path(folder))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from decoder.children import spare_the_old
 from decoder.commands_token import DEFAULT
 from decoder.config import SourceConfig
 from decoder.console import err, stopped_by_signals, when_input_ends
@@ -224,6 +225,7 @@ def ingest(
 
     stop = stopped_by_signals()
     token = os.environ.get(TOKEN_VARIABLE, "")
+    spare_the_old()
     if folder is not None:  # started by serve, ahead
         if not os.read(0, 1):
             return
@@ -281,6 +283,7 @@ def decode(
     ):
         service = Service(config, session, feed, access, sock, before)
         when_input_ends(service.stop)
+        spare_the_old()
         service.run(on_start=_beat, on_beat=_beat)
 
 

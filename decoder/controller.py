@@ -164,9 +164,9 @@ class Controller:
     def stop(self, reason: str) -> None:
         """Stop at once, whatever the decoder is busy with."""
         self._hub.hold()
-        self._halt.begin(reason)
         self._recording.stop(reason)
         self._feed(Stop(reason))
+        self._halt.begin(reason)  # last: a disk may be slow
 
     async def watch_file(self) -> None:
         """Stop when the file is there that the session was given; never returns."""

@@ -103,3 +103,17 @@ def test_if_the_first_never_begins_no_other_is_tried(children: list[Child]) -> N
     assert code == 2
     assert told == []
     assert len(children) == 1
+
+
+def test_what_is_there_at_the_start_is_spared_by_the_garbage_collector() -> None:
+    code = """
+import gc
+from decoder.children import spare_the_old
+before = len(gc.get_objects())
+spare_the_old()
+print(before, len(gc.get_objects()), gc.get_freeze_count())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    before, after, spared = map(int, done.stdout.split())
+    assert after < before / 10
+    assert spared > before / 2

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import shutil
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -265,6 +267,80 @@ def test_a_service_that_says_nothing_for_long_is_asked_then_left(
     with fake(answer) as url, client.connect(url) as events:
         assert next(iter(events)).params["seq"] == 1
     assert asked[:4] == ["authorize", "subscribe", "time", "time"]
+
+
+def answer_late(ws: ServerConnection) -> None:
+    """Say what is 17 s old by the clock of this service, and answer whatever is asked."""
+    for message in ws:
+        request = json.loads(message)
+        result = {"session": "S", "last_seq": 0, "success": [], "failure": [], "t_lsl": 5000.0}
+        ws.send(json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}))
+        if request["method"] == "subscribe":
+            params = {"seq": 1, "top": [], "t_end": 4982.0, "t_emit": 4983.0}
+            ws.send(json.dumps({"jsonrpc": "2.0", "method": "text", "params": params}))
+
+
+def test_it_knows_how_old_an_event_is_by_the_clock_of_the_service() -> None:
+    with fake(answer_late) as url, client.connect(url) as events:
+        event = next(iter(events))
+        assert 17.0 <= events.age(event) + 0.1 < 60.0
+        assert 5000.0 <= events.now() + 0.1 < 5060.0
+        frame = client.Signal({"t0": 4980.0}, b"")
+        assert 20.0 <= events.age(frame) + 0.1 < 60.0
+
+
+def test_the_answer_that_came_the_quickest_way_sets_the_clock() -> None:
+    core = client._Core("http://127.0.0.1:1/", ("text",), None)
+    assert math.isnan(core.now())
+    for delay in (17.0, 0.0, 5.0):  # seconds on the way back
+        number, _ = core.ask("time")
+        core._asked[number] -= delay
+        t_lsl = time.monotonic() + 1000.0 - delay
+        core.take(json.dumps({"id": number, "result": {"t_lsl": t_lsl}}))
+    assert core.now() - time.monotonic() == pytest.approx(1000.0, abs=1.0)
+    core.reset_clock()
+    assert math.isnan(core.now())
+
+
+def test_it_asks_for_the_time_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "CLOCK", -1.0)
+    asked: list[str] = []
+    asked_again = threading.Event()
+
+    def answer(ws: ServerConnection) -> None:
+        for message in ws:
+            request = json.loads(message)
+            asked.append(request["method"])
+            result = {"session": "S", "last_seq": 0, "success": [], "failure": []}
+            ws.send(json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}))
+            if request["method"] == "subscribe":
+                params = {"seq": 1, "top": [], "t_emit": 1.0}
+                ws.send(json.dumps({"jsonrpc": "2.0", "method": "text", "params": params}))
+            if request["method"] == "time":
+                asked_again.set()
+
+    with fake(answer) as url, client.connect(url) as events:
+        assert next(iter(events)).params["seq"] == 1
+        assert asked_again.wait(30)
+    assert asked[:3] == ["authorize", "subscribe", "time"]
+
+
+@needs_node
+def test_so_does_the_javascript_one_and_it_asks_nothing_on_a_closed_line() -> None:
+    with fake(answer_late) as url:
+        script = f"""
+            import {{ Client, splitUrl }} from "{CLIENT_JS.as_uri()}";
+            const {{ url }} = splitUrl("{url}");
+            const client = new Client(url, {{ policies: {{ text: "lossless" }} }});
+            client.on("text", async (event) => {{
+                console.log(client.age(event) > 16.9 && client.age(event) < 60);
+                client.stop();
+                await client.call("time").catch(({{ message }}) => console.log(message));
+            }});
+            client.start();
+            await client.call("time").catch(({{ message }}) => console.log(message));
+        """
+        assert node(script).splitlines() == ["not connected", "true", "not connected"]
 
 
 def test_what_a_stop_purged_is_not_asked_for_again() -> None:

@@ -21,6 +21,7 @@ const PULSE = 2; // seconds between questions for the time, which also notice a 
 const CLOCK_MEMORY = 15; // answers; the one with the shortest way sets the clock
 const EPHEMERAL = new Set(["latency", "latent", "signal"]); // have no seq: what is missed is gone
 const FORBIDDEN = 1008;
+const OPEN = 1; // of a WebSocket's states; one that is closing takes nothing, and browsers log it
 const PURGED = -32005;
 
 const utf8 = new TextDecoder();
@@ -141,6 +142,14 @@ export class Client {
   }
 
   /**
+   * How long ago an event was sent, in seconds. Whoever reads slowly gets old events of `lossless`
+   * streams: nothing that is older than a second should be shown as live.
+   */
+  age({ t_emit }) {
+    return this.now() - t_emit;
+  }
+
+  /**
    * Call a method; resolves with its result, or rejects with an RpcError or a lost line. A call is
    * never sent twice: where the line was lost, it may have been done or not.
    */
@@ -148,7 +157,7 @@ export class Client {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       const socket = this.#socket;
-      if (!socket) throw new Error("not connected");
+      if (socket?.readyState !== OPEN) throw new Error("not connected");
       const timer = setTimeout(() => this.#lost(socket), timeout * 1000);
       this.#calls.set(id, { resolve, reject, timer });
       socket.send(JSON.stringify({ jsonrpc: "2.0", id, method, params }));
@@ -176,6 +185,7 @@ export class Client {
       this.#welcome(hello);
       this.#emit("connected", hello); // first: what it clears must not be news of this line
       for (const params of this.#subscriptions()) await this.#subscribe(params, hello);
+      if (socket !== this.#socket) return; // a listener has stopped us meanwhile
       this.#goesOn = true;
       this.#attempt = 0;
       this.#pulse = setInterval(() => this.#timed("time").catch(() => {}), PULSE * 1000);
@@ -323,6 +333,10 @@ class NodeSocket {
 
   constructor(url) {
     this.#open(new URL(url)).catch(() => this.#end());
+  }
+
+  get readyState() {
+    return this.#socket?.writable && !this.#ended ? OPEN : 3;
   }
 
   send(text) {

@@ -22,9 +22,9 @@ export function verdict({ truth, abstained, stale }) {
   return truth.rank <= N_TOP ? "near" : "wrong";
 }
 
-/** Whether a decode reached this page too late to be called live; `now` on the LSL clock. */
-export function isLate(event, now) {
-  return event.stale || now - event.t_emit > LATE;
+/** Whether a decode reached this page too late to be called live: `age` seconds after it was sent. */
+export function isLate(event, age) {
+  return event.stale || age > LATE;
 }
 
 export class ShownPanel {

@@ -166,7 +166,7 @@ client
   .on("text", (event) => {
     if (event.seq <= newest || blind || !open()) return;
     newest = event.seq;
-    const late = isLate(event, client.now());
+    const late = isLate(event, client.age(event));
     decoded.show(event, late);
     trials.add(event);
     herald.tell(event, seconds());
