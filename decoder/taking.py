@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import socket
 import threading
 from collections.abc import Callable
@@ -39,7 +40,8 @@ def open_taking(
     path : Path
         The recording to make; none is while the participant has stopped.
     name : str
-        Where it is in the session's folder of the decoder.
+        Where it is in the session's folder of the decoder. A later one that is not made gets a
+        name that no other has: rows are told apart by it, and no file keeps it taken.
     halt : Halt
         Whether the participant has stopped.
     must_record : bool
@@ -75,6 +77,8 @@ def open_taking(
     ingest = Ingest(source, recorder, queue, lsl_clock, stops, halt.begin)
     if reason:  # though somebody resumed since then: who did says so again
         ingest.withdraw(reason, tell=True)
+    if recorder is None and not must_record and not reason:
+        name = f"{name}.{secrets.token_hex(4)}"
     hello = Hello(source.name, source.spec, source.to_si, name)
     return Taking(ingest, queue, hello, config.session.stop_file)
 

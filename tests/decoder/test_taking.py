@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ import pyxdf
 
 from decoder import taking
 from decoder.config import Config, SessionConfig
+from decoder.folder import free_recording
 from decoder.ingesting import run_ingest
 from streaming.ingest import INJECTED, Fed
 from streaming.link_feed import LinkFeed
@@ -59,22 +60,39 @@ def amplifier(monkeypatch: pytest.MonkeyPatch) -> type[Amplifier]:
 
 
 @contextmanager
-def taking_in(folder: Path, **session: Any) -> Iterator[LinkFeed]:
+def ingest(folder: Path, sock: socket.socket, part: int = 1, **session: Any) -> Iterator[None]:
     config, stop = Config(session=SessionConfig(**session)), threading.Event()
+    path, part = free_recording(folder, part)
+
+    def run() -> None:
+        run_ingest(config, path, path.name, sock, "token", stop, part=part)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(30)
+    assert not thread.is_alive()
+
+
+@contextmanager
+def listening() -> Iterator[socket.socket]:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         sock.listen()
-        arguments = (config, folder / "raw.xdf", "raw.xdf", sock, "token", stop)
-        thread = threading.Thread(target=run_ingest, args=arguments)
-        thread.start()
-        feed = LinkFeed(sock.getsockname()[:2], "token")
-        try:
-            yield feed
-        finally:
-            stop.set()
-            feed.close()
-            thread.join(30)
-    assert not thread.is_alive()
+        yield sock
+
+
+@contextmanager
+def taking_in(folder: Path, **session: Any) -> Iterator[LinkFeed]:
+    with (
+        listening() as sock,
+        ingest(folder, sock, **session),
+        closing(LinkFeed(sock.getsockname()[:2], "token")) as feed,
+    ):
+        yield feed
 
 
 Kind = TypeVar("Kind", Chunk, Marker, SourceState)
@@ -204,5 +222,24 @@ def test_without_a_recording_it_stops_as_well(tmp_path: Path) -> None:
         wait_for(tmp_path / "stopped")
         feed.resume()
         fed, _ = first(feed, Chunk, segment=1)
-        assert fed.recording == "raw-2.xdf"
+        assert fed.recording.startswith("raw-2.xdf.")
     assert not list(tmp_path.glob("*.xdf"))
+
+
+def test_without_a_recording_no_two_have_a_name_though_one_stopped_and_another_crashed(
+    tmp_path: Path,
+) -> None:
+    with listening() as sock:
+        address = sock.getsockname()[:2]
+        with ingest(tmp_path, sock, record=None), closing(LinkFeed(address, "token")) as feed:
+            names = {recording(feed)}
+            feed.stop("enough")
+            wait_for(tmp_path / "stopped")
+            feed.resume()
+            names.add(first(feed, Chunk, segment=1)[0].recording)
+        with (  # the second process, as after a crash of the first
+            ingest(tmp_path, sock, 2, record=None),
+            closing(LinkFeed(address, "token")) as feed,
+        ):
+            names.add(recording(feed))
+    assert len(names) == 3
