@@ -54,7 +54,9 @@ EYES = "eyes and muscles only"
 NOT_RANDOM = "the order was not random, so that what came before tells what comes"
 
 _PREDICTING = "predicting each run from the others"
+_MINUTES = "minutes of calibration"
 _AS_IT_IS = "it would need a fit, and the model is tested as it is"
+_NO_ONSET = "of a stretch of a track, no time is its onset"
 
 
 def assess(
@@ -103,14 +105,16 @@ def assess(
     if eyes is not None:
         what = "fitted and tested on the channels of eyes and muscles alone"
         controls.append(control_of(EYES, what, eyes.settled(held_out)))
-    learning = learning_curve(
-        settled, lambda share: tell("minutes of calibration", 0.5 + 0.15 * share)
-    )
-    if len(learning) < 2:
-        missing["minutes of calibration"] = "a part of the trials is too little to learn from"
+    learning: list[LearningPoint] = []
+    if not problem.dataset.transforms:
+        missing[_MINUTES] = "of epochs that others cut, nobody knows when they were"
+    else:
+        learning = learning_curve(settled, lambda share: tell(_MINUTES, 0.5 + 0.15 * share))
+        if len(learning) < 2:
+            missing[_MINUTES] = "a part of the trials is too little to learn from"
     times: list[TimePoint] = []
     if problem.encoder == "track":
-        missing["scores over time"] = "of a stretch of a track, no time is its onset"
+        missing["scores over time"] = _NO_ONSET
     elif flicker_rates(problem.candidates.texts):
         missing["scores over time"] = "40 ms are too short for a wave of a flicker"
     else:
@@ -199,7 +203,7 @@ def assess_model(
     missing = dict(left_out or {})
     if order.kind != "random":
         missing[BEFORE] = NOT_RANDOM
-    for what in ("prior only", "clock only", EYES, "minutes of calibration"):
+    for what in ("prior only", "clock only", EYES, _MINUTES):
         missing[what] = _AS_IT_IS
     missing["scores over time"] = _AS_IT_IS
     found = _Found(dataset, candidates, order, held_out, scores)
@@ -287,6 +291,9 @@ class _Found:
 
     def pattern(self, info: mne.Info | None, missing: dict[str, str]) -> Pattern | None:
         """Return the pattern, or say in `missing` why there is none."""
+        if self.candidates.space.startswith("track:"):
+            missing["patterns"] = _NO_ONSET
+            return None
         if flicker_rates(self.candidates.texts):
             missing["patterns"] = (
                 "a flicker is told by its power, and a pattern of the signal itself averages "

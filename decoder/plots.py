@@ -68,7 +68,8 @@ def plot_controls(assessment: Assessment) -> Figure:
     axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
     axes.set_ylim(len(rows) - 0.5, -0.6)
     axes.margins(x=0.15)
-    axes.set_xlabel(f"{_with_pool(assessment)}; lines: 95 % interval; dashed: chance")
+    what = _with_pool(assessment).replace("\n", " ")
+    axes.set_xlabel(f"{what}; lines: 95 % interval; dashed: chance")
     return fig
 
 
@@ -110,8 +111,9 @@ def plot_time_course(assessment: Assessment, level: float = 0.05) -> Figure:
         scores = [points[n].main for n in part]
         _curve(axes, t[part], scores, _with_pool(assessment), marker="")
     found = [n for n, p in enumerate(points) if p.q_value is not None and p.q_value < level]
-    values = [points[n].main.value for n in found]
-    axes.plot(t[found], values, "o", color=RED, ms=6, label=f"q < {level:g}")
+    if found:
+        values = [points[n].main.value for n in found]
+        axes.plot(t[found], values, "o", color=RED, ms=6, label=f"q < {level:g}")
     axes.axvline(0, color="black", lw=1)
     _legend(axes)
     axes.set_xlabel(
@@ -125,11 +127,12 @@ def plot_calibration(assessment: Assessment) -> Figure:
     """Draw how often the best guess was right by the probability it was given."""
     bins = assessment.calibration.bins
     fig, axes = empty_axes(width=4.2, height=4.0)
-    edge = [min(b.confidence for b in bins), max(b.confidence for b in bins)]
-    axes.plot(edge, edge, color="black", lw=1, ls="--", label="as it should be")
     right = np.array([b.right for b in bins])
     error = np.sqrt(right * (1 - right) / np.array([b.n for b in bins]))
     confidence = [b.confidence for b in bins]
+    edge = min(1.0, 1.1 * max(*confidence, *(right + error)))
+    axes.plot([0, edge], [0, edge], color="black", lw=1, ls="--", label="as it should be")
+    axes.set(xlim=(0, 1.02 * edge), ylim=(0, 1.02 * edge))
     axes.errorbar(confidence, right, error, fmt="o", color=BLUE, ecolor=BAND, elinewidth=3)
     _legend(axes)
     pool = assessment.scores.pool

@@ -13,6 +13,7 @@ from decoder.markup import add_figure, block, cards, new_report, save, sentence,
 from decoder.patterns import Pattern
 from decoder.scalp import plot_maps
 from decoder.tables import lines_of
+from models.checkpoint import NON_CAUSAL
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,6 +94,8 @@ def _glance(a: Assessment) -> str:
 def _runs(a: Assessment) -> str:
     """Return of how many runs, or parts of one recording, trials are."""
     n = a.scores.n_groups
+    if not a.setup.transforms:  # epochs that others cut
+        return f"{n} parts"
     if len(a.setup.recordings) == 1 and n > 1:
         return f"{n} parts of one recording"
     return "1 run" if n == 1 else f"{n} runs"
@@ -156,6 +159,7 @@ def _patterns(pattern: Pattern) -> Iterator[tuple[str, Figure, str]]:
 def _methods(a: Assessment) -> str:
     """Return all that another lab needs to know."""
     s, e = a.setup, a.scores
+    begins = "the start of a stretch" if s.space.startswith("track:") else "the stimulus"
     rows = [
         ("recordings", ", ".join(s.recordings)),
         ("candidates", ", ".join(s.candidates[:20]) + (" ..." if e.pool > 20 else "")),
@@ -163,8 +167,10 @@ def _methods(a: Assessment) -> str:
         ("encoder", _encoder(a)),
         ("channels", f"{len(s.ch_names)}: " + ", ".join(s.ch_names[:32])),
         ("left out", ", ".join(f"{k} ({v})" for k, v in s.dropped.items()) or "none"),
-        ("window", f"{s.tmin:g} to {s.tmax:g} s after the stimulus, at {s.sfreq:g} Hz"),
-        ("chain (causal; checked on these samples)", _chain(a)),
+        ("window", f"{s.tmin:g} to {s.tmax:g} s after {begins}, at {s.sfreq:g} Hz"),
+        ("chain (causal; checked on these samples)", _chain(a))
+        if s.transforms
+        else ("chain", f"none: {NON_CAUSAL}, which others filtered"),
         ("delay, settling", f"{1000 * s.delay:.0f} ms at 10 Hz, {s.settling:.1f} s"),
         ("split", _split(a)),
         *((f"control: {c.name}", c.what) for c in a.controls),
@@ -215,6 +221,8 @@ def _split(a: Assessment) -> str:
         return (
             f"none: model {a.setup.model[:12]}, fitted to other recordings, is tested as it is"
         )
+    if len(a.setup.chosen) == 1:
+        return "what the table of stimuli keeps for a test is tested, in runs of its own"
     left_out = "run" if len(a.setup.recordings) > 1 else "part of the recording"
     return f"leave one {left_out} out; {a.setup.n_purged} neighbouring trials purged"
 

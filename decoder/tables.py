@@ -75,8 +75,8 @@ def _caption(e: Evaluation) -> str:
 def controls_table(controls: Sequence[Control]) -> Table:
     """Return the controls as a table for a terminal."""
     table = Table(title="controls: what cannot know must be at chance")
-    for column in ("control", "value", "95 % interval", "chance", "p", "top-1", ""):
-        numbers = ("value", "chance", "p", "top-1")
+    for column in ("control", "value", "95 % interval", "chance", "p", ""):
+        numbers = ("value", "chance", "p")
         table.add_column(column, justify="right" if column in numbers else "left")
     for c in controls:
         table.add_row(
@@ -85,7 +85,6 @@ def controls_table(controls: Sequence[Control]) -> Table:
             f"{c.main.low:.3f} to {c.main.high:.3f}",
             f"{c.main.chance:.3f}",
             "" if c.p_value is None else f"{c.p_value:.4f}",
-            f"{c.top1.value:.3f}",
             "at chance" if c.at_chance else "[red]not at chance[/]",
         )
     return table

@@ -77,6 +77,18 @@ def test_of_flicker_no_course_and_no_pattern_is_shown(tmp_path: Path) -> None:
     assert "a flicker is told by its power" in page
 
 
+def test_of_epochs_that_others_cut_nothing_is_said_that_nobody_knows(tmp_path: Path) -> None:
+    p = problem(n=160)
+    found = assess(replace(p, dataset=replace(p.dataset, transforms=[])), FILE)
+    assert found.learning == ()
+    assert "nobody knows when they were" in found.left_out["minutes of calibration"]
+    write_report(found, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "none: non-causal input, which others filtered" in page
+    assert "checked on these samples" not in page
+    assert "single trials in 4 parts<" in page
+
+
 def test_an_order_that_comes_back_in_all_recordings_is_told() -> None:
     once = np.random.default_rng(5).permutation(np.repeat([0, 1], 20))
     p = problem(n=160, shown=np.tile(once, 4))

@@ -150,8 +150,11 @@ def test_of_a_track_the_report_says_what_it_cannot(
     assert main(["evaluate", str(path), *track, "-o", str(tmp_path / "e")]) == 0
     found = document(tmp_path / "e")
     assert found["verdict"] == "above chance"
-    assert {"before the stimulus", "scores over time"} <= set(found["left_out"])
-    assert "not here: scores over time" in (tmp_path / "e" / "report.html").read_text()
+    assert {"before the stimulus", "scores over time", "patterns"} <= set(found["left_out"])
+    assert found["pattern"] is None
+    page = (tmp_path / "e" / "report.html").read_text()
+    assert "not here: scores over time" in page
+    assert "s after the start of a stretch" in page
 
 
 def test_a_model_of_a_track_is_tested_on_another_story(

@@ -64,5 +64,7 @@ def test_each_figure_says_what_was_scored_among_how_many_beside_what_chance(
         assert {"95 % interval", "chance"} <= set(said)
     (axes,) = plot_calibration(found).axes
     assert axes.get_xlabel() == "probability of the best guess, 2 to choose from"
+    assert axes.get_xlim() == axes.get_ylim()  # so that the diagonal is one
+    assert 0.5 < axes.get_xlim()[1] <= 1.02
     (axes,) = plot_controls(found).axes
-    assert axes.get_xlabel().startswith("AUC,\n2 to choose from")
+    assert axes.get_xlabel().startswith("AUC, 2 to choose from")

@@ -11,7 +11,7 @@ from tests.decoder.trials import problem
 
 
 def text(table: Table) -> str:
-    console = Console(width=200)
+    console = Console(width=80)
     with console.capture() as capture:
         console.print(table)
     return capture.get()
@@ -20,9 +20,9 @@ def text(table: Table) -> str:
 def test_a_control_stands_beside_its_own_chance() -> None:
     """Who answers what was shown is above one half by chance, where half was never shown."""
     prior = Score(0.667, 0.666, 0.654, 0.678)
-    control = Control("prior only", "sees nothing", prior, prior, 0.9, at_chance=True)
+    control = Control("before the stimulus", "", prior, prior, 0.9, at_chance=False)
     shown = text(controls_table([control]))
-    assert "0.667 │ 0.654 to 0.678 │  0.666 │ 0.9000" in shown
+    assert "0.667 │ 0.654 to 0.678 │  0.666 │ 0.9000 │ not at chance" in shown
 
 
 def test_the_title_says_of_how_many_runs_the_trials_are() -> None:
