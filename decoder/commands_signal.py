@@ -182,6 +182,7 @@ def simulate(
     drift: Annotated[
         float, typer.Option(min=0, help="How fast responses change, in degrees a minute.")
     ] = 0.0,
+    lead: Annotated[float, typer.Option(min=0, help="Time before the first [s].")] = 3.0,
     trials: Annotated[
         int, typer.Option(min=0, help="Stimuli to show; 0: live forever, 1000 saved.")
     ] = 0,
@@ -189,6 +190,9 @@ def simulate(
         Path | None,
         typer.Option(help="Record a calibration session to this folder instead of sending."),
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Record with --save what would be sent instead.")
+    ] = False,
     fault: FaultOption = None,
     faults: FaultsOption = None,
     fault_log: FaultLogOption = None,
@@ -202,7 +206,7 @@ def simulate(
     from streaming.sources.simulated import SimulatedSettings
 
     with nullcontext() if with_stdin else err.status("imagining a participant ..."):
-        from decoder.simulation import live_participant, save_calibration
+        from decoder.simulation import live_participant, save_calibration, save_live
 
         settings = SimulatedSettings(
             snr=snr,  # type: ignore[arg-type]  # checked there
@@ -213,9 +217,11 @@ def simulate(
             meg=meg,
             soa=soa,
             drift=drift,
+            lead=lead,
         )
         if save is not None:
-            save_calibration(settings, trials or 1000, save)
+            save_as = save_live if live else save_calibration
+            save_as(settings, trials or 1000, save)
             typer.echo(save)
             return
         source = live_participant(settings, n_trials=trials or None)

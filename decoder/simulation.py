@@ -8,11 +8,25 @@ from pathlib import Path
 
 from models.candidates import Candidates, demo_concepts
 from models.stimuli import Stimulus, StimulusTable
-from streaming.sources.simulated import SimulatedSettings, SimulatedSource, simulate_recording
+from streaming.sources.simulated import (
+    SimulatedSettings,
+    SimulatedSource,
+    record_source,
+    simulate_recording,
+)
 
-__all__ = ["CANDIDATES", "RECORDING", "STIMULI", "live_participant", "save_calibration"]
+__all__ = [
+    "CANDIDATES",
+    "LIVE",
+    "RECORDING",
+    "STIMULI",
+    "live_participant",
+    "save_calibration",
+    "save_live",
+]
 
 RECORDING = "calibration_raw.fif"
+LIVE = "live_raw.fif"
 STIMULI = "stimuli.tsv"
 CANDIDATES = "candidates.tsv"
 
@@ -70,6 +84,23 @@ def save_calibration(settings: SimulatedSettings, n_trials: int, folder: Path) -
         writer.writerow(("candidate_id", "text", "glyph", "trained"))
         c = concepts
         writer.writerows(zip(c.ids, c.texts, c.glyphs, map(int, c.trained), strict=True))
+
+
+def save_live(settings: SimulatedSettings, n_trials: int, folder: Path) -> None:
+    """Record what the participant would send live, faster than real time.
+
+    Parameters
+    ----------
+    settings : SimulatedSettings
+        Who, and how.
+    n_trials : int
+        How many stimuli.
+    folder : Path
+        Gets the recording.
+    """
+    raw = record_source(live_participant(settings, n_trials=n_trials))
+    folder.mkdir(parents=True, exist_ok=True)
+    raw.save(folder / LIVE, overwrite=True, verbose="error")
 
 
 def _ids(concepts: Candidates, *, trained: bool) -> list[str]:

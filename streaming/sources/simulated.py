@@ -20,11 +20,16 @@ from streaming.sources.helmet import HELMET, helmet_info
 from streaming.sources.participant import RESPONSE_DURATION, Participant, respond
 from streaming.sources.source import Item
 
-__all__ = ["SimulatedSettings", "SimulatedSource", "Snr", "simulate_recording"]
+__all__ = [
+    "SimulatedSettings",
+    "SimulatedSource",
+    "Snr",
+    "record_source",
+    "simulate_recording",
+]
 
 Snr = Literal["easy", "realistic", "none"]
 
-_LEAD_IN = 3.0  # s before the first stimulus
 _TAIL = 2.0  # s after the last
 _SOA_JITTER = 0.125  # of the SOA, to both sides: 0.7 to 0.9 s for 0.8 s
 _LAPSES = 0.05  # of trials get no response at all
@@ -66,6 +71,8 @@ class SimulatedSettings:
         all stimuli, and what tells them apart. This is how features drift in people from a
         calibration to what follows it: the mean and the directions move, within minutes (Shenoy
         et al. 2006, J. Neural Eng. 3, R13; Krauledat 2008).
+    lead : float
+        Seconds before the first stimulus.
     """
 
     snr: Snr = "easy"
@@ -76,6 +83,7 @@ class SimulatedSettings:
     meg: bool = False
     soa: float = 0.8
     drift: float = 0.0
+    lead: float = 3.0
 
     def __post_init__(self) -> None:
         """Refuse what no participant can be made of."""
@@ -94,6 +102,9 @@ class SimulatedSettings:
             raise ConfigError(msg)
         if not 0 <= self.drift <= 180:
             msg = f"drift must be from 0 to 180 degrees a minute, got {self.drift}"
+            raise ConfigError(msg)
+        if not 0 <= self.lead <= 3600:
+            msg = f"lead must be from 0 to 3600 s, got {self.lead}"
             raise ConfigError(msg)
         if not self.meg:
             spread_channels(self.n_channels)
@@ -239,7 +250,7 @@ class SimulatedSource:
         s = self.settings
         rng = np.random.default_rng([s.subject_seed, s.session_seed, 4])
         order = _order(rng, self._pools)
-        onset = self._spec.to_samples(_LEAD_IN)
+        onset = self._spec.to_samples(s.lead)
         while True:
             gain = _vigilance(onset / s.sfreq) * rng.lognormal(0, _GAIN)
             attends = rng.random() >= _LAPSES
@@ -364,9 +375,16 @@ def simulate_recording(
         EEG in volts with the montage, or MEG in tesla with the helmet; an annotation with a
         concept's id at each onset.
     """
-    source = SimulatedSource(
-        concepts, embeddings, settings, shown=shown, n_trials=n_trials, chunk_size=1000
+    return record_source(
+        SimulatedSource(
+            concepts, embeddings, settings, shown=shown, n_trials=n_trials, chunk_size=1000
+        )
     )
+
+
+def record_source(source: SimulatedSource) -> mne.io.RawArray:
+    """Record a participant to the end of the session, as `simulate_recording` does."""
+    settings = source.settings
     chunks: list[NDArray[np.float32]] = []
     markers: list[Marker] = []
     while (item := source.read(0)) is not None:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from decoder.simulation import (
     CANDIDATES,
+    LIVE,
     RECORDING,
     STIMULI,
     live_participant,
     save_calibration,
+    save_live,
 )
 from models.candidates import demo_concepts, read_candidates
 from models.spaces import LabelSpace
@@ -47,3 +50,14 @@ def test_live_half_of_what_is_shown_was_never_seen() -> None:
         if isinstance(item, Marker):
             seen[trained[item.label]] += 1
     assert seen == {True: 20, False: 20}
+
+
+def test_what_would_be_sent_can_be_recorded(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, lead=5.0)
+    save_live(settings, 6, tmp_path)
+    recorded, source = RecordingSource(tmp_path / LIVE), live_participant(settings, n_trials=6)
+    sent: list[Marker] = []
+    while (item := source.read(0.0)) is not None:
+        sent += [item] if isinstance(item, Marker) else []
+    assert sorted(recorded.labels) == sorted(marker.label for marker in sent)
+    assert sent[0].sample == 5 * settings.sfreq

@@ -338,6 +338,7 @@ def test_a_dipole_is_seen_best_where_it_points() -> None:
         ({"subject_seed": -1}, "subject_seed must be 0 or more, got -1"),
         ({"sfreq": 100.0}, "from 125 to 20000 Hz, got 100"),
         ({"drift": -1.0}, "drift must be from 0 to 180 degrees a minute, got -1"),
+        ({"lead": -1.0}, "lead must be from 0 to 3600 s, got -1"),
         ({"soa": 0.0}, "soa must be from 0.2 to 60 s, got 0"),
         ({"n_channels": 3}, "from 4 to 335, got 3"),
     ],
