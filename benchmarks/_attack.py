@@ -13,6 +13,9 @@ from http.client import HTTPConnection, HTTPException
 from itertools import cycle
 from typing import Any
 
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -25,7 +28,16 @@ from benchmarks._hostile import (
 )
 from decoder.server.rpc import Code
 
-__all__ = ["BATCH", "frames", "handshakes", "hold_open", "messages", "paths", "tokens"]
+__all__ = [
+    "BATCH",
+    "described",
+    "frames",
+    "handshakes",
+    "hold_open",
+    "messages",
+    "paths",
+    "tokens",
+]
 
 PATIENCE = 60.0
 
@@ -178,6 +190,55 @@ def paths(port: int, wrong: Iterable[str]) -> Counter[str]:
         assert 300 <= status < 500 or page, (method, path, headers, status, body[:100])
         assert b"import" not in body, (path, body[:100])
         came[f"HTTP {status}"] += 1
+    return came
+
+
+def described(port: int, token: str, n: int) -> Counter[str]:
+    """Ask all that the OpenAPI document describes, rightly and wrongly; it has to be true.
+
+    Parameters
+    ----------
+    port : int
+        Of the service.
+    token : str
+        Lets in.
+    n : int
+        How many requests of each path at most, of each of the two kinds.
+    """
+    came: Counter[str] = Counter()
+    url, headers = (
+        f"http://127.0.0.1:{port}/v1/openapi.json",
+        {"Authorization": f"Bearer {token}"},
+    )
+    for found in schemathesis.openapi.from_url(url, headers=headers).get_all_operations():
+        operation: Any = found.ok()  # type: ignore[union-attr]  # else it raises
+        modes = [GenerationMode.POSITIVE]
+        if list(operation.security.iter_parameters()):  # else nothing in it can be wrong
+            modes.append(GenerationMode.NEGATIVE)
+        for mode in modes:
+            given_too = headers if mode is GenerationMode.POSITIVE else None
+            cases = operation.as_strategy(generation_mode=mode)
+            came.update(_described(cases, given_too, n))
+    return came
+
+
+def _described(cases: Any, headers: dict[str, str] | None, n: int) -> Counter[str]:
+    came: Counter[str] = Counter()
+
+    @settings(
+        max_examples=n,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(cases)
+    def ask(case: Any) -> None:
+        answer = case.call_and_validate(headers=headers, timeout=PATIENCE)
+        came[f"HTTP {answer.status_code}"] += 1
+
+    ask()
     return came
 
 

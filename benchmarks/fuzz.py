@@ -41,7 +41,12 @@ __all__ = ["main"]
 
 
 def _attacks(
-    port: int, token: str, tokens: TokenFile, texts: list[str], guesses: list[Any]
+    port: int,
+    token: str,
+    tokens: TokenFile,
+    texts: list[str],
+    guesses: list[Any],
+    n_rest: int,
 ) -> dict[str, Callable[[], Counter[str]]]:
     """Return what is tried, by what the table calls it."""
     roles = [None, tokens.create("viewer", "v"), tokens.create("participant", "p"), token]
@@ -54,6 +59,7 @@ def _attacks(
             port
         ),
         "REST: paths, tokens, hosts, methods": lambda: _attack.paths(port, wrong),
+        "REST: what OpenAPI describes": lambda: _attack.described(port, token, n_rest),
         "200 connections held open": lambda: _attack.hold_open(port, 200, 5.0),
     }
 
@@ -97,7 +103,8 @@ def _run(share: float, work: Path) -> None:
         memory, t_alone = memory_of(pid), lsl_clock()
         time.sleep(20.0 if share == 1.0 else 3.0)
         t_first = lsl_clock()
-        for title, attack in _attacks(port, token, tokens, texts, guesses).items():
+        arguments = (port, token, tokens, texts, guesses, max(5, round(500 * share)))
+        for title, attack in _attacks(*arguments).items():
             t = lsl_clock()
             rows.append((title, attack(), t, lsl_clock()))
             assert _state(service) == before, service.errors[-2000:]

@@ -51,6 +51,12 @@ class Ready(_Body):
     reason: str
 
 
+class Problem(_Body):
+    """Why a request was refused."""
+
+    detail: str
+
+
 class SourceInfo(_Body):
     """The stream that is taken in."""
 
@@ -159,10 +165,17 @@ def let_in(request: Request, given: _Given) -> Grant:
     return grant
 
 
-router = APIRouter()
+_ALL: Any = {
+    403: {"model": Problem, "description": "Host is no name of this service"},
+    429: {"model": Problem, "description": "You ask too often"},
+}
+
+router = APIRouter(responses=_ALL)
 _needs_role: Any = Depends(let_in)
-_401: Any = {401: {"description": "No token, or a wrong one"}}
-_404: Any = {404: {"description": "There is no such session, or it has no report"}}
+_401: Any = {401: {"model": Problem, "description": "No token, or a wrong one"}}
+_404: Any = {
+    404: {"model": Problem, "description": "There is no such session, or it has no report"}
+}
 
 
 @router.get("/healthz", responses={503: {"model": Health, "description": "It hangs"}})

@@ -81,3 +81,8 @@ def test_who_holds_connections_open_keeps_nobody_out(
     came = _attack.hold_open(server.port, 20, 1.0)
     assert came["good clients in between"] >= 1
     assert came["hung up on"] == 20
+
+
+def test_what_the_document_of_rest_says_is_so(server: Serving) -> None:
+    came = _attack.described(server.port, TOKEN, 5)
+    assert {"HTTP 200", "HTTP 401", "HTTP 404"} <= set(came)
