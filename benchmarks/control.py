@@ -198,6 +198,9 @@ def measure(n_stops: int, n_changes: int) -> dict[str, Any]:
     name, spec = f"control-{uuid4().hex[:6]}", spec_of(64)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
+        quiet = folder / "lsl_api.cfg"
+        quiet.write_text("[log]\nlevel = -2\n")
+        os.environ["LSLAPICFG"] = str(quiet)
         model = noise_model(spec)
         candidates = replace(model.candidates, space=PACKAGED_SPACE)
         windowing = SlidingWindows(WINDOW, HOP)
