@@ -63,6 +63,7 @@ __all__ = [
     "Change",
     "Channels",
     "Client",
+    "ConformalSet",
     "Decode",
     "Event",
     "Latency",
@@ -127,6 +128,14 @@ class Truth(TypedDict):
     trained: bool
 
 
+class ConformalSet(TypedDict):
+    """Candidates of which one is right, but for a share `risk` of the cases; best first."""
+
+    ids: List[str]
+    risk: float
+    n_calibration: int
+
+
 class Decode(TypedDict, total=False):
     """The fields of a text event that apps use; docs/reference/protocol.md has all."""
 
@@ -148,6 +157,10 @@ class Decode(TypedDict, total=False):
     t_emit: float
     latency_ms: Dict[str, float]
     running: List[Dict[str, Any]]
+    final: bool
+    latency: Optional[float]
+    n_repeats: int
+    conformal: Optional[ConformalSet]
 
 
 class Seen(TypedDict, total=False):

@@ -94,6 +94,18 @@ def serve(
         Path | None,
         typer.Option(help="The session stops when this file is there (participant's stop)."),
     ] = None,
+    risk: Annotated[
+        float,
+        typer.Option(help="Promised share of sets of candidates without the truth."),
+    ] = 0.2,
+    max_set: Annotated[
+        int | None,
+        typer.Option(help="Withhold decodes with more candidates than this at --risk: unsure."),
+    ] = None,
+    stop_at_risk: Annotated[
+        float | None,
+        typer.Option(help="Wait no longer when so few of such decodes are wrong: `0.1`."),
+    ] = None,
     lsl_outlet: Annotated[
         str | None,
         typer.Option(
@@ -121,13 +133,19 @@ def serve(
     from decoder.server.listener import certificate_of
     from decoder.supervise import supervise
     from decoder.tokens import owners_token
+    from decoder.uncertainty import uncertainty_of
     from streaming.link import parse_address
     from streaming.timing import choose_timing
 
     config = Config(
         source=source,
         session=SessionConfig(
-            freshness=freshness, record=None if no_record else record, stop_file=stop_file
+            freshness=freshness,
+            record=None if no_record else record,
+            stop_file=stop_file,
+            risk=risk,
+            max_set=max_set,
+            stop_at_risk=stop_at_risk,
         ),
         adaptation=AdaptationConfig.of(adapt),
         bids=BidsConfig.of(subject=subject, session=session, task=task, run=run),
@@ -142,6 +160,7 @@ def serve(
             tokens=tokens,
         ),
     )
+    uncertainty_of(config.session)  # a risk that is none is said now
     encrypted = certificate_of(config.server) is not None
     name = "" if is_loopback(host) or not allow_host else allow_host[0]
     token, is_new = owners_token(tokens)

@@ -141,6 +141,8 @@ class SessionConfig(_Section):
         Stops the session when it is there.
     stop_markers : tuple of str
         Markers that stop it, by the models' tables of stimuli.
+    risk, max_set, stop_at_risk
+        How sure a decode has to be; see `decoder.uncertainty.Uncertainty`.
     """
 
     freshness: float = Field(default=1.0, gt=0)
@@ -148,6 +150,9 @@ class SessionConfig(_Section):
     models: tuple[ServedModel, ...] = ()
     stop_file: Path | None = None
     stop_markers: tuple[str, ...] = ()
+    risk: float | None = None
+    max_set: int | None = None
+    stop_at_risk: float | None = None
 
 
 class AdaptationConfig(_Section):

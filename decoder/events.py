@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from streaming.signal import ChannelQuality, Gap, Marker, Revision
 
 __all__ = [
+    "ConformalSet",
     "Event",
     "GapFound",
     "GapRevised",
@@ -47,6 +48,27 @@ class Ranked:
     text: str
     p: float
     glyph: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConformalSet:
+    """Candidates of which one is the truth, but for a promised share of the cases.
+
+    Parameters
+    ----------
+    ids : tuple of str
+        The candidates, best first; at least one.
+    risk : float
+        Promised share of sets without the truth: on average over trials like those it was
+        calibrated on, and not for each thing by itself.
+    n_calibration : int
+        Held-out trials that the promise rests on; of candidates seen in calibration, or of
+        others, whichever are fewer.
+    """
+
+    ids: tuple[str, ...]
+    risk: float
+    n_calibration: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +112,14 @@ class Running:
         95 % interval (Wilson) of `top1`.
     median_rank : float
         Median place of the truth, from 1.
+    n_sets : int
+        Final decodes with a conformal set and a truth, those withheld as unsure among them.
+    coverage : float or None
+        Share of these sets that hold the truth; to be set against one less the promised risk.
+    coverage_low, coverage_high : float or None
+        95 % interval (Wilson) of `coverage`.
+    set_size : float or None
+        Mean number of candidates in them.
     """
 
     protocol: str
@@ -100,6 +130,11 @@ class Running:
     top1_high: float
     top5: float
     median_rank: float
+    n_sets: int = 0
+    coverage: float | None = None
+    coverage_low: float | None = None
+    coverage_high: float | None = None
+    set_size: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +161,8 @@ class TextDecoded:
         The same in seconds on the LSL clock; `t_end` is when its newest sample was taken.
     abstained : str
         Why there is no decode (``"settling"``, ``"gap"``, ``"late"``, ``"bad samples"``,
-        ``"bad channels"``, ``"artifact"``, ``"paused"``); empty if there is one.
+        ``"bad channels"``, ``"artifact"``, ``"paused"``, ``"unsure"``: its set is too large);
+        empty if there is one.
     stale : bool
         The decode came later after its samples than the freshness deadline, or the samples are
         said to be from the future: never show it as live.
@@ -144,6 +180,17 @@ class TextDecoded:
         where that was measured, ``acquire`` from the newest sample to our receiving it,
         ``queue`` to feeding it, ``decode`` to the decode, and ``total``. The one field that
         feeding the session again does not reproduce.
+    revision : int
+        Which answer under this `decode_id` it is, from 0; a later one takes its place.
+    final : bool
+        No later one will come. Only final decodes have a truth and are scored.
+    latency : float or None
+        End of the window after its marker, in seconds; None for sliding windows.
+    n_repeats : int
+        Windows with the same `trial_id` that the answer rests on.
+    conformal : ConformalSet or None
+        Candidates that hold the truth with a promised risk; None where none was asked for, or
+        nothing is promised for this model with these candidates.
     """
 
     decode_id: str
@@ -165,6 +212,11 @@ class TextDecoded:
     quality: float = 1.0
     latency_ms: dict[str, float] | None = None
     candidates_version: int = 1
+    revision: int = 0
+    final: bool = True
+    latency: float | None = None
+    n_repeats: int = 1
+    conformal: ConformalSet | None = None
 
 
 @dataclass(frozen=True, slots=True)

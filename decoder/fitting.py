@@ -268,6 +268,8 @@ def fit_recordings(
         model = replace(model, windowing=windows, training=training)
         if settings.track:
             model = replace(model, candidates=live)
+        # What slides is not like what was held out, of which each began with a stimulus.
+        model = replace(model, conformal={})
     save_model(model, output, overwrite=overwrite)
     shutil.rmtree(keep, ignore_errors=True)
     progress(1.0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,7 @@ class Journal:
 
     def start(self, start: Start, t: float) -> None:
         """Note that a session begins, or goes on after a crash, at time `t`."""
-        line = ["start", t, start.first_trigger, start.ranks, start.pool, start.version]
-        self._line(line)
+        self._line(["start", t, *(getattr(start, field.name) for field in fields(start))])
 
     def recording(self, name: str, t: float) -> None:
         """Note that from time `t` on rows are those of another recording.

@@ -12,7 +12,7 @@ from streaming.errors import StreamMismatch
 from streaming.resample import RATE_TOLERANCE
 from streaming.signal import Chunk, Marker, SignalSpec, Window
 from streaming.watch import Watch
-from streaming.window import SlidingWindows, Windower, Windowing, Withheld
+from streaming.window import LockedWindows, SlidingWindows, Windower, Windowing, Withheld
 
 __all__ = ["Pipeline", "split_before_scaling"]
 
@@ -112,6 +112,12 @@ class Pipeline:
     def mark(self, marker: Marker) -> list[Window | Withheld]:
         """Ask for the window around a marker."""
         return self._windower.mark(marker)
+
+    @property
+    def latency(self) -> float | None:
+        """How long after its marker a window ends, in seconds; None if it slides."""
+        windowing = self.model.windowing
+        return windowing.tmax if isinstance(windowing, LockedWindows) else None
 
     def abandon(self) -> list[Withheld]:
         """Return the windows that markers asked for and that will not be cut any more."""

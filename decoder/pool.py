@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from decoder.events import Running, TextDecoded, Truth
 from decoder.readout import RetrievalReadout
 from decoder.score import RunningScores
+from decoder.uncertainty import CERTAIN, Doubt, Uncertainty
 from models.candidates import Candidates
 from models.checkpoint import Model
 from models.latent import Latent
@@ -36,6 +38,10 @@ class Pool:
         What it chooses from.
     ranks : mapping of str to sequence of int
         Places of the truth in the decodes before, by protocol: the running score goes on.
+    sets : mapping of str to sequence of int
+        And their conformal sets, as `decoder.start.Start` has them.
+    asked : Uncertainty
+        How sure a decode has to be.
 
     Raises
     ------
@@ -44,7 +50,12 @@ class Pool:
     """
 
     def __init__(
-        self, model: Model, candidates: Candidates, ranks: Mapping[str, Sequence[int]]
+        self,
+        model: Model,
+        candidates: Candidates,
+        ranks: Mapping[str, Sequence[int]],
+        sets: Mapping[str, Sequence[int]] = MappingProxyType({}),
+        asked: Uncertainty = CERTAIN,
     ) -> None:
         n_dims, n_model = candidates.vectors.shape[1], model.candidates.vectors.shape[1]
         if (candidates.space, n_dims) != (model.space, n_model):
@@ -59,7 +70,8 @@ class Pool:
         self.calibrated = self.hash == model.candidates.hash
         self._stimuli = model.stimuli
         self._readout = RetrievalReadout(candidates, model.centre, model.temperature)
-        self._scores = RunningScores(len(candidates), ranks)
+        self.doubt = Doubt(model, candidates, asked)
+        self._scores = RunningScores(len(candidates), ranks, sets)
         self._index_of = {name: n for n, name in enumerate(candidates.ids)}
 
     def glyph(self, candidate_id: str) -> str:
@@ -70,14 +82,36 @@ class Pool:
     def choose(
         self, decoded: TextDecoded, latent: Latent, marker: Marker | None
     ) -> TextDecoded:
-        """Return a decode with the best candidates, and the truth if a marker tells it."""
+        """Return a decode with the best candidates, and the truth if a marker tells it.
+
+        Parameters
+        ----------
+        decoded : TextDecoded
+            All but what was decoded; `final` if no later revision can come.
+        latent : Latent
+            What it is decoded from.
+        marker : Marker or None
+            What the window is locked to. Its label is looked at only after the decode was
+            made, and only of final ones.
+        """
         ranking = self._readout.rank(latent)
-        decoded = replace(decoded, top=self._readout.top(ranking, N_TOP))
-        # Only now, after the decode was made, is the label looked at.
-        index = self._truth(marker)
+        final = decoded.final or self.doubt.stops(ranking)
+        found = self.doubt.set_of(ranking, decoded.revision, final=final)
+        decoded = replace(
+            decoded, top=self._readout.top(ranking, N_TOP), final=final, conformal=found
+        )
+        unsure = self.doubt.is_unsure(found)
+        if unsure:
+            decoded = replace(decoded, top=(), abstained="unsure")
+        index = self._truth(marker) if final else None
         if index is None:
             return decoded
         c = self.candidates
+        if found is not None and not decoded.stale:
+            holds, trained = c.ids[index] in found.ids, c.trained[index]
+            self._scores.add_set(len(found.ids), holds=holds, trained=trained)
+        if unsure:
+            return replace(decoded, running=self.summary())
         truth = Truth(
             id=c.ids[index],
             text=c.texts[index],

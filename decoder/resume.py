@@ -15,6 +15,7 @@ from decoder.journal import RECORDING
 from decoder.pool import pool_name
 from decoder.reading import signal_of
 from decoder.runtime import Place
+from decoder.score import sets_so_far
 from decoder.shelf import Shelf
 from decoder.start import FRESH_START, Start
 from streaming.link import Hello
@@ -72,6 +73,7 @@ def _read_log(path: Path, held: Held) -> tuple[Start, int, int]:
     """Return where decodes go on from, all but the version, the last event, the last stop."""
     last_seq, purged, first_trigger, pool = 0, 0, 0, ""
     ranks: dict[str, list[int]] = {}
+    sets: dict[str, list[int]] = {}
     for message in _lines(path):
         params = message["params"]
         last_seq = params["seq"]
@@ -79,14 +81,16 @@ def _read_log(path: Path, held: Held) -> tuple[Start, int, int]:
             first_trigger = max(first_trigger, 1 + int(params["decode_id"].rpartition("/")[2]))
             now = pool_name(params["model_id"], params["candidates_hash"])
             if now != pool:
-                pool, ranks = now, {"closed_set": [], "zero_shot": []}
+                pool, ranks, sets = now, {"closed_set": [], "zero_shot": []}, {}
+            for score in params.get("running", ()):
+                sets[score["protocol"]] = sets_so_far(score)
             truth = params["truth"]
             if truth and not params["stale"]:
                 ranks["closed_set" if truth["trained"] else "zero_shot"].append(truth["rank"])
         elif message["method"] == "state" and params["what"] == "session":
             held.said(params["t"], params["state"], params["detail"])
             purged = last_seq if params["state"] == "stopped" else purged
-    return Start(first_trigger, ranks, pool), last_seq, purged
+    return Start(first_trigger, ranks, pool, sets=sets), last_seq, purged
 
 
 def _read_journal(folder: SessionFolder, held: Held) -> tuple[Place | None, Position]:

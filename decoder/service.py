@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 from decoder.config import Config
@@ -36,6 +37,7 @@ from decoder.server.metrics import Levels, Metrics
 from decoder.server.wire import PROTOCOL
 from decoder.session import Session
 from decoder.shelf import Shelf
+from decoder.uncertainty import uncertainty_of
 from models.checkpoint import Model
 from streaming.link_feed import LinkFeed
 from streaming.scalp import on_scalp
@@ -89,7 +91,12 @@ class Service:
         shelf = Shelf(folder)
         spec, freshness = feed.hello.spec, config.session.freshness
         self._session = Session(
-            shelf.first(), spec, folder.session_id, freshness, start=before.start
+            shelf.first(),
+            spec,
+            folder.session_id,
+            freshness,
+            before.start,
+            uncertainty_of(config.session),
         )
         self._places = on_scalp(self._session.markable, spec)
         self._hub = Hub(before.last_seq, before.purged)
@@ -284,6 +291,8 @@ class Service:
             "latency_from": "LSL timestamp" if self._device_delay is None else "electrode",
             "state": self._controller.state,
             "blind": self._controller.blind,
+            "uncertainty": asdict(self._session.doubt.asked)
+            | {"no_set": self._session.doubt.no_set, "no_stop": self._session.doubt.no_stop},
             "model": _about(self._session.model),
             "candidates": {
                 "n": len(candidates),

@@ -42,6 +42,7 @@ from decoder.pipeline import Pipeline
 from decoder.pool import Pool, pool_name
 from decoder.start import FRESH_START, Start
 from decoder.stretches import Stretches
+from decoder.uncertainty import CERTAIN, Doubt, Uncertainty
 from models.candidates import Candidates
 from models.checkpoint import Model
 from streaming.fill import Filler
@@ -97,6 +98,8 @@ class Session:
         Seconds after its newest sample at which a decode is stale.
     start : Start
         Where it goes on from.
+    asked : Uncertainty
+        How sure a decode has to be.
 
     Raises
     ------
@@ -111,11 +114,13 @@ class Session:
         session_id: str,
         freshness: float = FRESHNESS,
         start: Start = FRESH_START,
+        asked: Uncertainty = CERTAIN,
     ) -> None:
         self.state: Literal["decoding", "paused", "stopped"] = "decoding"
         self.freshness = freshness
         self._id = session_id
         self._start = start
+        self._asked = asked
         self._pipeline = Pipeline(model, spec, start.first_trigger)
         self._stretches = Stretches(self._pipeline.spec)
         candidates = replace(model.candidates, version=start.version)
@@ -142,6 +147,11 @@ class Session:
     def candidates(self) -> Candidates:
         """What it chooses from now; their `version` is the session's count."""
         return self._pool.candidates
+
+    @property
+    def doubt(self) -> Doubt:
+        """What is promised of decodes now, and why not more."""
+        return self._pool.doubt
 
     @property
     def signal_spec(self) -> SignalSpec:
@@ -268,13 +278,16 @@ class Session:
         ours = pool_name(model.model_id, candidates.hash)
         first = pool_name(model.model_id, model.candidates.hash)
         goes_on = not self._stretches.begun and (self._start.pool or first) == ours
-        return Pool(model, candidates, self._start.ranks if goes_on else {})
+        before = self._start if goes_on else FRESH_START
+        return Pool(model, candidates, before.ranks, before.sets, self._asked)
 
     def _changed(self, t: float) -> State:
         n, version = len(self.candidates), self.candidates.version
         detail = f"{n} candidates, version {version}"
         if not self._pool.calibrated:
             detail += "; no probability was calibrated for them"
+        elif self._asked.risk is not None and self.doubt.no_set:
+            detail += f"; no set of them is promised to hold the truth: {self.doubt.no_set}"
         return State("candidates", "changed", t, detail)
 
     # -- the signal --
@@ -359,6 +372,8 @@ class Session:
             latent = self._drift.corrected(self._pipeline.encode(result))
             decode_id, t_end = decoded.decode_id, decoded.t_end
             events[-1] = decoded = self._pool.choose(decoded, latent, result.marker)
+            if decoded.abstained:
+                continue
             events.append(
                 LatentMade(decode_id, latent.vector, latent.space, latent.model_id, t_end)
             )
@@ -394,6 +409,7 @@ class Session:
             t_end=t_end,
             stale=self.timed and not -AHEAD <= t - t_end <= self.freshness,
             delay=self._pipeline.delay,
+            latency=self._pipeline.latency,
         )
         if isinstance(result, Withheld):
             return replace(decoded, abstained=result.reason)

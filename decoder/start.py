@@ -21,12 +21,16 @@ class Start:
         Of which `decoder.pool.pool_name` they are; empty: of the model with its own candidates.
     version : int
         Of the newest candidates, whichever those are.
+    sets : dict of str to list of int
+        Conformal sets in the decodes before, by protocol: how many there were, how many of
+        them held the truth, and how many candidates were in all of them together.
     """
 
     first_trigger: int = 0
     ranks: dict[str, list[int]] = field(default_factory=dict)
     pool: str = ""
     version: int = 1
+    sets: dict[str, list[int]] = field(default_factory=dict)
 
 
 FRESH_START = Start()

@@ -17,6 +17,7 @@ from decoder.server.wire import encode
 from decoder.session import Session
 from decoder.shelf import Shelf
 from decoder.start import Start
+from decoder.uncertainty import uncertainty_of
 from streaming.errors import SessionError
 
 __all__ = ["Verdict", "verify_session"]
@@ -102,6 +103,7 @@ def _repeated(folder: SessionFolder) -> Iterator[tuple[dict[str, Any], bool]]:
     """
     manifest = folder.manifest()
     model, freshness = Shelf(folder).first(), manifest["freshness"]
+    asked = uncertainty_of(folder.config().session)
     session: Session | None = None
     said: list[dict[str, Any]] = []
     for item, t in read_inputs(folder):
@@ -109,7 +111,7 @@ def _repeated(folder: SessionFolder) -> Iterator[tuple[dict[str, Any], bool]]:
         said = []
         if isinstance(item, Start):
             spec = signal_of(manifest)
-            session = Session(model, spec, manifest["session"], freshness, start=item)
+            session = Session(model, spec, manifest["session"], freshness, item, asked)
         elif session is None:
             msg = f"{folder.inputs} does not begin with a start: it was altered"
             raise SessionError(msg)

@@ -20,6 +20,7 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from models.candidates import Candidates
+from models.conformal import Odds
 from models.encoder import LOADERS, Encoder
 from models.latent import Latent
 from models.reference import Reference
@@ -85,6 +86,9 @@ class Model:
         an older version.
     sums : Sums or None
         What a ridge needs to go on learning; None for other encoders, and older versions.
+    conformal : dict of str to Odds
+        What held-out trials gave with these candidates, by protocol: ``"closed_set"`` tells of
+        candidates seen in calibration, ``"zero_shot"`` of others. Empty: nothing is promised.
     """
 
     spec: SignalSpec
@@ -100,6 +104,7 @@ class Model:
     scores: dict[str, Any]
     reference: Reference | None = None
     sums: Sums | None = None
+    conformal: Mapping[str, Odds] = field(default_factory=dict)
     model_id: str = field(init=False)
     """SHA-256, in hex, of all that ``model.json`` says, the weights' checksum included."""
 
@@ -113,6 +118,10 @@ class Model:
                 f"centre has shape {self.centre.shape} but the candidates have "
                 f"{self.candidates.vectors.shape[1]} dimensions; they must match"
             )
+            raise ValueError(msg)
+        wide = {part.truth.shape[1] for part in self.conformal.values()}
+        if wide - {1}:
+            msg = f"held-out trials have {sorted(wide)} revisions, and the model has 1"
             raise ValueError(msg)
         values, _ = _files(self)
         object.__setattr__(self, "model_id", _id_of(values))
@@ -253,6 +262,9 @@ def _files(model: Model) -> tuple[dict[str, Any], bytes]:
         arrays |= _named("reference", model.reference.arrays())
     if model.sums is not None:
         arrays |= _named("refit", model.sums.arrays())
+    for protocol, odds in model.conformal.items():
+        arrays[f"conformal.{protocol}.truth"] = odds.truth
+        arrays[f"conformal.{protocol}.best"] = odds.best
     weights = save_arrays(
         {name: np.asarray(arrays[name], order="C") for name in sorted(arrays)}
     )
@@ -338,6 +350,11 @@ def _build(values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Mod
         scores=values["scores"],
         reference=Reference.from_arrays(reference) if reference else None,
         sums=Sums.from_arrays(sums) if sums else None,
+        conformal={
+            protocol: Odds(arrays[f"conformal.{protocol}.truth"], arrays[key])
+            for protocol in ("closed_set", "zero_shot")
+            if (key := f"conformal.{protocol}.best") in arrays
+        },
     )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.candidates import Candidates
 from models.checkpoint import Model
 from models.choose import choose_encoder
+from models.conformal import Odds, odds_of
 from models.dataset import Dataset
 from models.encoder import LOADERS, Encoder, for_subject
 from models.folds import Protocol, make_split
@@ -27,6 +28,7 @@ from models.retrieval import (
 )
 from models.ridge import RidgeEncoder
 from models.trials import MAX_FOLDS, Course, Trials, flicker_rates
+from models.unseen import hold_out_unseen
 from streaming.chain import Chain, standard_chain
 from streaming.errors import ConfigError, RecordingError
 from streaming.layout import positions_of
@@ -176,6 +178,20 @@ def fit_model(
         chosen, inner = choose_encoder(everything)
     course = Course(lambda part: tell(1 - share + 0.99 * share * part), keep)
     fitted = LOADERS[chosen].fit(everything, course)
+    temperature = fit_temperature(held_out.similarity, held_out.truth)
+    odds: dict[str, Odds] = {
+        held_out.protocol: odds_of([held_out.similarity], held_out.truth, [temperature])
+    }
+    if held_out.protocol == "closed_set" and not np.isin(range(len(candidates)), truth).all():
+
+        def fit_again(
+            dataset: Dataset, targets: NDArray[np.float32], train: NDArray[np.bool_]
+        ) -> Encoder:
+            return fit_encoder(dataset, targets, train, encoder=chosen)
+
+        unseen = hold_out_unseen(dataset, candidates, truth, fit_again)
+        if unseen is not None:
+            odds["zero_shot"] = odds_of([unseen.similarity], unseen.truth, [temperature])
     model = Model(
         spec=dataset.spec,
         transforms=dataset.transforms,
@@ -185,8 +201,9 @@ def fit_model(
             candidates, trained=tuple(np.isin(range(len(candidates)), truth).tolist())
         ),
         centre=_centre(targets),
-        temperature=fit_temperature(held_out.similarity, held_out.truth),
+        temperature=temperature,
         stimuli=dataset.table,
+        conformal=odds,
         protocol=held_out.protocol,
         training={
             "n_trials": len(dataset),

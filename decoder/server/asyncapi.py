@@ -22,11 +22,6 @@ __all__ = ["asyncapi"]
 
 _REFERENCE = "#/components/schemas/{model}"
 
-_REVISION = {
-    "type": "integer",
-    "description": "0; later versions refine a decode under the same id.",
-}
-
 
 def asyncapi() -> dict[str, Any]:
     """Return the AsyncAPI 3 document of the protocol."""
@@ -89,8 +84,6 @@ def _schemas() -> dict[str, Any]:
             part["required"] = list(part["properties"])  # nothing is left out of an event
             for field in part["properties"].values():
                 field.pop("default", None)
-    schemas["TextDecoded"]["properties"]["revision"] = _REVISION
-    schemas["TextDecoded"]["required"].append("revision")
     return schemas
 
 

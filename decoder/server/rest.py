@@ -109,6 +109,16 @@ class CandidatesInfo(BaseModel):
     hash: str
 
 
+class UncertaintyInfo(_Body):
+    """How sure a decode has to be; `no_set` and `no_stop` say why nothing is promised."""
+
+    risk: float | None = None
+    max_set: int | None = None
+    stop_at_risk: float | None = None
+    no_set: str = ""
+    no_stop: str = ""
+
+
 class SessionInfo(BaseModel):
     """What runs."""
 
@@ -125,6 +135,7 @@ class SessionInfo(BaseModel):
     latency_from: str
     model: ModelInfo
     candidates: CandidatesInfo
+    uncertainty: UncertaintyInfo = UncertaintyInfo()
 
 
 class Candidate(_Body):

@@ -85,10 +85,8 @@ def encode(event: Event, seq: int | None, t_emit: float) -> str:
     return _dumps({"jsonrpc": "2.0", "method": stream_of(event), "params": params})
 
 
-def _fields(event: Event) -> dict[str, Any]:  # noqa: PLR0911 - one for each kind
+def _fields(event: Event) -> dict[str, Any]:
     match event:
-        case TextDecoded():
-            return _plain(event) | {"revision": 0}
         case MarkerSeen(marker=marker):
             return {
                 "t": marker.t,
@@ -114,7 +112,7 @@ def _fields(event: Event) -> dict[str, Any]:  # noqa: PLR0911 - one for each kin
                 f"{event.n_times} samples were recorded, but did not reach the decoder in time"
             )
             return {"what": "overrun", "state": "overrun", "t": event.t, "detail": detail}
-        case State() | Latency():
+        case TextDecoded() | State() | Latency():
             return _plain(event)
         case Signal() | LatentMade():
             msg = "it goes as a binary frame: encode_signal, encode_latent"
