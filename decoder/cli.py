@@ -70,7 +70,16 @@ app.add_typer(commands_token.app, name="token")
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """What typer raises for arguments that are wrong; it exports no name for it."""
 
-MANY = ("--events", "--drop", "--markers", "--stream", "--aux", "--track", "--layers")
+MANY = (
+    "--events",
+    "--drop",
+    "--markers",
+    "--stream",
+    "--aux",
+    "--track",
+    "--layers",
+    "--latencies",
+)
 """Options that take several values up to the next option."""
 
 

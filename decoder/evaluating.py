@@ -294,7 +294,7 @@ def _write(assessment: Assessment, output: Path, tell: Tell) -> None:
 def _windows_of(model: Model) -> LockedWindows:
     """Return where a model's windows lie around a stimulus."""
     if isinstance(model.windowing, LockedWindows):
-        return model.windowing
+        return replace(model.windowing, latencies=())
     if "tmin" not in model.training:
         msg = "the model does not say where after a marker it was fitted; fit it anew"
         raise EvaluationError(msg)

@@ -373,6 +373,8 @@ class LatentMade:
         Hash of the model that made it.
     t_end : float
         When the newest sample it was made from was taken, in seconds on the LSL clock.
+    revision : int
+        Which of the answers under its `decode_id` it was made for.
     """
 
     decode_id: str
@@ -380,6 +382,7 @@ class LatentMade:
     space: str
     model_id: str
     t_end: float
+    revision: int = 0
 
 
 Event = (

@@ -96,6 +96,9 @@ class FitSettings:
         A channel whose triggers are markers.
     track : TrackSettings or None
         A continuous track, instead of `events` or `stimuli`.
+    latencies : tuple of float
+        When to decode after each marker, in seconds; the last is the end of the window, and
+        takes the place of `tmax`. Empty: at its end alone.
     """
 
     events: tuple[str, ...] = ()
@@ -117,6 +120,7 @@ class FitSettings:
     streams: tuple[str, ...] = ()
     trigger: TriggerChannel | None = None
     track: TrackSettings | None = None
+    latencies: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse two accounts of what was shown, or none."""
@@ -133,6 +137,15 @@ class FitSettings:
         if self.encoder not in ("auto", *ENCODERS):
             known = ", ".join(("auto", *ENCODERS))
             msg = f"encoder {self.encoder!r} is unknown; use one of {known}"
+            raise ConfigError(msg)
+        if self.latencies and (self.track is not None or self.hop is not None):
+            msg = "--latencies are of windows after a marker: leave out --track and --hop"
+            raise ConfigError(msg)
+        if self.latencies and self.tmax not in (None, self.latencies[-1]):
+            msg = (
+                f"--tmax {self.tmax:g} is not the last of --latencies, {self.latencies[-1]:g}; "
+                "leave it out"
+            )
             raise ConfigError(msg)
         if self.chain is not None and self.band is not None:
             msg = f"--band is for the standard chain; write the band into {self.chain} instead"
@@ -155,9 +168,10 @@ class FitSettings:
     def windows(self, table: StimulusTable) -> LockedWindows:
         """Return where the windows lie around each stimulus."""
         usual = FLICKER_WINDOWS if flicker_rates(table.texts.values()) else EVOKED_WINDOWS
+        tmax = self.latencies[-1] if self.latencies else self.tmax
         return LockedWindows(
             usual.tmin if self.tmin is None else self.tmin,
-            usual.tmax if self.tmax is None else self.tmax,
+            usual.tmax if tmax is None else tmax,
         )
 
     def frequencies(self, table: StimulusTable) -> tuple[float, float]:
@@ -201,12 +215,15 @@ class FittedRecordings:
         What was decoded.
     held_out : HeldOut
         What was predicted for each trial by models that never saw its run.
+    early : tuple of HeldOut
+        And at each earlier latency.
     """
 
     model: Model
     evaluation: Evaluation
     problem: Problem
     held_out: HeldOut
+    early: tuple[HeldOut, ...] = ()
 
 
 def fit_recordings(
@@ -253,6 +270,7 @@ def fit_recordings(
         encoder=encoder,
         protocol=settings.protocol,
         keep=keep,
+        latencies=settings.latencies,
         progress=lambda share: progress(0.5 + 0.4 * share),
     )
     for warning in (*problem.order.warnings, *confounds_of(problem.truth, candidates.texts)):
@@ -273,7 +291,7 @@ def fit_recordings(
     save_model(model, output, overwrite=overwrite)
     shutil.rmtree(keep, ignore_errors=True)
     progress(1.0)
-    return FittedRecordings(model, evaluation, problem, fitted.held_out)
+    return FittedRecordings(model, evaluation, problem, fitted.held_out, fitted.early)
 
 
 def read_trials(

@@ -112,6 +112,12 @@ Tmax = Annotated[
     float | None,
     typer.Option(help="Its end [s]; by default 0.8, or 3.5 for flicker rates."),
 ]
+Latencies = Annotated[
+    list[float] | None,
+    typer.Option(
+        help="Decode so long after each marker [s], sharpening: `--latencies 0.2 0.4 0.6 0.8`."
+    ),
+]
 Band = Annotated[
     str | None,
     typer.Option(
@@ -166,6 +172,7 @@ class Said:
             protocol=v["protocol"],
             tmin=v["tmin"],
             tmax=v["tmax"],
+            latencies=tuple(v["latencies"] or ()),
             band=read_band(v["band"]) if v["band"] else None,
             chain=v["chain_file"],
             hop=hop,
@@ -244,6 +251,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "task": (Task, None),
     "tmin": (Tmin, None),
     "tmax": (Tmax, None),
+    "latencies": (Latencies, None),
     "band": (Band, None),
     "chain_file": (ChainFile, None),
     "timing": (TimingFile, None),
@@ -281,6 +289,7 @@ _OF_A_MODEL = {
     "--encoder": "encoder",
     "--tmin": "tmin",
     "--tmax": "tmax",
+    "--latencies": "latencies",
     "--band": "band",
     "--chain": "chain_file",
     "--people": "people",

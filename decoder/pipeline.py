@@ -12,7 +12,7 @@ from streaming.errors import StreamMismatch
 from streaming.resample import RATE_TOLERANCE
 from streaming.signal import Chunk, Marker, SignalSpec, Window
 from streaming.watch import Watch
-from streaming.window import LockedWindows, SlidingWindows, Windower, Windowing, Withheld
+from streaming.window import LockedWindows, Windower, Windowing, Withheld
 
 __all__ = ["Pipeline", "split_before_scaling"]
 
@@ -45,6 +45,9 @@ class Pipeline:
         Raw samples for one after the chain: a whole number but for a rational resampling.
     locked : bool
         Whether windows are cut around markers.
+    latencies : tuple of float or None
+        How long after its marker the window of each revision ends, in seconds; None if it
+        slides.
     watch : Watch or None
         What judges the channels.
 
@@ -77,7 +80,11 @@ class Pipeline:
             model.windowing, self.spec, spec_out, self.settling, first_trigger
         )
         self.factor = round(self.spec.sfreq / spec_out.sfreq, 6)
-        self.locked = not isinstance(model.windowing, SlidingWindows)
+        windowing = model.windowing
+        self.locked = isinstance(windowing, LockedWindows)
+        self.latencies: tuple[float | None, ...] = (
+            windowing.ends if isinstance(windowing, LockedWindows) else (None,)
+        )
         self.watch = next((s for s in self._filters.steps if isinstance(s, Watch)), None)
 
     def swapped(self, model: Model) -> Pipeline:
@@ -112,12 +119,6 @@ class Pipeline:
     def mark(self, marker: Marker) -> list[Window | Withheld]:
         """Ask for the window around a marker."""
         return self._windower.mark(marker)
-
-    @property
-    def latency(self) -> float | None:
-        """How long after its marker a window ends, in seconds; None if it slides."""
-        windowing = self.model.windowing
-        return windowing.tmax if isinstance(windowing, LockedWindows) else None
 
     def abandon(self) -> list[Withheld]:
         """Return the windows that markers asked for and that will not be cut any more."""

@@ -69,7 +69,8 @@ class Pool:
         # The temperature was fitted for the model's own; see the honest scores.
         self.calibrated = self.hash == model.candidates.hash
         self._stimuli = model.stimuli
-        self._readout = RetrievalReadout(candidates, model.centre, model.temperature)
+        temperatures = (*(stage.temperature for stage in model.stages), model.temperature)
+        self._readout = RetrievalReadout(candidates, model.centre, *temperatures)
         self.doubt = Doubt(model, candidates, asked)
         self._scores = RunningScores(len(candidates), ranks, sets)
         self._index_of = {name: n for n, name in enumerate(candidates.ids)}
@@ -94,7 +95,7 @@ class Pool:
             What the window is locked to. Its label is looked at only after the decode was
             made, and only of final ones.
         """
-        ranking = self._readout.rank(latent)
+        ranking = self._readout.rank(latent, decoded.revision)
         final = decoded.final or self.doubt.stops(ranking)
         found = self.doubt.set_of(ranking, decoded.revision, final=final)
         decoded = replace(

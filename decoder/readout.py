@@ -47,22 +47,22 @@ class RetrievalReadout:
         The pool.
     centre : array of shape (n_dims,)
         Mean of the training targets.
-    temperature : float
-        Fitted on held-out calibration data.
+    *temperatures : float
+        Of each revision; fitted on held-out calibration data.
     """
 
     def __init__(
-        self, candidates: Candidates, centre: NDArray[np.float32], temperature: float
+        self, candidates: Candidates, centre: NDArray[np.float32], *temperatures: float
     ) -> None:
         self._candidates = candidates
         self._centre = centre
-        self._temperature = temperature
+        self._temperatures = temperatures
         self._directions = directions(candidates.vectors, centre)
 
-    def rank(self, latent: Latent) -> Ranking:
-        """Return the ranking of the candidates for a latent."""
+    def rank(self, latent: Latent, revision: int = 0) -> Ranking:
+        """Return the ranking of the candidates for a latent of a revision."""
         similarity = similarities(self._directions, self._centre, latent.vector)
-        return Ranking(probabilities(similarity, self._temperature))
+        return Ranking(probabilities(similarity, self._temperatures[revision]))
 
     def top(self, ranking: Ranking, k: int) -> tuple[Ranked, ...]:
         """Return the best `k` candidates, best first."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
+from decoder.anytime import Anytime
 from decoder.channels import Channels
 from decoder.control import (
     Blind,
@@ -126,6 +127,7 @@ class Session:
         candidates = replace(model.candidates, version=start.version)
         self._pool = self._new_pool(model, candidates)
         self._drift = Drift(model)
+        self._anytime = Anytime(len(self._pipeline.latencies))
         self._channels = Channels(self._pipeline.watch)
         self._filler = Filler()
         self._decodes: deque[TextDecoded] = deque(maxlen=N_DECODES)
@@ -245,6 +247,7 @@ class Session:
         self._early.clear()
         self._decodes.clear()
         self._pipeline.abandon()
+        self._anytime = Anytime(self._anytime.n_revisions)
         self._stretches.forget()
         return [State("session", "stopped", t, reason)]
 
@@ -260,8 +263,9 @@ class Session:
         pipeline, detail = self._pipeline.swapped(item.model), ""
         lost: list[Event] = []
         if pipeline is not self._pipeline:
-            lost += [self._decode(result, t) for result in self._pipeline.abandon()]
+            lost += self._decodes_of(self._pipeline.abandon(), t)
             self._pipeline = pipeline
+            self._anytime = Anytime(len(pipeline.latencies))
             self._stretches.break_off()
             self._stretches.spec = pipeline.spec
             self._channels.watch_with(pipeline.watch)
@@ -294,12 +298,13 @@ class Session:
 
     def _concerned(self, revision: Revision) -> tuple[str, ...]:
         """Return the decodes with samples after a place, as far as they are remembered."""
-        return tuple(
+        found = (
             decode.decode_id
             for decode in self._decodes
             if decode.segment == revision.segment
             and decode.first + decode.n_times > revision.first
         )
+        return tuple(dict.fromkeys(found))
 
     def _chunk(self, delivered: Chunk, t: float) -> list[Event]:
         events: list[Event] = []
@@ -364,22 +369,29 @@ class Session:
 
     def _decodes_of(self, results: Sequence[Window | Withheld], t: float) -> list[Event]:
         events: list[Event] = []
-        for result in results:
+        for result in filter(self._anytime.wants, results):
             decoded = self._decode(result, t)
-            events.append(decoded)
             if decoded.abstained or isinstance(result, Withheld):
-                continue
-            latent = self._drift.corrected(self._pipeline.encode(result))
-            decode_id, t_end = decoded.decode_id, decoded.t_end
-            events[-1] = decoded = self._pool.choose(decoded, latent, result.marker)
-            if decoded.abstained:
-                continue
-            events.append(
-                LatentMade(decode_id, latent.vector, latent.space, latent.model_id, t_end)
-            )
-            events += self._drift.follow(latent, decoded, t)
-            self._decodes.append(decoded)
+                events.append(decoded)
+            else:
+                events += self._answers(result, decoded, t)
+                decoded = self._decodes[-1]
+            self._anytime.said(result, decoded)
         return events
+
+    def _answers(self, window: Window, decoded: TextDecoded, t: float) -> list[Event]:
+        """Return a decode with what was decoded, and what follows from it."""
+        latent = self._pipeline.encode(window)
+        whole = self._anytime.is_last(window.revision)
+        if whole:  # of parts of windows, calibration has not said where their latents lie
+            latent = self._drift.corrected(latent)
+        decoded = self._pool.choose(decoded, latent, window.marker)
+        self._decodes.append(decoded)
+        if decoded.abstained:
+            return [decoded]
+        place = latent.vector, latent.space, latent.model_id, decoded.t_end, decoded.revision
+        drift = self._drift.follow(latent, decoded, t) if whole else []
+        return [decoded, LatentMade(decoded.decode_id, *place), *drift]
 
     def _decode(self, result: Window | Withheld, t: float) -> TextDecoded:
         """Return a decode but for what was decoded, or why nothing is."""
@@ -409,10 +421,12 @@ class Session:
             t_end=t_end,
             stale=self.timed and not -AHEAD <= t - t_end <= self.freshness,
             delay=self._pipeline.delay,
-            latency=self._pipeline.latency,
+            revision=result.revision,
+            latency=self._pipeline.latencies[result.revision],
         )
         if isinstance(result, Withheld):
             return replace(decoded, abstained=result.reason)
         if self.state == "paused":
             return replace(decoded, abstained="paused")
-        return replace(decoded, quality=round(result.quality, 4))
+        final = self._anytime.is_last(result.revision)
+        return replace(decoded, final=final, quality=round(result.quality, 4))

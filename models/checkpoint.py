@@ -25,11 +25,12 @@ from models.encoder import LOADERS, Encoder
 from models.latent import Latent
 from models.reference import Reference
 from models.refit import Sums
+from models.stage import Stage
 from models.stimuli import StimulusTable
 from streaming.chain import Chain
 from streaming.errors import BraincastError, ModelError
 from streaming.signal import SignalSpec, Window
-from streaming.window import Windowing, windowing_from_json
+from streaming.window import LockedWindows, Windowing, windowing_from_json
 
 __all__ = [
     "FORMAT_VERSION",
@@ -89,6 +90,8 @@ class Model:
     conformal : dict of str to Odds
         What held-out trials gave with these candidates, by protocol: ``"closed_set"`` tells of
         candidates seen in calibration, ``"zero_shot"`` of others. Empty: nothing is promised.
+    stages : tuple of Stage
+        What decodes the windows before the last, where the windowing has several latencies.
     """
 
     spec: SignalSpec
@@ -105,6 +108,7 @@ class Model:
     reference: Reference | None = None
     sums: Sums | None = None
     conformal: Mapping[str, Odds] = field(default_factory=dict)
+    stages: tuple[Stage, ...] = ()
     model_id: str = field(init=False)
     """SHA-256, in hex, of all that ``model.json`` says, the weights' checksum included."""
 
@@ -119,9 +123,12 @@ class Model:
                 f"{self.candidates.vectors.shape[1]} dimensions; they must match"
             )
             raise ValueError(msg)
-        wide = {part.truth.shape[1] for part in self.conformal.values()}
-        if wide - {1}:
-            msg = f"held-out trials have {sorted(wide)} revisions, and the model has 1"
+        windowing = self.windowing
+        ends = windowing.ends if isinstance(windowing, LockedWindows) else (0.0,)
+        n_revisions = len(self.stages) + 1
+        widths = [len(ends), *(part.truth.shape[1] for part in self.conformal.values())]
+        if any(width != n_revisions for width in widths):
+            msg = f"the model has {n_revisions} latencies, but windows and odds have {widths}"
             raise ValueError(msg)
         values, _ = _files(self)
         object.__setattr__(self, "model_id", _id_of(values))
@@ -151,8 +158,10 @@ class Model:
         return Chain.from_json(self.transforms)
 
     def encode(self, window: Window) -> Latent:
-        """Return the latent of a window."""
-        vector = self.encoder.encode(window)
+        """Return the latent of a window, by the encoder of its length."""
+        early = window.revision < len(self.stages)
+        encoder = self.stages[window.revision].encoder if early else self.encoder
+        vector = encoder.encode(window)
         return Latent(vector, self.space, window.chunk.t_end, self.model_id)
 
 
@@ -262,6 +271,8 @@ def _files(model: Model) -> tuple[dict[str, Any], bytes]:
         arrays |= _named("reference", model.reference.arrays())
     if model.sums is not None:
         arrays |= _named("refit", model.sums.arrays())
+    for n, stage in enumerate(model.stages):
+        arrays |= _named(f"stage.{n}", stage.encoder.arrays())
     for protocol, odds in model.conformal.items():
         arrays[f"conformal.{protocol}.truth"] = odds.truth
         arrays[f"conformal.{protocol}.best"] = odds.best
@@ -295,6 +306,8 @@ def _files(model: Model) -> tuple[dict[str, Any], bytes]:
             "trained": candidates.trained,
         },
     }
+    if model.stages:  # said of a model that has none, it would change the ids of old ones
+        values["stages"] = [stage.to_json() for stage in model.stages]
     return values, weights
 
 
@@ -323,16 +336,13 @@ def _id_of(values: Mapping[str, Any]) -> str:
 def _build(values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Model:
     """Make a model of what `_files` wrote."""
     spec, listed = values["spec"], values["candidates"]
-    if values["encoder"] not in LOADERS:
-        msg = f"encoder {values['encoder']!r} is unknown, known are {', '.join(LOADERS)}"
-        raise ModelError(msg)
     reference, sums = _part("reference", arrays), _part("refit", arrays)
     Chain.from_json(values["transforms"])  # an unknown transform is told now, not when live
     return Model(
         spec=SignalSpec(spec["sfreq"], tuple(spec["ch_names"]), tuple(spec["ch_types"])),
         transforms=values["transforms"],
         windowing=windowing_from_json(values["windowing"]),
-        encoder=LOADERS[values["encoder"]].from_arrays(_part("encoder", arrays)),
+        encoder=_load_encoder(values["encoder"], _part("encoder", arrays)),
         candidates=Candidates(
             ids=tuple(listed["ids"]),
             texts=tuple(listed["texts"]),
@@ -355,7 +365,19 @@ def _build(values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Mod
             for protocol in ("closed_set", "zero_shot")
             if (key := f"conformal.{protocol}.best") in arrays
         },
+        stages=tuple(
+            Stage(_load_encoder(s["encoder"], _part(f"stage.{n}", arrays)), s["temperature"])
+            for n, s in enumerate(values.get("stages", ()))
+        ),
     )
+
+
+def _load_encoder(kind: str, learnt: Mapping[str, NDArray[Any]]) -> Encoder:
+    """Make an encoder of its own weights."""
+    if kind not in LOADERS:
+        msg = f"encoder {kind!r} is unknown, known are {', '.join(LOADERS)}"
+        raise ModelError(msg)
+    return LOADERS[kind].from_arrays(learnt)
 
 
 def _read_json(folder: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from models.checkpoint import Model
 from models.choose import choose_encoder
 from models.conformal import Odds, odds_of
 from models.dataset import Dataset
+from models.early import fit_early
 from models.encoder import LOADERS, Encoder, for_subject
 from models.folds import Protocol, make_split
 from models.heldout import HeldOut, hold_out
@@ -117,10 +118,21 @@ def evoked_chain(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """A model fitted to all trials, and what was predicted for each without it."""
+    """A model fitted to all trials, and what was predicted for each without it.
+
+    Parameters
+    ----------
+    model : Model
+        Fitted to all.
+    held_out : HeldOut
+        Of whole windows.
+    early : tuple of HeldOut
+        Of the same trials at each earlier latency.
+    """
 
     model: Model
     held_out: HeldOut
+    early: tuple[HeldOut, ...] = ()
 
 
 def fit_model(
@@ -131,6 +143,7 @@ def fit_model(
     protocol: Protocol | None = None,
     progress: Callable[[float], None] | None = None,
     keep: Path | None = None,
+    latencies: tuple[float, ...] = (),
 ) -> Fitted:
     """Fit a model, and score it by leaving out one run after the other.
 
@@ -149,6 +162,9 @@ def fit_model(
         Told the share that is done.
     keep : Path or None
         Where networks leave what they have, for a fit that is interrupted to go on from.
+    latencies : tuple of float
+        When to decode after each stimulus, in seconds, the last at the end of the window: an
+        encoder for each; see `LockedWindows.latencies`.
 
     Returns
     -------
@@ -161,7 +177,8 @@ def fit_model(
     truth = truth_of(dataset, candidates)
     targets = candidates.vectors[truth]
     split = make_split(dataset, candidates, truth, protocol)
-    share = 1 / (len(split.folds) + 1)
+    windowing = replace(dataset.windowing, latencies=latencies)
+    share = 1 / (len(split.folds) + 1) / len(windowing.ends)
     done = iter(np.arange(len(split.folds)) * share)
 
     def fit(
@@ -176,34 +193,49 @@ def fit_model(
     chosen, inner = encoder, dict[str, float]()
     if encoder == "auto":
         chosen, inner = choose_encoder(everything)
-    course = Course(lambda part: tell(1 - share + 0.99 * share * part), keep)
+    whole = 1 / len(windowing.ends)
+    course = Course(lambda part: tell(whole + (0.99 * part - 1) * share), keep)
     fitted = LOADERS[chosen].fit(everything, course)
+
+    # Not chosen again for each: what most folds chose without the trials that they predict.
+    settled = Counter(held_out.encoders).most_common(1)[0][0]
+
+    def fit_again(
+        dataset: Dataset, targets: NDArray[np.float32], train: NDArray[np.bool_]
+    ) -> Encoder:
+        return fit_encoder(dataset, targets, train, encoder=settled)
+
+    shown = np.isin(range(len(candidates)), truth)
+    leave_out = held_out.protocol == "closed_set" and not bool(shown.all())
+    early = []
+    for n, end in enumerate(windowing.ends[:-1], 1):
+        early.append(
+            fit_early(dataset, candidates, truth, split, fit_again, end, unseen=leave_out)
+        )
+        tell((n + 1) * whole)
+    unseen = hold_out_unseen(dataset, candidates, truth, fit_again) if leave_out else None
     temperature = fit_temperature(held_out.similarity, held_out.truth)
-    odds: dict[str, Odds] = {
-        held_out.protocol: odds_of([held_out.similarity], held_out.truth, [temperature])
-    }
-    if held_out.protocol == "closed_set" and not np.isin(range(len(candidates)), truth).all():
-
-        def fit_again(
-            dataset: Dataset, targets: NDArray[np.float32], train: NDArray[np.bool_]
-        ) -> Encoder:
-            return fit_encoder(dataset, targets, train, encoder=chosen)
-
-        unseen = hold_out_unseen(dataset, candidates, truth, fit_again)
-        if unseen is not None:
-            odds["zero_shot"] = odds_of([unseen.similarity], unseen.truth, [temperature])
+    temperatures = [*(each.stage.temperature for each in early), temperature]
+    odds: dict[str, Odds] = {}
+    for found in (
+        [*(each.held_out for each in early), held_out],
+        [*(each.unseen for each in early), unseen],
+    ):
+        kept = [each for each in found if each is not None]
+        if kept:
+            similarity = [each.similarity for each in kept]
+            odds[kept[0].protocol] = odds_of(similarity, kept[0].truth, temperatures)
     model = Model(
         spec=dataset.spec,
         transforms=dataset.transforms,
-        windowing=dataset.windowing,
+        windowing=windowing,
         encoder=for_subject(fitted, int(dataset.people[-1])),
-        candidates=replace(
-            candidates, trained=tuple(np.isin(range(len(candidates)), truth).tolist())
-        ),
+        candidates=replace(candidates, trained=tuple(shown.tolist())),
         centre=_centre(targets),
         temperature=temperature,
         stimuli=dataset.table,
         conformal=odds,
+        stages=tuple(each.stage for each in early),
         protocol=held_out.protocol,
         training={
             "n_trials": len(dataset),
@@ -232,7 +264,7 @@ def fit_model(
         ),
     )
     tell(1.0)
-    return Fitted(model, held_out)
+    return Fitted(model, held_out, tuple(each.held_out for each in early))
 
 
 def truth_of(dataset: Dataset, candidates: Candidates) -> NDArray[np.intp]:

@@ -389,9 +389,12 @@ class Window:
         Share of the samples that were not filled in, from 0 to 1.
     marker : Marker or None
         What a locked window is locked to. Its label is for scoring only: no encoder reads it.
+    revision : int
+        Which of the windows of this `decode_id` it is, from 0; see `LockedWindows.latencies`.
     """
 
     chunk: Chunk
     decode_id: str
     quality: float = 1.0
     marker: Marker | None = None
+    revision: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -50,11 +51,15 @@ class LockedWindows:
     baseline : tuple of float or None
         Start and end, relative to the marker and within the window, of the stretch whose mean
         is subtracted from each channel; None for no baseline.
+    latencies : tuple of float
+        Ends of the windows that are cut around each marker, one after the other, in seconds:
+        all begin at `tmin`, and the last ends at `tmax`. Empty: that one alone.
     """
 
     tmin: float
     tmax: float
     baseline: tuple[float, float] | None = None
+    latencies: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse an empty window and a baseline outside of it."""
@@ -69,10 +74,28 @@ class LockedWindows:
                     f"got {start} to {stop} s"
                 )
                 raise ConfigError(msg)
+        first = self.tmin if self.baseline is None else self.baseline[1]
+        ends = [first, *self.latencies]
+        if self.latencies and (
+            any(later <= end for end, later in pairwise(ends)) or ends[-1] != self.tmax
+        ):
+            msg = (
+                f"latencies must grow from above {first:g} s to tmax={self.tmax:g} s, "
+                f"got {', '.join(f'{end:g}' for end in self.latencies)}"
+            )
+            raise ConfigError(msg)
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """Where the windows around a marker end, relative to it, in seconds."""
+        return self.latencies or (self.tmax,)
 
     def to_json(self) -> dict[str, Any]:
         """Return the same as plain data, as a model folder stores it."""
-        return {"windows": "locked", **asdict(self)}
+        values = asdict(self)
+        if not self.latencies:
+            del values["latencies"]  # as models have it that were made before
+        return {"windows": "locked", **values}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +171,8 @@ class Withheld:
         The samples it would have covered, at the rate of the chain's output.
     t_start, t_end : float
         The same in seconds on the LSL clock.
+    revision : int
+        Which of the windows of its `decode_id` it would have been.
     """
 
     decode_id: str
@@ -158,6 +183,7 @@ class Withheld:
     n_times: int
     t_start: float
     t_end: float
+    revision: int = 0
 
 
 class _Trigger(NamedTuple):
@@ -166,6 +192,7 @@ class _Trigger(NamedTuple):
     segment: int
     stop: int  # index of the sample after the window's last
     number: int
+    revision: int = 0
     marker: Marker | None = None
 
 
@@ -204,13 +231,15 @@ class Windower:
         self._n_settling = math.ceil(settling * spec_out.sfreq)
         self._n_history = spec_out.to_samples(_HISTORY)
         if isinstance(windowing, LockedWindows):
-            self._kind, duration = "locked", windowing.tmax - windowing.tmin
+            self._kind = "locked"
+            durations = [end - windowing.tmin for end in windowing.ends]
         else:
-            self._kind, duration = "sliding", windowing.duration
+            self._kind, durations = "sliding", [windowing.duration]
             self._hop = max(spec_out.to_samples(windowing.hop), 1)
-        self.n_times = spec_out.to_samples(duration)
-        if self.n_times < 1:
-            msg = f"a window of {duration:g} s has no sample at {spec_out.sfreq:g} Hz"
+        self._lengths = [spec_out.to_samples(duration) for duration in durations]
+        self.n_times = self._lengths[-1]
+        if self._lengths[0] < 1:
+            msg = f"a window of {durations[0]:g} s has no sample at {spec_out.sfreq:g} Hz"
             raise ConfigError(msg)
         # A piece of up to n_history samples is written before the windows in it are cut.
         capacity = self.n_times + self._n_history
@@ -240,7 +269,7 @@ class Windower:
         return decided
 
     def mark(self, marker: Marker) -> list[Window | Withheld]:
-        """Ask for the window around `marker`, and return it if it is decided already.
+        """Ask for the windows around `marker`, and return those that are decided already.
 
         The marker may come before its samples or after them, and out of order.
         """
@@ -248,20 +277,24 @@ class Windower:
             return []
         # Decimate keeps the last of n samples. Of two that are as near, take the later.
         at = math.floor((marker.sample + 1) * self._rate_ratio + 0.5) - 1
-        stop = at + self._spec.to_samples(self.windowing.tmin) + self.n_times
-        trigger = _Trigger(marker.segment, stop, self._n_triggers, marker)
+        start = at + self._spec.to_samples(self.windowing.tmin)
+        number, newest = self._n_triggers, (self._segment, self._samples.stop)
         self._n_triggers += 1
-        if trigger.segment < self._segment:
-            return [self._withhold(trigger, "late")]
-        if trigger.segment == self._segment and stop <= self._samples.stop:
-            return [self._decide(trigger)]
-        heapq.heappush(self._waiting, trigger)
-        if len(self._waiting) <= _MAX_WAITING:
-            return []
-        furthest = max(self._waiting)
-        self._waiting.remove(furthest)
-        heapq.heapify(self._waiting)
-        return [self._withhold(furthest, "gap")]
+        decided: list[Window | Withheld] = []
+        for revision, length in enumerate(self._lengths):
+            trigger = _Trigger(marker.segment, start + length, number, revision, marker)
+            if trigger.segment < self._segment:
+                decided.append(self._withhold(trigger, "late"))
+            elif trigger[:2] <= newest:
+                decided.append(self._decide(trigger))
+            else:
+                heapq.heappush(self._waiting, trigger)
+        while len(self._waiting) > _MAX_WAITING:
+            furthest = max(self._waiting)
+            self._waiting.remove(furthest)
+            heapq.heapify(self._waiting)
+            decided.append(self._withhold(furthest, "gap"))
+        return decided
 
     @property
     def n_triggers(self) -> int:
@@ -312,7 +345,7 @@ class Windower:
 
     def _decide(self, trigger: _Trigger) -> Window | Withheld:
         """Cut one window whose last sample is there, or say why not."""
-        start, stop = trigger.stop - self.n_times, trigger.stop
+        start, stop = trigger.stop - self._lengths[trigger.revision], trigger.stop
         if start < self._segment_first:
             return self._withhold(trigger, "gap")
         if start < self._samples.start:
@@ -331,11 +364,12 @@ class Windower:
             data -= data[:, from_:to].mean(axis=1, dtype=np.float64, keepdims=True)
         chunk = Chunk(data, self._spec, self._segment, start, self._t_anchor)
         name = f"{self._kind}/{trigger.number}"
-        return Window(chunk, name, quality=quality, marker=trigger.marker)
+        return Window(chunk, name, quality, trigger.marker, trigger.revision)
 
     def _withhold(self, trigger: _Trigger, reason: Reason) -> Withheld:
         """Say why there is no window."""
-        first = trigger.stop - self.n_times
+        n_times = self._lengths[trigger.revision]
+        first = trigger.stop - n_times
         if isinstance(self.windowing, LockedWindows) and trigger.marker is not None:
             # By the marker's own time, as its segment may be another than the anchor's.
             t_start = trigger.marker.t + self.windowing.tmin
@@ -347,7 +381,8 @@ class Windower:
             marker=trigger.marker,
             segment=trigger.segment,
             first=first,
-            n_times=self.n_times,
+            n_times=n_times,
             t_start=t_start,
-            t_end=t_start + self.n_times / self._spec.sfreq,
+            t_end=t_start + n_times / self._spec.sfreq,
+            revision=trigger.revision,
         )

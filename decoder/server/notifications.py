@@ -182,6 +182,9 @@ class LatentHeader(_Message):
     decode_id: str
     """Of the decode that was made of it."""
 
+    revision: int = 0
+    """Which of the answers under that id."""
+
     space: str
     """Name of the embedding space."""
 

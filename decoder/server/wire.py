@@ -169,6 +169,7 @@ def encode_latent(latent: LatentMade, t_emit: float) -> bytes:
     header = {
         "stream": "latent",
         "decode_id": latent.decode_id,
+        "revision": latent.revision,
         "space": latent.space,
         "model_id": latent.model_id,
         "t_end": latent.t_end,

@@ -27,6 +27,7 @@ SPEC = SignalSpec(100.0, ("Cz", "Pz"))
 N_TIMES = 300
 LOCKED = LockedWindows(-0.1, 0.4, baseline=(-0.1, 0.0))
 SLIDING = SlidingWindows(duration=0.5, hop=0.13)
+GROWING = LockedWindows(-0.1, 0.4, baseline=(-0.1, 0.0), latencies=(0.1, 0.25, 0.4))
 
 BAD = np.zeros(N_TIMES, np.uint8)
 BAD[200] = Bad.SAMPLES
@@ -53,6 +54,7 @@ def flat(results: Sequence[Window | Withheld]) -> list[tuple[object, ...]]:
         if isinstance(r, Withheld)
         else (
             r.decode_id,
+            r.revision,
             r.marker,
             r.chunk.first,
             r.chunk.segment,
@@ -67,7 +69,7 @@ def flat(results: Sequence[Window | Withheld]) -> list[tuple[object, ...]]:
 @given(
     where=cuts(N_TIMES),
     markers=st.lists(st.tuples(st.integers(-10, N_TIMES + 20), st.integers(0, 2)), max_size=9),
-    windowing=st.sampled_from([LOCKED, SLIDING]),
+    windowing=st.sampled_from([LOCKED, SLIDING, GROWING]),
 )
 def test_cutting_the_stream_changes_nothing(
     where: list[int], markers: list[tuple[int, int]], windowing: Windowing
@@ -267,7 +269,7 @@ def test_sliding_windows_need_no_marker() -> None:
     assert windows.mark(marker(100)) == []
 
 
-@pytest.mark.parametrize("windowing", [LOCKED, LockedWindows(0.0, 1.0), SLIDING])
+@pytest.mark.parametrize("windowing", [LOCKED, LockedWindows(0.0, 1.0), SLIDING, GROWING])
 def test_windowing_survives_being_written_down(windowing: Windowing) -> None:
     assert windowing_from_json(windowing.to_json()) == windowing
 
@@ -281,6 +283,18 @@ def test_windowing_survives_being_written_down(windowing: Windowing) -> None:
             "within the window",
         ),
         ({"windows": "locked", "tmin": 0}, "missing.*tmax"),
+        ({"windows": "locked", "tmin": 0, "tmax": 1, "latencies": [0.5, 0.8]}, "to tmax=1 s"),
+        ({"windows": "locked", "tmin": 0, "tmax": 1, "latencies": [0.5, 0.5, 1]}, "must grow"),
+        (
+            {
+                "windows": "locked",
+                "tmin": -0.5,
+                "tmax": 1,
+                "baseline": [-0.5, 0],
+                "latencies": [-0.1, 1],
+            },
+            "above 0 s",
+        ),
         ({"windows": "sliding", "duration": 0, "hop": 1}, "above 0 s"),
         ({"windows": "hopping"}, "'hopping' is none of locked, sliding"),
     ],
@@ -302,3 +316,47 @@ def test_what_was_filled_in_lowers_the_quality_of_the_windows_over_it() -> None:
     windows = [w for w in windower(SLIDING).feed(chunk) if isinstance(w, Window)]
     quality = {(w.chunk.first <= 200 and w.chunk.first + 50 > 201): w.quality for w in windows}
     assert quality == {True: 1 - 2 / 50, False: 1.0}
+
+
+def test_windows_of_growing_length_begin_at_one_sample_under_one_id() -> None:
+    whole, growing = windower(LOCKED), windower(GROWING)
+    samples = [100, 110, 190]
+    for sample in samples:
+        whole.mark(marker(sample))
+        growing.mark(marker(sample))
+    full = [r for r in whole.feed(STREAM[0]) if isinstance(r, Window)]
+    found = growing.feed(STREAM[0])
+    assert growing.n_triggers == 3
+    for expected in full:
+        own = [r for r in found if r.decode_id == expected.decode_id]
+        assert [r.revision for r in own] == [0, 1, 2]
+        for part, n_times in zip(own, (20, 35, 50), strict=True):
+            assert isinstance(part, Window)
+            assert part.chunk.first == expected.chunk.first
+            np.testing.assert_array_equal(part.chunk.data, expected.chunk.data[:, :n_times])
+            assert part.marker == expected.marker
+
+
+def test_each_length_is_decided_with_its_last_sample_and_none_sees_a_later_one() -> None:
+    windows = windower(GROWING)
+    windows.mark(marker(100))
+    *parts, last = chunks(STREAM[:1], [98, 99, 113, 114, 128, 129])
+    found = [[r.revision for r in windows.feed(part)] for part in parts]
+    assert found == [[], [0], [], [1], [], [2]]
+    assert windows.feed(last) == []
+
+
+def test_where_a_length_is_withheld_each_longer_one_is_too() -> None:
+    windows = windower(GROWING)
+    windows.mark(marker(190))  # the bad sample is at 211, the window from 180
+    windows.mark(marker(290))  # the segment ends at 311
+    found = [r for chunk in STREAM for r in windows.feed(chunk)]
+    reasons = {
+        (r.decode_id, r.revision): r.reason if isinstance(r, Withheld) else "" for r in found
+    }
+    assert [reasons["locked/0", n] for n in range(3)] == ["", "bad samples", "bad samples"]
+    assert [reasons["locked/1", n] for n in range(3)] == ["", "gap", "gap"]
+    late = windows.mark(marker(100, 0))
+    assert [(r.revision, r.reason) for r in late if isinstance(r, Withheld)] == [
+        (n, "late") for n in range(3)
+    ]
