@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +16,7 @@ from decoder.options_fit import Said, takes_recordings
 if TYPE_CHECKING:
     from decoder.assessment import Assessment
 
-__all__ = ["evaluate", "tell_verdict"]
+__all__ = ["evaluate", "tell_verdict", "tell_warnings"]
 
 Tell = Callable[[str, float], None]
 
@@ -61,10 +61,15 @@ def tell_verdict(assessment: Assessment, output: Path) -> None:
     from decoder.tables import controls_table
 
     out.print(controls_table(assessment.controls))
-    for warning in assessment.warnings:
-        err.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
+    tell_warnings(assessment.warnings)
     err.print(
         f"verdict: [bold]{assessment.verdict}[/]; why: {output / 'report.html'}",
         soft_wrap=True,
         highlight=False,
     )
+
+
+def tell_warnings(warnings: Iterable[str]) -> None:
+    """Print what a reader must know before believing a score."""
+    for warning in warnings:
+        err.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from decoder.commands_evaluate import tell_verdict
+from decoder.commands_evaluate import tell_verdict, tell_warnings
 from decoder.console import err, out, progress_bar
 from decoder.options import read_band
 from decoder.options_fit import Said, takes_recordings
@@ -128,6 +128,8 @@ def fit_and_tell(
     out.print(as_table(done.evaluation))
     if assessment is not None:
         tell_verdict(assessment, output)
+    else:
+        tell_warnings(done.warnings)
     tried = model.training["encoders_tried"].items()
     among = ", ".join(f"{name} {score:.3f}" for name, score in tried)
     reason = f", by AUC on runs left out in training ({among})" if among else ""

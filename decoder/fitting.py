@@ -223,6 +223,13 @@ class FittedRecordings:
     evaluation: Evaluation
     problem: Problem
     held_out: HeldOut
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader must know of the order and the numbers of stimuli."""
+        texts = self.problem.candidates.texts
+        return (*self.problem.order.warnings, *confounds_of(self.problem.truth, texts))
+
     early: tuple[HeldOut, ...] = ()
 
 
@@ -273,8 +280,6 @@ def fit_recordings(
         latencies=settings.latencies,
         progress=lambda share: progress(0.5 + 0.4 * share),
     )
-    for warning in (*problem.order.warnings, *confounds_of(problem.truth, candidates.texts)):
-        logger.warning("%s", warning)
     evaluation = evaluate(fitted.held_out, problem.order)
     model = replace(fitted.model, scores={**fitted.model.scores, **evaluation.to_json()})
     if not model.transforms:

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfiltfilt
 
+from decoder.cli import main
 from decoder.fitting import FitSettings, fit_recordings
 from decoder.guards import check_different, check_recording
 from decoder.problem import Problem
@@ -218,10 +219,12 @@ def test_a_model_is_not_scored_on_what_it_was_fitted_to() -> None:
 
 
 def test_a_fit_of_a_recording_that_turns_by_turns_says_so(
-    recording: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fit_recordings([recording], tmp_path / "m", FitSettings(events=("up", "down"), tmax=0.6))
-    assert "depends on what came before" in caplog.text
+    fit = ("fit", str(recording), "--events", "up", "down", "--tmax", "0.6", "-o")
+    for model, options in (("m", ["--no-report"]), ("n", [])):
+        assert main([*fit, str(tmp_path / model), *options]) == 0
+        assert capsys.readouterr().err.count("depends on what came before") == 1
 
 
 def test_a_recording_that_was_named_twice_is_refused() -> None:
