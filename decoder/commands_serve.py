@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from decoder.config import Config
     from decoder.folder import SessionFolder
 
-__all__ = ["decode", "embed", "ingest", "outlet", "serve"]
+__all__ = ["decode", "embed", "ingest", "outlet", "refit", "serve"]
 
 Folder = Annotated[Path | None, typer.Option(hidden=True)]
 
@@ -88,8 +88,14 @@ def serve(
         float, typer.Option(min=0.001, help="A decode older than this is stale [s].")
     ] = 1.0,
     adapt: Annotated[
-        str, typer.Option(help="Follow slow drift of the signal: `recentre`.")
+        str, typer.Option(help="Follow slow drift of the signal: `recentre`, `refit`, or both.")
     ] = "",
+    learn_from: Annotated[
+        str,
+        typer.Option(
+            help="What `refit` learns from: `labels` of markers, or also its own `decodes`."
+        ),
+    ] = "labels",
     stop_file: Annotated[
         Path | None,
         typer.Option(help="The session stops when this file is there (participant's stop)."),
@@ -147,7 +153,7 @@ def serve(
             max_set=max_set,
             stop_at_risk=stop_at_risk,
         ),
-        adaptation=AdaptationConfig.of(adapt),
+        adaptation=AdaptationConfig.of(adapt, learn_from),
         bids=BidsConfig.of(subject=subject, session=session, task=task, run=run),
         timing=choose_timing(timing, onsets, device_delay),
         server=ServerConfig(
@@ -311,6 +317,16 @@ def embed(space: str) -> None:
     from decoder.embedding import serve_space
 
     serve_space(space, sys.stdin.buffer, sys.stdout.buffer)
+
+
+def refit(
+    folder: Annotated[Path, typer.Option()],
+    recentre: Annotated[bool, typer.Option("--recentre")] = False,
+) -> None:
+    """Learn from labelled trials: the process that `decode` starts with ``--adapt refit``."""
+    from decoder.refitting import serve_refit
+
+    serve_refit(folder, sys.stdin.buffer, sys.stdout.buffer, recentre=recentre)
 
 
 def outlet(

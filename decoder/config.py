@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from decoder.control import Source
 from decoder.listening import is_loopback
 from streaming.errors import ConfigError
 from streaming.timing import Timing
@@ -162,26 +163,37 @@ class AdaptationConfig(_Section):
     ----------
     recentre : bool
         Follow the mean of what is decoded; see `decoder.recentre`.
+    refit : bool
+        Learn from labelled trials beside decoding; see `decoder.refitter`.
+    learn_from : str
+        ``"labels"``: what markers say was shown. ``"decodes"``: where none does, also what was
+        decoded itself.
     """
 
     recentre: bool = False
+    refit: bool = False
+    learn_from: Source = "labels"
 
     @classmethod
-    def of(cls, wanted: str) -> AdaptationConfig:
-        """Make it of names with commas between them.
+    def of(cls, wanted: str, learn_from: str = "labels") -> AdaptationConfig:
+        """Make it of names with commas between them, and of what is learnt from.
 
         Raises
         ------
         ConfigError
             If one is unknown.
         """
+        if learn_from not in get_args(Source):
+            there = " and ".join(get_args(Source))
+            msg = f"--learn-from {learn_from} is unknown; there is {there}"
+            raise ConfigError(msg)
         names = [name.strip() for name in wanted.split(",") if name.strip()]
         known = [name for name, f in cls.model_fields.items() if f.annotation is bool]
         for name in names:
             if name not in known:
                 msg = f"--adapt {name} is unknown; there is {' and '.join(known)}"
                 raise ConfigError(msg)
-        return cls.model_validate(dict.fromkeys(names, True))
+        return cls.model_validate({**dict.fromkeys(names, True), "learn_from": learn_from})
 
 
 class ServerConfig(_Section):

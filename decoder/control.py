@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from models.checkpoint import Model
 
 __all__ = [
+    "Adapted",
     "Blind",
     "Control",
     "Input",
@@ -20,9 +21,11 @@ __all__ = [
     "Note",
     "Pause",
     "Recentre",
+    "Refit",
     "Refused",
     "Resume",
     "SetCandidates",
+    "Source",
     "Stop",
     "SwapModel",
     "Word",
@@ -30,6 +33,9 @@ __all__ = [
 
 Mode = Literal["replace", "add", "remove"]
 """What to do with the candidates that are named."""
+
+Source = Literal["labels", "decodes"]
+"""What is learnt from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +119,39 @@ class Recentre:
 
 
 @dataclass(frozen=True, slots=True)
+class Refit:
+    """From now on, learn from trials beside decoding, or no longer.
+
+    Parameters
+    ----------
+    on : bool
+        Which of the two.
+    learn_from : str
+        ``"labels"``: what markers say was shown. ``"decodes"``: also what was decoded itself.
+    """
+
+    on: bool
+    learn_from: Source = "labels"
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """What became of a refit.
+
+    Parameters
+    ----------
+    state : str
+        ``"shadow"``, ``"swapped"``, ``"refused"``, ``"rolled back"`` or ``"stopped"``; or
+        ``"started"`` with a model.
+    detail : str
+        One line for a person.
+    """
+
+    state: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetCandidates:
     """From now on, choose from these.
 
@@ -162,6 +201,8 @@ Control = (
     | Note
     | Blind
     | Recentre
+    | Refit
+    | Adapted
     | SetCandidates
     | SwapModel
     | Refused

@@ -11,12 +11,14 @@ from typing import Protocol
 from decoder.choosing import Embedder, listed
 from decoder.config import SessionConfig
 from decoder.control import (
+    Adapted,
     Blind,
     Control,
     MarkBad,
     Mode,
     Note,
     Pause,
+    Refit,
     Refused,
     Resume,
     SetCandidates,
@@ -126,6 +128,8 @@ class Controller:
         self._names: dict[str, str] = {served.id: served.name for served in config.models}
         self._refusals: dict[str, str] = {}
         self._history = [session.model]
+        self._adapted: set[str] = set()
+        self.refits = False
         self._candidates: Candidates = session.candidates
         self.blind = False
         for served in config.models:
@@ -143,8 +147,12 @@ class Controller:
     def _hold(self, control: Control) -> None:
         """Take what held when a decoder died."""
         match control:
+            case Refit():
+                self.refits = control.on
             case SwapModel():
                 self._history.append(control.model)
+                if control.model.model_id not in self._models:
+                    self._adopt(control.model)
                 self._candidates = replace(control.model.candidates, version=control.version)
             case SetCandidates():
                 self._candidates = control.candidates
@@ -326,13 +334,49 @@ class Controller:
         self._refuse_stopped()
         if len(self._history) == 1:
             raise RpcError(Code.INVALID_PARAMS, "the model was not swapped: none to go back to")
-        self._history.pop()
+        left = self._history.pop()
         await self._fed(self._swapped(self._history[-1], back=True))
+        if left.model_id in self._adapted and self.refits:
+            self.set_refit(Refit(on=False))
+            detail = f"model {left.model_id[:16]} was refitted: nothing is refitted any more"
+            await self._fed(Adapted("rolled back", detail))
 
     def _swapped(self, model: Model, *, back: bool) -> SwapModel:
         version = self._candidates.version + 1
         self._candidates = replace(model.candidates, version=version)
         return SwapModel(model, version, back)
+
+    # -- adaptation --
+
+    def set_refit(self, control: Refit) -> None:
+        """Have it learn from trials, or no longer."""
+        self.refits = control.on
+        self._feed(control)
+
+    def adapted(self, state: str, detail: str, model: Model | None) -> None:
+        """Take what became of a refit, and the model that it ended with."""
+        if not self.refits:
+            return
+        if model is not None and (
+            self.state == "stopped" or self._candidates.hash != model.candidates.hash
+        ):
+            why = (
+                "the session is stopped"
+                if self.state == "stopped"
+                else "others are chosen from"
+            )
+            self._feed(Adapted("refused", f"the refitted model is dropped: {why}"))
+            return
+        if model is not None:
+            self._adopt(model)
+            self._history.append(model)
+            self._feed(self._swapped(model, back=False))
+        self._feed(Adapted(state, detail))
+
+    def _adopt(self, model: Model) -> None:
+        self._adapted.add(model.model_id)
+        self._models[model.model_id] = model
+        self._names[model.model_id] = f"refitted-{len(self._adapted)}"
 
     # -- feeding --
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoder.alarm import Alarm
-from decoder.control import Recentre
+from decoder.control import Adapted, Recentre, Refit
 from decoder.events import State, TextDecoded
 from decoder.recentre import MEMORY, Recentring
 from models.checkpoint import Model
@@ -26,6 +26,17 @@ _LOSSES = (
     "what was shown comes out further down than in calibration: see to electrodes and the "
     "participant; refit or calibrate again"
 )
+
+
+def _refit(item: Refit) -> str:
+    if not item.on:
+        return "refit: nothing is learnt any more"
+    if item.learn_from == "decodes":
+        return (
+            "refit: CAREFUL, IT LEARNS FROM ITS OWN DECODES where no marker says what was "
+            "shown: of what it is sure it will be surer, right or wrong"
+        )
+    return "refit: learns from what markers say was shown, never from its own decodes"
 
 
 class Drift:
@@ -59,8 +70,12 @@ class Drift:
             said.append(State("drift", "good", t, "another model decodes: it is watched anew"))
         return other, said
 
-    def control(self, item: Recentre, t: float) -> State:
-        """Begin to move latents, or end it."""
+    def control(self, item: Recentre | Refit | Adapted, t: float) -> State:
+        """Say what is done beside the session, and begin to move latents, or end it."""
+        if isinstance(item, Adapted):
+            return State("adaptation", item.state, t, item.detail)
+        if isinstance(item, Refit):
+            return State("adaptation", "started" if item.on else "stopped", t, _refit(item))
         if not item.on:
             self._recentring = None
             return State("adaptation", "stopped", t, "latents are decoded as they are")

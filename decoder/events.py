@@ -302,7 +302,8 @@ class State:
         or of a source ``"ahead"``: its timestamps are from the future. Of the session
         ``"decoding"``, ``"paused"`` or ``"stopped"``; of candidates ``"changed"``; of the
         model ``"swapped"``, ``"rolled back"`` or ``"refused"``; of adaptation ``"started"``,
-        ``"stopped"`` or ``"refused"``; of drift ``"alarm"`` or ``"good"``; a note is
+        ``"stopped"``, ``"shadow"``, ``"swapped"``, ``"rolled back"`` or ``"refused"``; of
+        drift ``"alarm"`` or ``"good"``; a note is
         ``"taken"``; blind is ``"on"`` or ``"off"``.
     t : float
         Since when, in seconds on the LSL clock.
@@ -375,6 +376,8 @@ class LatentMade:
         When the newest sample it was made from was taken, in seconds on the LSL clock.
     revision : int
         Which of the answers under its `decode_id` it was made for.
+    data : array of shape (n_channels, n_times) or None
+        The window; for what learns from it, and never sent.
     """
 
     decode_id: str
@@ -383,6 +386,7 @@ class LatentMade:
     model_id: str
     t_end: float
     revision: int = 0
+    data: NDArray[np.float32] | None = None
 
 
 Event = (

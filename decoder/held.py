@@ -35,6 +35,7 @@ class Held:
         self._candidates: list[Any] | None = None
         self._state = (float("-inf"), "decoding", "")
         self._blind = self._recentred = False
+        self._refit: list[Any] | None = None
         self.version = 1
 
     def said(self, t: float, state: str, detail: str) -> None:
@@ -56,6 +57,8 @@ class Held:
                 (self._blind,) = rest
             case "recentre":
                 (self._recentred,) = rest
+            case "refit":
+                self._refit = line if rest[0] else None
             case "markBad":
                 ch_names, bad = rest
                 self._marked |= dict.fromkeys(ch_names, bad)
@@ -81,6 +84,7 @@ class Held:
         found += [MarkBad(bads, bad=True)] if bads else []
         found += [Blind(on=True)] if self._blind else []
         found += [Recentre(on=True)] if self._recentred else []
+        found += [self._shelf.control(self._refit)] if self._refit is not None else []
         _, state, detail = self._state
         if state != "decoding":
             found.append(Stop(detail) if state == "stopped" else Pause(detail))

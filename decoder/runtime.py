@@ -67,7 +67,7 @@ class Feed(Protocol):
         """Whether nothing more will come."""
 
 
-def _ignore(_: State) -> None:
+def _ignore(*_: object) -> None:
     """Do nothing."""
 
 
@@ -81,10 +81,13 @@ class Audience:
         Whether anybody subscribed to a stream just now.
     on_session : callable
         Told what the session is doing when that changes, before anybody else is.
+    on_decode : callable
+        Given each decode that was made, with its window.
     """
 
     wants: Callable[[str], bool] = lambda _: False
     on_session: Callable[[State], None] = _ignore
+    on_decode: Callable[[TextDecoded, LatentMade], None] = _ignore
 
 
 class LatencyMeter:
@@ -266,14 +269,18 @@ class Runtime:
         self._write(lambda journal: journal.write(item, row, t_fed, held=held))
         events = self._session.feed(item, t_fed)
         t_decoded = self._clock()
+        decoded: TextDecoded | None = None
         for event in events:
             self.counts[type(event).__name__] += 1
             if isinstance(event, Signal):
                 self._collect(event)
             elif isinstance(event, LatentMade):
+                assert decoded is not None  # noqa: S101 - it follows its decode
+                self._audience.on_decode(decoded, event)
                 if self._audience.wants("latent"):
                     self._log.emit(event)
             elif isinstance(event, TextDecoded):
+                decoded = event
                 self._log.emit(self._timed(event, t_received, t_fed, t_decoded))
             else:
                 if isinstance(event, GapFound):

@@ -16,9 +16,9 @@ from typing import Any
 
 from decoder.config import Config
 from decoder.console import stop_signals
-from decoder.control import Recentre
+from decoder.control import Recentre, Refit
 from decoder.controller import Controller
-from decoder.events import State
+from decoder.events import LatentMade, State, TextDecoded
 from decoder.finished import Sessions
 from decoder.folder import SessionFolder, write_manifest
 from decoder.halt import Halt
@@ -26,6 +26,7 @@ from decoder.journal import Journal
 from decoder.listening import url_of
 from decoder.log import EventLog
 from decoder.readiness import not_alive, not_ready
+from decoder.refitting import Learner
 from decoder.resume import BEGINNING, Resumption
 from decoder.runtime import Audience, Runtime
 from decoder.server.audit import AuditLog
@@ -105,6 +106,7 @@ class Service:
         self._audit = AuditLog(folder.path / "audit.jsonl")
         self._metrics = Metrics(self._session.model.model_id, self._levels)
         self._halted = False
+        self._learner: Learner | None = None
         self._error: BaseException | None = None
         write_manifest(folder, feed.hello, config)
         self.runtime = Runtime(
@@ -118,7 +120,7 @@ class Service:
                 before.last_seq,
                 observe=self._metrics.observe,
             ),
-            Audience(self._hub.wants, self._on_session),
+            Audience(self._hub.wants, self._on_session, self._on_decode),
             feed.clock,
             before.place,
             self._device_delay,
@@ -138,6 +140,10 @@ class Service:
             config.session,
             before.controls,
         )
+        if before is BEGINNING and config.adaptation.refit:
+            learn_from = config.adaptation.learn_from
+            self._controller.set_refit(Refit(on=True, learn_from=learn_from))
+        self._shelf = shelf
         self._backend = self._make_backend()
         self._server = Server(self._backend, certificate_of(config.server))
 
@@ -201,6 +207,14 @@ class Service:
             finally:
                 self.stop()
 
+        if self._controller.refits:
+            said = self._config.adaptation
+            self._learner = Learner(
+                self._folder,
+                self._on_learnt,
+                recentre=said.recentre,
+                decodes=said.learn_from == "decodes",
+            )
         thread = threading.Thread(target=decode, name="decode")
         thread.start()
         watching = asyncio.create_task(self._controller.watch_file())
@@ -212,6 +226,8 @@ class Service:
             self._controller.close()
             self.runtime.stop()
             await asyncio.to_thread(thread.join, SHUTDOWN)
+            if self._learner is not None:
+                await asyncio.to_thread(self._learner.close)
             self._audit.close()
 
     def _on_session(self, state: State) -> None:
@@ -225,6 +241,15 @@ class Service:
             Halt(self._folder.stopped).end()
             self._source.resume()
             self._on_loop(self._hub.release)
+
+    def _on_decode(self, decoded: TextDecoded, made: LatentMade) -> None:
+        if self._learner is not None and self._controller.refits:
+            self._learner.offer(decoded, made)
+
+    def _on_learnt(self, state: str, detail: str, model_id: str) -> None:
+        """Pass on what a refit came to; called in a thread of its own, to load the model."""
+        model = self._shelf.model(model_id) if model_id else None
+        self._on_loop(self._controller.adapted, state, detail, model)
 
     def _on_loop(self, function: Callable[..., None], *args: Any) -> None:
         if self._loop is not None:

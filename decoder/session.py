@@ -14,6 +14,7 @@ from typing import Literal
 from decoder.anytime import Anytime
 from decoder.channels import Channels
 from decoder.control import (
+    Adapted,
     Blind,
     Control,
     Input,
@@ -21,6 +22,7 @@ from decoder.control import (
     Note,
     Pause,
     Recentre,
+    Refit,
     Refused,
     Resume,
     SetCandidates,
@@ -218,7 +220,7 @@ class Session:
                 return [self._changed(t)]
             case SwapModel():
                 return self._swap(item, t)
-            case Recentre():
+            case Recentre() | Refit() | Adapted():
                 return [self._drift.control(item, t)]
             case _:
                 return self._say(item, t)
@@ -390,8 +392,9 @@ class Session:
         if decoded.abstained:
             return [decoded]
         place = latent.vector, latent.space, latent.model_id, decoded.t_end, decoded.revision
+        made = LatentMade(decoded.decode_id, *place, window.chunk.data)
         drift = self._drift.follow(latent, decoded, t) if whole else []
-        return [decoded, LatentMade(decoded.decode_id, *place), *drift]
+        return [decoded, made, *drift]
 
     def _decode(self, result: Window | Withheld, t: float) -> TextDecoded:
         """Return a decode but for what was decoded, or why nothing is."""

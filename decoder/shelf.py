@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from decoder.control import (
+    Adapted,
     Blind,
     Control,
     MarkBad,
     Note,
     Pause,
     Recentre,
+    Refit,
     Refused,
     Resume,
     SetCandidates,
@@ -85,6 +87,10 @@ class Shelf:
                 return Blind(on)
             case ["recentre", bool() as on]:
                 return Recentre(on)
+            case ["refit", bool() as on, ("labels" | "decodes") as learn_from]:
+                return Refit(on, learn_from)
+            case ["adapted", str() as state, str() as detail]:
+                return Adapted(state, detail)
             case ["setCandidates", str() as saved, int() as version]:
                 found = load_candidates(self._folder.candidates, saved, version)
                 return SetCandidates(found, saved)
@@ -113,6 +119,10 @@ def control_line(control: Control) -> list[object]:  # noqa: C901, PLR0911 - one
             return ["blind", control.on]
         case Recentre():
             return ["recentre", control.on]
+        case Refit():
+            return ["refit", control.on, control.learn_from]
+        case Adapted():
+            return ["adapted", control.state, control.detail]
         case SetCandidates():
             return ["setCandidates", control.saved, control.candidates.version]
         case SwapModel():

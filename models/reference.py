@@ -29,7 +29,8 @@ class Reference:
     axes : array of shape (n_axes, n_dims)
         Principal axes of their scatter, scaled so that it has variance 1 along each.
     blocks : array of shape (n_blocks,)
-        `far_off` of successive `BLOCK` of them.
+        `far_off` of successive `BLOCK` of them, each by the mean and scatter of all others, as
+        live ones will be.
     losses : array of shape (n_blocks,)
         How far down the truth stood in each block: the mean of its place among the candidates,
         from 0 (first) to 1 (last).
@@ -81,11 +82,23 @@ def make_reference(
     if not kept.any():
         return None
     axes = axes[kept] / spread[kept, None]
-    blocks = np.array([far_off(block) for block in block_means(offsets @ axes.T, groups)])
+    blocks = _left_out(block_means(offsets @ axes.T, groups), len(latents))
     means = block_means(losses[:, None], groups)[:, 0]
     if len(blocks) < _MIN_BLOCKS:
         return None
     return Reference(mean, np.ascontiguousarray(axes), blocks, means)
+
+
+def _left_out(means: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """Return how far off each block is from the others; all `n` have mean 0 and scatter 1."""
+    others = n - BLOCK
+    distances = []
+    for mean in means:
+        centre = -BLOCK * mean / others
+        scatter = (others + 1) * np.eye(len(mean)) - BLOCK * np.outer(mean, mean)
+        off = mean - centre
+        distances.append(BLOCK * (off @ np.linalg.solve(scatter / others, off)) / len(mean))
+    return np.array(distances)
 
 
 def block_means(values: NDArray[np.float64], groups: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -257,7 +257,11 @@ class RidgeEncoder:
 
         Only the samples count: neither the marker nor the time is read.
         """
-        data, expected = window.chunk.data, (self.spatial.shape[1], self.n_times)
+        return self.encode_data(window.chunk.data)
+
+    def encode_data(self, data: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the same for the samples of a window, of shape (n_channels, n_times)."""
+        expected = (self.spatial.shape[1], self.n_times)
         if data.shape != expected:
             msg = f"a window must have shape {expected}, got {data.shape}"
             raise ValueError(msg)

@@ -64,6 +64,7 @@ class Controlled:
         self.recording = Recording()
         self.hub = hub or Hub()
         self.fed: list[Control] = []
+        self.config = config or SessionConfig()
         self.events: list[Event] = []
         self.controller = Controller(
             self.session,
@@ -72,7 +73,7 @@ class Controlled:
             self.hub,
             folder,
             Shelf(folder),
-            config or SessionConfig(),
+            self.config,
             held,
         )
 

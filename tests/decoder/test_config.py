@@ -50,8 +50,14 @@ def test_what_cannot_be_meant_is_refused(
 def test_adaptation_is_asked_for_by_name() -> None:
     assert AdaptationConfig.of(" recentre, ") == AdaptationConfig(recentre=True)
     assert AdaptationConfig.of("") == AdaptationConfig()
-    with pytest.raises(ConfigError, match="--adapt magic is unknown; there is recentre"):
+    both = AdaptationConfig.of("recentre,refit", "decodes")
+    assert (both.recentre, both.refit, both.learn_from) == (True, True, "decodes")
+    with pytest.raises(
+        ConfigError, match="--adapt magic is unknown; there is recentre and ref"
+    ):
         AdaptationConfig.of("recentre,magic")
+    with pytest.raises(ConfigError, match="--learn-from tea is unknown; there is labels and"):
+        AdaptationConfig.of("refit", "tea")
 
 
 def test_settings_do_not_change() -> None:

@@ -14,7 +14,17 @@ import pytest
 
 from decoder import choosing
 from decoder.config import ServedModel, SessionConfig
-from decoder.control import Blind, Control, Pause, Resume, SetCandidates, Stop, SwapModel, Word
+from decoder.control import (
+    Blind,
+    Control,
+    Pause,
+    Refit,
+    Resume,
+    SetCandidates,
+    Stop,
+    SwapModel,
+    Word,
+)
 from decoder.events import State
 from decoder.folder import SessionFolder
 from decoder.server.rpc import Code, RpcError
@@ -231,3 +241,49 @@ def test_what_held_holds_for_who_takes_over(tmp_path: Path) -> None:
     done(c.roll_back())
     assert again.session.candidates.version == 8
     assert again.session.model.model_id == FIRST.model_id
+
+
+REFITTED = replace(FIRST, temperature=0.2)
+
+
+def test_what_was_refitted_takes_over_and_can_be_rolled_back(served: Controlled) -> None:
+    controller = served.controller
+    controller.adapted("swapped", "not asked for", REFITTED)
+    assert served.fed == []
+    controller.set_refit(Refit(on=True))
+    controller.adapted("shadow", "it is tried", None)
+    controller.adapted("swapped", "it was better", REFITTED)
+    assert served.session.model is REFITTED
+    assert states(served, "adaptation") == ["started", "shadow", "swapped"]
+    (active,) = [m for m in controller.models() if m.active]
+    assert (active.name, active.model) == ("refitted-1", REFITTED)
+    done(controller.roll_back())
+    assert served.session.model.model_id == FIRST.model_id
+    assert states(served, "adaptation")[3:] == ["stopped", "rolled back"]
+    assert not controller.refits
+    controller.adapted("swapped", "again", replace(FIRST, temperature=0.21))
+    assert served.session.model.model_id == FIRST.model_id
+    done(controller.swap("refitted-1"))  # who wants it may have it
+    assert served.session.model is REFITTED
+
+
+def test_what_was_refitted_does_not_take_over_where_it_does_not_fit(served: Controlled) -> None:
+    controller = served.controller
+    controller.set_refit(Refit(on=True))
+    done(controller.set_candidates(HOUSE_FACE, "replace"))
+    controller.adapted("swapped", "it was better", REFITTED)
+    controller.stop("enough")
+    controller.adapted("swapped", "it was better", REFITTED)
+    assert states(served, "adaptation") == ["started", "refused", "refused"]
+    assert served.session.model.model_id == FIRST.model_id
+
+
+def test_a_refitted_model_is_known_to_the_decoder_that_takes_over(served: Controlled) -> None:
+    held = (SwapModel(REFITTED, 2), Refit(on=True))
+    again = Controlled(folder=served.folder, config=served.config, held=held)
+    assert again.controller.refits
+    assert [m.name for m in again.controller.models() if m.active] == ["refitted-1"]
+    for control in held:
+        again.feed(control)
+    done(again.controller.roll_back())
+    assert states(again, "adaptation") == ["started", "stopped", "rolled back"]

@@ -13,12 +13,14 @@ import pytest
 
 from decoder.config import Config, SessionConfig
 from decoder.control import (
+    Adapted,
     Blind,
     Control,
     MarkBad,
     Note,
     Pause,
     Recentre,
+    Refit,
     Resume,
     SetCandidates,
     Stop,
@@ -35,6 +37,7 @@ from decoder.verify import verify_session
 from models.candidate_file import save_candidates
 from models.candidates import Candidates
 from models.checkpoint import save_model
+from models.reference import make_reference
 from streaming.errors import SessionError
 from streaming.ingest import Fed
 from streaming.link import Hello
@@ -197,6 +200,39 @@ def test_recentring_begins_anew_after_a_crash_and_says_so(folder: SessionFolder)
     decode(folder, 2500, [(3000, [Recentre(on=False)])], dies=False)
     assert [type(control) for control in resume(folder).controls] == [SwapModel]
     assert verify_session(folder.path).difference == ""
+
+
+def test_swaps_of_what_was_refitted_come_out_again_over_crashes(folder: SessionFolder) -> None:
+    model = replace(FIRST, **with_reference())
+    save_model(model, folder.model_path(model.model_id))
+    refitted = replace(model, temperature=0.2, training={"refit": {"from": model.model_id}})
+    save_model(refitted, folder.model_path(refitted.model_id))  # after the session began
+    begun: list[Control] = [SwapModel(model, 2), Recentre(on=True), Refit(on=True)]
+    tried: list[Control] = [Adapted("shadow", "tried")]
+    taken: list[Control] = [SwapModel(refitted, 3), Adapted("swapped", "better")]
+    decode(folder, 0, [(600, begun), (900, tried), (1200, taken), (1500, [])])
+    held = resume(folder).controls
+    assert [type(control) for control in held] == [SwapModel, SwapModel, Recentre, Refit]
+    assert decode(folder, 1500, [(1800, [])]).model.model_id == refitted.model_id
+    back: list[Control] = [
+        SwapModel(model, 4, back=True),
+        Refit(on=False),
+        Adapted("rolled back", "worse after all"),
+    ]
+    decode(folder, 1800, [(2100, back), (2400, [])])
+    decode(folder, 2400, [(3000, [])], dies=False)
+    verdict = verify_session(folder.path)
+    assert (verdict.difference, verdict.cut_short) == ("", False)
+    said = [p["state"] for p in logged(folder) if p.get("what") == "adaptation"]
+    assert said.count("rolled back") == said.count("shadow") == said.count("swapped") == 1
+    assert said.count("started") == 9  # each swap and each decoder recentres anew
+    assert "stopped" in said
+
+
+def with_reference() -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    latents, losses = rng.standard_normal((200, 2)).astype(np.float32), rng.random(200)
+    return {"reference": make_reference(latents, losses, np.zeros(200, np.intp))}
 
 
 def test_what_was_rolled_back_stays_so(folder: SessionFolder) -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from decoder.control import (
+    Adapted,
     Blind,
     Control,
     MarkBad,
     Note,
     Pause,
     Recentre,
+    Refit,
     Refused,
     Resume,
     SetCandidates,
@@ -40,6 +42,8 @@ MODEL = tiny_model()
         Note("he\nmoved"),
         Blind(on=True),
         Recentre(on=True),
+        Refit(on=True, learn_from="decodes"),
+        Adapted("shadow", "a model decodes in the shadow"),
         Refused("too few channels"),
     ],
 )

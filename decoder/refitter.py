@@ -1,0 +1,231 @@
+"""Learns from labelled trials beside a session, and says when what it learnt decodes better.
+
+No thread, process or file: trials in, outcomes out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoder.readout import RetrievalReadout
+from decoder.recentre import Recentring
+from decoder.shadow import ENOUGH, Paired
+from models.checkpoint import Model
+from models.latent import Latent
+from models.refit import HALF_LIFE, add_trial, solved
+from models.retrieval import directions, fit_temperature, similarities
+from models.ridge import RidgeEncoder
+from streaming.errors import ModelError
+
+__all__ = ["Outcome", "Refitter", "Trial"]
+
+N_FRESH = 40
+"""Trials that are learnt before what was learnt is tried."""
+
+N_LEAST = 50
+"""Trials of a shadow test at the least: a temperature is fitted to them."""
+
+N_MOST = 200
+"""Trials of a shadow test at the most. What has not proved better by then is dropped, since
+something newer has been learnt meanwhile."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """A window that was decoded, and what was shown in it.
+
+    Parameters
+    ----------
+    data : array of shape (n_channels, n_times)
+        What the encoder got.
+    shown : str
+        The candidate that was shown; or decoded, if `rank` is 0.
+    rank : int
+        Place of the truth in the decode, from 1; 0 where none is known.
+    """
+
+    data: NDArray[np.float32]
+    shown: str
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Something that is to be said.
+
+    Parameters
+    ----------
+    state : str
+        ``"started"``, ``"shadow"``, ``"swapped"`` or ``"refused"``.
+    detail : str
+        One line for a person.
+    model : Model or None
+        What shall decode from now on.
+    """
+
+    state: str
+    detail: str
+    model: Model | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Shadow:
+    encoder: RidgeEncoder
+    centre: NDArray[np.float32]
+    readout: RetrievalReadout
+    toward: NDArray[np.float32]
+    recentring: Recentring | None
+    paired: Paired
+    similarity: list[NDArray[np.float32]]
+    truth: list[int]
+
+
+class Refitter:
+    """A ridge that learns, and now and then a copy of it that is tried.
+
+    The copy decodes each labelled trial before its label is looked at, beside the model that
+    decodes for all, from whose place of the truth its own is told apart. It takes over if a
+    sign test says that it is better (`decoder.shadow`), and is dropped if it is worse or not
+    better within `N_MOST` trials.
+
+    Only what calibration had shown is learnt: a concept that counts as never seen stays so.
+
+    Parameters
+    ----------
+    model : Model
+        That decodes.
+    recentre : bool
+        Whether its latents are recentred; then those of the copy are, too.
+
+    Raises
+    ------
+    ModelError
+        If it cannot go on learning.
+    """
+
+    def __init__(self, model: Model, *, recentre: bool = False) -> None:
+        if not isinstance(model.encoder, RidgeEncoder):
+            msg = (
+                f"an encoder of the kind {model.encoder.kind} cannot be refitted while it "
+                "decodes, a ridge can: fit one with --encoder ridge"
+            )
+            raise ModelError(msg)
+        if model.sums is None:
+            msg = (
+                "the model is of an older version and keeps no sums to go on from: fit it anew"
+            )
+            raise ModelError(msg)
+        if model.stages:
+            msg = (
+                f"a model of {len(model.stages) + 1} latencies has an encoder for each, of which "
+                "only the last could go on learning: fit one with a single latency"
+            )
+            raise ModelError(msg)
+        self.model = model
+        self._encoder, self._sums = model.encoder, model.sums
+        self._recentre = recentre
+        self._index = {
+            name: n
+            for n, name in enumerate(model.candidates.ids)
+            if model.candidates.trained[n]
+        }
+        self._n_fresh = 0
+        self._shadow: _Shadow | None = None
+
+    def take(self, trial: Trial) -> list[Outcome]:
+        """Decode a trial in the shadow, then learn from it; return what is to be said."""
+        truth = self._index.get(trial.shown)
+        if truth is None:
+            return []
+        said: list[Outcome] = []
+        if self._shadow is not None and trial.rank:
+            self._try(self._shadow, trial, truth)
+            said += self._judge(self._shadow)
+        target = self.model.candidates.vectors[truth]
+        self._sums = add_trial(self._sums, self._encoder, trial.data, target)
+        self._n_fresh += 1
+        if self._shadow is None and self._n_fresh >= N_FRESH:
+            said.append(self._begin())
+        return said
+
+    def _begin(self) -> Outcome:
+        encoder = solved(self._sums, self._encoder)
+        candidates, centre = self.model.candidates, encoder.intercept
+        reference = self.model.reference
+        recentring = None
+        if self._recentre and reference is not None:
+            recentring = Recentring(encoder.intercept.astype(np.float64))
+        self._shadow = _Shadow(
+            encoder,
+            centre,
+            RetrievalReadout(candidates, centre, self.model.temperature),
+            directions(candidates.vectors, centre),
+            recentring,
+            Paired(),
+            [],
+            [],
+        )
+        detail = (
+            f"a model refitted to {self._n_fresh} more trials decodes in the shadow for up to "
+            f"{N_MOST} labelled ones"
+        )
+        self._n_fresh = 0
+        return Outcome("shadow", detail)
+
+    def _try(self, shadow: _Shadow, trial: Trial, truth: int) -> None:
+        vector = shadow.encoder.encode_data(trial.data)
+        if shadow.recentring is not None:
+            vector = shadow.recentring(vector)
+        latent = Latent(vector, self.model.space, 0.0, "")
+        place = shadow.readout.rank(latent).rank_of(truth)
+        shadow.paired.add(place, trial.rank)
+        shadow.similarity.append(similarities(shadow.toward, shadow.centre, vector))
+        shadow.truth.append(truth)
+
+    def _judge(self, shadow: _Shadow) -> list[Outcome]:
+        paired = shadow.paired
+        counts = (
+            f"better on {paired.n_better} of {paired.n} trials, worse on {paired.n_worse}, "
+            f"evidence {paired.better:.3g}"
+        )
+        if paired.better >= ENOUGH and paired.n >= N_LEAST:
+            self.model = self._made(shadow)
+            self._encoder = shadow.encoder
+            self._shadow = None
+            detail = f"model {self.model.model_id[:16]}, refitted, decodes: it was {counts}"
+            return [Outcome("swapped", detail, self.model)]
+        if paired.worse >= ENOUGH or paired.n >= N_MOST:
+            self._shadow = None
+            detail = f"the refitted model is dropped: it was {counts}"
+            return [Outcome("refused", detail)]
+        return []
+
+    def _made(self, shadow: _Shadow) -> Model:
+        """Return what takes over, with a temperature of the trials that it was tried on."""
+        model, paired = self.model, shadow.paired
+        reference = model.reference
+        if reference is not None:
+            moved = reference.mean + (shadow.centre.astype(np.float64) - model.centre)
+            reference = replace(reference, mean=moved)
+        refit = {
+            "from": model.model_id,
+            "half_life": HALF_LIFE,
+            "n_tried": paired.n,
+            "n_better": paired.n_better,
+            "n_worse": paired.n_worse,
+            "evidence": round(paired.better, 3),
+        }
+        return replace(
+            model,
+            encoder=shadow.encoder,
+            centre=shadow.centre,
+            temperature=fit_temperature(np.stack(shadow.similarity), np.array(shadow.truth)),
+            training={**model.training, "refit": refit},
+            scores={},
+            conformal={},
+            reference=reference,
+            sums=self._sums,
+        )

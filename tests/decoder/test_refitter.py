@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from decoder.refitter import N_FRESH, N_LEAST, N_MOST, Outcome, Refitter, Trial
+from models.candidates import Candidates
+from streaming.errors import ModelError
+from tests.decoder.learning import learner, trials
+
+MODEL = learner()
+
+
+def taken(refitter: Refitter, given: list[Trial]) -> list[Outcome]:
+    return [outcome for trial in given for outcome in refitter.take(trial)]
+
+
+def test_what_has_turned_round_is_learnt_tried_and_takes_over() -> None:
+    refitter = Refitter(MODEL)
+    said: list[Outcome] = []
+    for seed in range(60):  # ten trials at a time, ranked by whatever decodes then
+        said += taken(refitter, trials(refitter.model, 10, -0.5, seed=seed))
+    assert said[0].state == "shadow"
+    models = [outcome.model for outcome in said if outcome.model is not None]
+    assert [outcome.state for outcome in said].count("swapped") == len(models) >= 1
+    made = models[-1]
+    assert refitter.model is made
+    assert made.candidates.hash == MODEL.candidates.hash
+    assert (made.scores, made.spec) == ({}, MODEL.spec)
+    assert models[0].training["refit"]["from"] == MODEL.model_id
+    assert models[0].training["refit"]["n_tried"] >= N_LEAST
+    fresh = trials(made, 200, -0.5, seed=99)
+    assert np.mean([trial.rank == 1 for trial in fresh]) > 0.9
+    assert np.mean([trial.rank == 1 for trial in trials(MODEL, 200, -0.5, seed=99)]) < 0.1
+
+
+def test_where_nothing_has_changed_nothing_takes_over() -> None:
+    said = taken(Refitter(MODEL), trials(MODEL, 2 * (N_MOST + N_FRESH), 0.5, seed=3))
+    assert {outcome.state for outcome in said} == {"shadow", "refused"}
+
+
+def test_a_label_is_looked_at_after_the_shadow_has_decoded() -> None:
+    """The same trials with the last label swapped: the same verdict on all before it."""
+    given = trials(MODEL, N_FRESH + 20, -0.5, seed=1)
+    other = {"face": "house", "house": "face"}
+    changed = [*given[:-1], replace(given[-1], shown=other[given[-1].shown])]
+    both = [Refitter(MODEL), Refitter(MODEL)]
+    for refitter, part in zip(both, (given, changed), strict=True):
+        taken(refitter, part)
+    shadows = [refitter._shadow for refitter in both]
+    assert shadows[0] is not None
+    assert shadows[1] is not None
+    np.testing.assert_array_equal(shadows[0].similarity[-1], shadows[1].similarity[-1])
+
+
+def test_own_decodes_are_learnt_and_never_judged() -> None:
+    unsure = [replace(trial, rank=0) for trial in trials(MODEL, 3 * N_FRESH, -0.5, seed=1)]
+    refitter = Refitter(MODEL)
+    assert [outcome.state for outcome in taken(refitter, unsure)] == ["shadow"]
+    assert refitter._shadow is not None
+    assert refitter._shadow.paired.n == 0
+
+
+def test_what_calibration_had_not_shown_is_not_learnt() -> None:
+    never = replace(MODEL, candidates=replace(MODEL.candidates, trained=(True, False)))
+    assert isinstance(never.candidates, Candidates)
+    refitter = Refitter(never)
+    houses = [t for t in trials(never, 200, -0.5, seed=1) if t.shown == "house"]
+    assert taken(refitter, houses) == []
+    assert refitter._sums is never.sums
+
+
+def test_what_cannot_learn_says_why() -> None:
+    with pytest.raises(ModelError, match="older version and keeps no sums"):
+        Refitter(replace(MODEL, sums=None))
