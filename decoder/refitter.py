@@ -120,8 +120,8 @@ class Refitter:
             raise ModelError(msg)
         if model.stages:
             msg = (
-                f"a model of {len(model.stages) + 1} latencies has an encoder for each, of which "
-                "only the last could go on learning: fit one with a single latency"
+                f"a model of {len(model.stages) + 1} latencies has an encoder for each, only "
+                "the last could go on learning: fit one with one latency"
             )
             raise ModelError(msg)
         self.model = model

@@ -7,7 +7,10 @@ import pytest
 
 from decoder.refitter import N_FRESH, N_LEAST, N_MOST, Outcome, Refitter, Trial
 from models.candidates import Candidates
+from models.ridge import RidgeEncoder
+from models.stage import Stage
 from streaming.errors import ModelError
+from streaming.window import LockedWindows
 from tests.decoder.learning import learner, trials
 
 MODEL = learner()
@@ -75,3 +78,11 @@ def test_what_calibration_had_not_shown_is_not_learnt() -> None:
 def test_what_cannot_learn_says_why() -> None:
     with pytest.raises(ModelError, match="older version and keeps no sums"):
         Refitter(replace(MODEL, sums=None))
+
+
+def test_a_model_of_several_latencies_is_refused() -> None:
+    windowing = LockedWindows(tmin=0.0, tmax=0.2, latencies=(0.1, 0.2))
+    assert isinstance(MODEL.encoder, RidgeEncoder)
+    stage = Stage(MODEL.encoder, MODEL.temperature)
+    with pytest.raises(ModelError, match="2 latencies has an encoder for each"):
+        Refitter(replace(MODEL, windowing=windowing, stages=(stage,)))

@@ -33,7 +33,9 @@ def made(model: Model, trial: Trial) -> tuple[TextDecoded, LatentMade]:
         "S/locked/0", top, 2, True, "c", model.model_id, 0, 0, 20, 1.0, 1.2, truth=truth
     )
     latent = np.zeros(2, np.float32)
-    return decoded, LatentMade("S/locked/0", latent, "labels", model.model_id, 1.2, trial.data)
+    return decoded, LatentMade(
+        "S/locked/0", latent, "labels", model.model_id, 1.2, data=trial.data
+    )
 
 
 def framed(model_id: str, given: Sequence[Trial]) -> bytes:
