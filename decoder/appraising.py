@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from decoder.curves import LearnedPart, LearningPoint, learned_parts, minutes_of
+from decoder.curves import LearnedPart, LearningPoint, learned_parts, minutes_of, point_of
 from decoder.evaluation import Evaluation, evaluate
 from decoder.fitting import FitSettings, read_trials
 from decoder.forecast import Forecast, Suggestion, forecast, forecast_shares, suggest
 from decoder.problem import Problem
 from streaming.errors import BraincastError
 
-__all__ = ["Appraisal", "Appraiser", "appraise", "appraise_problem"]
+__all__ = ["Appraisal", "Appraiser", "appraise", "appraise_problem", "nothing_yet"]
 
 _NICE = 15  # the recording and the display go first
 _GROWTH = 1.25
@@ -42,6 +42,8 @@ class Appraisal:
         What predicted most folds.
     points : tuple of LearningPoint
         The score after parts of the minutes.
+    anew : tuple of LearningPoint
+        The same on the same folds for encoders that begin with nothing; empty if they all do.
     forecast : Forecast or None
         How it would go on.
     suggestion : Suggestion
@@ -53,6 +55,7 @@ class Appraisal:
     evaluation: Evaluation | None
     encoder: str
     points: tuple[LearningPoint, ...]
+    anew: tuple[LearningPoint, ...]
     forecast: Forecast | None
     suggestion: Suggestion
 
@@ -69,9 +72,11 @@ def appraise(recordings: Sequence[Path], settings: FitSettings) -> Appraisal:
     """
     try:
         dataset, candidates, _ = read_trials(recordings, settings, lambda _: None)
-        problem = Problem.make(dataset, candidates, settings.protocol, settings.encoder)
+        problem = Problem.make(
+            dataset, candidates, settings.protocol, settings.encoder, settings.parent
+        )
     except BraincastError as error:
-        return Appraisal(0, 0.0, None, "", (), None, Suggestion(enough=False, text=str(error)))
+        return nothing_yet(str(error))
     return appraise_problem(problem)
 
 
@@ -83,21 +88,27 @@ def appraise_problem(problem: Problem) -> Appraisal:
     evaluation = evaluate(whole, problem.order)
     settled = problem.settled(whole)
     n_trained = min(int(fold.train.sum()) for fold in problem.split.folds)
-    parts: list[LearnedPart] = list(learned_parts(settled, forecast_shares(n_trained)))
+    shares = forecast_shares(n_trained)
+    parts: list[LearnedPart] = list(learned_parts(settled, shares))
     ahead = forecast(parts, minutes)
-    points = []
-    for part in parts:
-        e = evaluate(part.held_out, with_p=False)
-        points.append(LearningPoint(part.minutes, part.n_trials, e.top1, e.main))
+    anew: list[LearnedPart] = []
+    if problem.parent is not None:
+        anew = list(learned_parts(settled.anew(), shares))
     return Appraisal(
         len(dataset),
         minutes,
         evaluation,
         settled.encoder,
-        tuple(points),
+        tuple(map(point_of, parts)),
+        tuple(map(point_of, anew)),
         ahead,
         suggest(evaluation, ahead, minutes),
     )
+
+
+def nothing_yet(why: str) -> Appraisal:
+    """Return the appraisal of what cannot be appraised yet."""
+    return Appraisal(0, 0.0, None, "", (), (), None, Suggestion(enough=False, text=why))
 
 
 class Appraiser:
@@ -160,8 +171,7 @@ class Appraiser:
             answer: Appraisal = self._ours.recv()
         except (EOFError, ConnectionResetError):  # it died; the recording did not
             self.close()
-            text = "the process that appraises died; another one will try again"
-            return Appraisal(0, 0.0, None, "", (), None, Suggestion(enough=False, text=text))
+            return nothing_yet("the process that appraises died; another one will try again")
         return answer
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from decoder.options import read_band
 from decoder.options_fit import Said, takes_recordings
 
 if TYPE_CHECKING:
-    from decoder.fitting import FitSettings
+    from decoder.fitting import FitSettings, FittedRecordings
 
 __all__ = ["chain", "fit", "fit_and_tell"]
 
@@ -134,6 +134,8 @@ def fit_and_tell(
     among = ", ".join(f"{name} {score:.3f}" for name, score in tried)
     reason = f", by AUC on runs left out in training ({among})" if among else ""
     err.print(f"Encoder: {model.encoder.kind}{reason}.", highlight=False)
+    if settings.parent is not None:
+        tell_beside(done)
     error = model.scores["calibration_error"]
     settling, delay = model.training["settling"], model.training["delay"]
     err.print(
@@ -145,3 +147,23 @@ def fit_and_tell(
         f"The model:"
     )
     typer.echo(f"{output}")
+
+
+def tell_beside(done: FittedRecordings) -> None:
+    """Say what beginning with an older model brought, beside beginning anew."""
+    from decoder.curves import SHARES, learned_parts, point_of
+    from decoder.tables import beside_table
+
+    share = done.model.training["prior_share"]
+    err.print(
+        f"Of the older model's weights {share:.0%} are what the new ones shrink to."
+        if share
+        else "The older model is ignored: beginning anew predicts left-out runs better."
+    )
+    settled = done.problem.settled(done.held_out)
+    with err.status("fitting parts of the minutes, with the older model and without ..."):
+        warm, anew = (
+            [point_of(part) for part in learned_parts(problem, SHARES)]
+            for problem in (settled, settled.anew())
+        )
+    out.print(beside_table(done.evaluation, warm, anew))

@@ -28,6 +28,7 @@ __all__ = [
     "learned_parts",
     "learning_curve",
     "minutes_of",
+    "point_of",
     "time_course",
 ]
 
@@ -173,11 +174,13 @@ def learning_curve(
     progress : callable
         Told the share that is done.
     """
-    points = []
-    for part in learned_parts(problem, SHARES, progress):
-        e = evaluate(part.held_out, with_p=False)
-        points.append(LearningPoint(part.minutes, part.n_trials, e.top1, e.main))
-    return points
+    return [point_of(part) for part in learned_parts(problem, SHARES, progress)]
+
+
+def point_of(part: LearnedPart) -> LearningPoint:
+    """Score what models of a part of the calibration predict."""
+    e = evaluate(part.held_out, with_p=False)
+    return LearningPoint(part.minutes, part.n_trials, e.top1, e.main)
 
 
 def learned_parts(

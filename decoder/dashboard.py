@@ -14,6 +14,7 @@ from rich.text import Text
 
 from decoder.appraising import Appraisal
 from decoder.calibrating import View
+from decoder.curves import LearningPoint
 from decoder.forecast import headline
 from decoder.tally import Tally
 
@@ -174,13 +175,15 @@ def _curve(appraisal: Appraisal) -> Table:
     """Draw the score against minutes: what was measured, and what is expected."""
     assert appraisal.evaluation is not None  # noqa: S101 - there are points
     name, whole = headline(appraisal.evaluation)
+
+    def value_of(point: LearningPoint) -> float:
+        return point.top1.value if name == "top-1" else point.main.value
+
     table = Table.grid(padding=(0, 1))
-    for justify in ("right", "left", "right"):
+    for justify in ("right", "left", "right", "right"):
         table.add_column(justify=justify)
-    rows = [
-        (p.minutes, p.top1.value if name == "top-1" else p.main.value, "cyan")
-        for p in appraisal.points
-    ]
+    anew = {point.minutes: value_of(point) for point in appraisal.anew}
+    rows = [(p.minutes, value_of(p), "cyan") for p in appraisal.points]
     ahead = appraisal.forecast
     if ahead is not None:
         rows += [(e.minutes, e.value, "magenta") for e in (ahead.now, ahead.later)]
@@ -189,5 +192,6 @@ def _curve(appraisal: Appraisal) -> Table:
     for minutes, value, colour in rows:
         length = round(_WIDTH * (value - low) / (top - low)) if top > low else 0
         bar = f"[{colour}]{'█' * length}[/]"
-        table.add_row(f"[dim]{minutes:.1f} min[/]", bar, f"{value:.3f}")
+        beside = f"[dim]anew {anew[minutes]:.3f}[/]" if minutes in anew else ""
+        table.add_row(f"[dim]{minutes:.1f} min[/]", bar, f"{value:.3f}", beside)
     return table

@@ -20,7 +20,8 @@ from models.checkpoint import REPORTS, Model
 from models.dataset import N_BLOCKS, Dataset, read_through
 from models.folds import MIN_SCORED, Protocol
 from models.heldout import HeldOut
-from streaming.errors import ConfigError, EvaluationError, RecordingError
+from models.warm import windows_of
+from streaming.errors import ConfigError, RecordingError
 from streaming.sources.opening import open_recording
 from streaming.timing import Timing
 from streaming.triggers import TriggerChannel
@@ -66,7 +67,7 @@ def evaluate_recordings(
         recordings, settings, lambda share: tell("reading", 0.1 * share)
     )
     encoder = "track" if settings.track else settings.encoder
-    problem = Problem.make(dataset, candidates, settings.protocol, encoder)
+    problem = Problem.make(dataset, candidates, settings.protocol, encoder, settings.parent)
     return evaluate_problem(
         problem,
         recordings,
@@ -114,6 +115,8 @@ def evaluate_problem(
             before, left_out[BEFORE] = _other(recordings, settings, there, problem)
         if not kinds & _EYES:
             left_out[EYES] = "none were recorded"
+        elif settings.parent is not None:
+            left_out[EYES] = "the model to begin with does not see them"
         else:
             others = replace(settings, picks="eyes", drop=(), chain=None)
             eyes, left_out[EYES] = _other(recordings, others, windowing, problem)
@@ -241,7 +244,7 @@ def _read_locked(
     if settings.track is not None:
         msg = "--track: the model was not fitted to a track; leave it out"
         raise ConfigError(msg)
-    windowing = _windows_of(model)
+    windowing = windows_of(model)
     dataset = _windows_for(
         model, recordings, settings, windowing, lambda share: tell("reading", 0.5 * share)
     )
@@ -291,17 +294,6 @@ def _write(assessment: Assessment, output: Path, tell: Tell) -> None:
     tell("done", 1.0)
 
 
-def _windows_of(model: Model) -> LockedWindows:
-    """Return where a model's windows lie around a stimulus."""
-    if isinstance(model.windowing, LockedWindows):
-        return replace(model.windowing, latencies=())
-    if "tmin" not in model.training:
-        msg = "the model does not say where after a marker it was fitted; fit it anew"
-        raise EvaluationError(msg)
-    tmin = float(model.training["tmin"])
-    return LockedWindows(tmin, tmin + model.windowing.duration)
-
-
 def _windows_for(
     model: Model,
     recordings: Sequence[Path],
@@ -338,8 +330,13 @@ def _other(
     """Return the problem of other samples, or why there is none."""
     try:
         dataset = read_windows(recordings, settings, windowing, lambda _: None)
+        same = dataset.windows.shape[1:] == problem.dataset.windows.shape[1:]
         return Problem.make(
-            dataset, problem.candidates, problem.split.protocol, problem.encoder
+            dataset,
+            problem.candidates,
+            problem.split.protocol,
+            problem.encoder,
+            problem.parent if same else None,
         ), ""
     except RecordingError as error:
         return None, str(error)

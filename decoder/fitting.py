@@ -17,7 +17,7 @@ from decoder.problem import Problem
 from decoder.tracks import TrackSettings, read_track
 from models.candidates import Candidates, embed_candidates, read_candidates
 from models.checkpoint import NON_CAUSAL, Model, check_vacant, save_model
-from models.dataset import Dataset, MakeChain, read_dataset
+from models.dataset import Dataset, MakeChain, read_dataset, read_through
 from models.encoder import ENCODERS
 from models.epochs import are_epochs, read_epochs
 from models.fit import (
@@ -35,6 +35,7 @@ from models.stimuli import StimulusTable
 from models.stretches import track_chain
 from models.subjects import subjects_of
 from models.trials import flicker_rates
+from models.warm import check_parent, windows_of
 from streaming.chain_file import read_chain
 from streaming.errors import ConfigError
 from streaming.sources.opening import open_recording
@@ -99,6 +100,9 @@ class FitSettings:
     latencies : tuple of float
         When to decode after each marker, in seconds; the last is the end of the window, and
         takes the place of `tmax`. Empty: at its end alone.
+    parent : Model or None
+        An older model to begin with (`models.warm`). It says the chain, the channels, the
+        windows and the space, and what was shown and is chosen from if nothing else does.
     """
 
     events: tuple[str, ...] = ()
@@ -121,6 +125,7 @@ class FitSettings:
     trigger: TriggerChannel | None = None
     track: TrackSettings | None = None
     latencies: tuple[float, ...] = ()
+    parent: Model | None = None
 
     def __post_init__(self) -> None:
         """Refuse two accounts of what was shown, or none."""
@@ -128,7 +133,10 @@ class FitSettings:
             msg = "--track is heard in one signal, without markers: leave out --stream and "
             msg += "--trigger-channel"
             raise ConfigError(msg)
-        if sum(map(bool, (self.events, self.stimuli is not None, self.track))) != 1:
+        if self.parent is not None:
+            self._check_parent(self.parent)
+        accounts = sum(map(bool, (self.events, self.stimuli is not None, self.track)))
+        if accounts > 1 or (accounts == 0 and self.parent is None):
             msg = (
                 "name what was shown: either --events face house, or --stimuli stimuli.tsv, or "
                 "--track with a channel or file"
@@ -155,8 +163,30 @@ class FitSettings:
             msg = f"protocol {self.protocol!r} is unknown; use closed_set or zero_shot"
             raise ConfigError(msg)
 
+    def _check_parent(self, parent: Model) -> None:
+        """Refuse what the older model says itself, or what it cannot be begun with for."""
+        said = {
+            "--track": self.track,
+            "--space": self.space,
+            "--picks": self.picks != "eeg",
+            "--drop": self.drop,
+            "--tmin": self.tmin is not None,
+            "--tmax": self.tmax is not None,
+            "--band": self.band,
+            "--chain": self.chain,
+            "--latencies": self.latencies,
+            "--encoder": self.encoder not in ("auto", parent.encoder.kind),
+        }
+        given = [name for name, value in said.items() if value]
+        if given:
+            msg = f"{', '.join(given)}: the model says it itself; leave it out with --from"
+            raise ConfigError(msg)
+        check_parent(parent)
+
     def table(self) -> StimulusTable:
         """Return what the markers mean."""
+        if self.parent is not None and self.stimuli is None and not self.events:
+            return self.parent.stimuli
         if self.stimuli is not None:
             return StimulusTable.read(self.stimuli)
         return StimulusTable.from_labels(self.events)
@@ -167,12 +197,20 @@ class FitSettings:
 
     def windows(self, table: StimulusTable) -> LockedWindows:
         """Return where the windows lie around each stimulus."""
+        if self.parent is not None:
+            return windows_of(self.parent)
         usual = FLICKER_WINDOWS if flicker_rates(table.texts.values()) else EVOKED_WINDOWS
         tmax = self.latencies[-1] if self.latencies else self.tmax
         return LockedWindows(
             usual.tmin if self.tmin is None else self.tmin,
             usual.tmax if tmax is None else tmax,
         )
+
+    def ends(self) -> tuple[float, ...]:
+        """Return when to decode after each marker; empty if at the end of the window alone."""
+        if self.parent is not None and isinstance(self.parent.windowing, LockedWindows):
+            return self.parent.windowing.latencies
+        return self.latencies
 
     def frequencies(self, table: StimulusTable) -> tuple[float, float]:
         """Return the band to keep, in Hz."""
@@ -188,11 +226,20 @@ class FitSettings:
 
     def chain_for(self, table: StimulusTable) -> MakeChain:
         """Return what makes the chain of windows around what the table lists."""
+        if self.parent is not None:
+            older = self.parent
+            return lambda _spec, _info: older.chain()
         return self.make_chain(partial(evoked_chain, band=self.frequencies(table)))
 
     def pool(self, table: StimulusTable) -> Candidates:
         """Return what to choose from."""
-        space = open_space(self.space or (PACKAGED_SPACE if self.stimuli else "labels"))
+        usual = PACKAGED_SPACE if self.stimuli else "labels"
+        if self.parent is not None:
+            usual = self.parent.space
+            told = self.candidates or self.stimuli or self.events
+            if not told or usual == "labels":  # codes of labels go by their number
+                return self.parent.candidates
+        space = open_space(self.space or usual)
         if self.candidates is not None:
             return read_candidates(self.candidates, space)
         files = [table.files(name) for name in table.texts]
@@ -269,15 +316,16 @@ def fit_recordings(
         recordings, settings, lambda share: progress(0.5 * share)
     )
     encoder = "track" if settings.track else settings.encoder
-    problem = Problem.make(dataset, candidates, settings.protocol, encoder)
+    problem = Problem.make(dataset, candidates, settings.protocol, encoder, settings.parent)
     keep = output.with_name(f"{output.name}.unfinished")
     fitted = fit_model(
         dataset,
         candidates,
-        encoder=encoder,
+        encoder=problem.encoder,
         protocol=settings.protocol,
+        parent=settings.parent,
         keep=keep,
-        latencies=settings.latencies,
+        latencies=settings.ends(),
         progress=lambda share: progress(0.5 + 0.4 * share),
     )
     evaluation = evaluate(fitted.held_out, problem.order)
@@ -345,6 +393,19 @@ def read_windows(
 ) -> Dataset:
     """Return the windows of recordings; `progress` is told the share that is done."""
     table = settings.table()
+    if settings.parent is not None:
+        return read_through(
+            recordings,
+            windowing,
+            table,
+            settings.parent.chain(),
+            settings.parent.spec,
+            timing=settings.timing,
+            unit=settings.unit,
+            streams=settings.streams,
+            trigger=settings.trigger,
+            progress=progress,
+        )
     if are_epochs(recordings):
         logger.warning("%s: epochs that others filtered, of which no model is live", NON_CAUSAL)
         return read_epochs(recordings, windowing, table)

@@ -131,6 +131,14 @@ People = Annotated[
         "`simpleconv` learns a matrix for each; the model decodes the last one."
     ),
 ]
+Parent = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        help="An older model to begin with: of another day, or of another person. It says the "
+        "chain, the channels, the windows and the space.",
+    ),
+]
 ChainFile = Annotated[
     Path | None,
     typer.Option(
@@ -159,6 +167,7 @@ class Said:
     def settings(self, hop: float | None = None) -> FitSettings:
         """Return what was shown, and what to make of it."""
         from decoder.fitting import FitSettings
+        from models.checkpoint import load_model
 
         v = self.values
         return FitSettings(
@@ -178,6 +187,7 @@ class Said:
             hop=hop,
             subjects=tuple(v["people"] or ()),
             track=_track_settings(v),
+            parent=load_model(v["parent"]) if v["parent"] else None,
             **self._reading(),
         )
 
@@ -257,6 +267,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "timing": (TimingFile, None),
     "onsets": (Onsets, "markers"),
     "people": (People, None),
+    "parent": (Parent, None),
 }
 
 _OF_A_RECORDING = (
@@ -293,6 +304,7 @@ _OF_A_MODEL = {
     "--band": "band",
     "--chain": "chain_file",
     "--people": "people",
+    "--from": "parent",
 }
 
 

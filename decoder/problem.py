@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from decoder.design import Order, order_of
 from models.candidates import Candidates
+from models.checkpoint import Model
 from models.dataset import Dataset
 from models.fit import fit_encoder, truth_of
 from models.folds import Protocol, Split, make_split
 from models.heldout import HeldOut, hold_out
+from models.warm import check_fresh, seen_by
 from streaming.errors import EvaluationError
 from streaming.signal import SignalSpec
 
@@ -34,6 +36,8 @@ class Problem:
         In which order things were shown.
     encoder : str
         One of `models.encoder.LOADERS`.
+    parent : Model or None
+        An older one that is begun with; see `models.warm`.
     """
 
     dataset: Dataset
@@ -42,6 +46,7 @@ class Problem:
     split: Split
     order: Order
     encoder: str
+    parent: Model | None = None
 
     @classmethod
     def make(
@@ -50,24 +55,30 @@ class Problem:
         candidates: Candidates,
         protocol: Protocol | None = None,
         encoder: str = "ridge",
+        parent: Model | None = None,
     ) -> Problem:
         """Split a dataset, and tell in which order things were shown.
 
         Raises
         ------
         EvaluationError
-            If no recording shows two different things.
+            If no recording shows two different things, or the older model knows one of them.
         """
+        if parent is not None:
+            check_fresh(parent, dataset.hashes)
+            encoder = parent.encoder.kind
         truth = truth_of(dataset, candidates)
         order = order_of(truth, dataset.files, candidates.vectors)
         if order.kind == "one per run":
             raise EvaluationError(order.warning)
-        split = make_split(dataset, candidates, truth, protocol)
-        return cls(dataset, candidates, truth, split, order, encoder)
+        seen = seen_by(parent, candidates.ids)
+        split = make_split(dataset, candidates, truth, protocol, seen)
+        return cls(dataset, candidates, truth, split, order, encoder, parent)
 
     def hold_out(self, progress: Callable[[float], None] = lambda _: None) -> HeldOut:
         """Predict each trial by a model that saw nothing of it."""
-        fit = partial(fit_encoder, encoder=self.encoder)
+        older = None if self.parent is None else self.parent.encoder
+        fit = partial(fit_encoder, encoder=self.encoder, parent=older)
         return hold_out(
             self.dataset, self.candidates, self.truth, self.split, fit, progress=progress
         )
@@ -80,7 +91,12 @@ class Problem:
     def seen_as(self, windows: NDArray[np.float32], encoder: str = "") -> Problem:
         """Return the same trials with other samples, for another encoder if one is named."""
         dataset = with_windows(self.dataset, windows)
-        return replace(self, dataset=dataset, encoder=encoder or self.encoder)
+        parent = None if encoder else self.parent
+        return replace(self, dataset=dataset, encoder=encoder or self.encoder, parent=parent)
+
+    def anew(self) -> Problem:
+        """Return the problem, with the same folds, for encoders that begin with nothing."""
+        return replace(self, parent=None)
 
 
 def with_windows(dataset: Dataset, windows: NDArray[np.float32]) -> Dataset:

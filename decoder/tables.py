@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from decoder.controls import Control
+from decoder.curves import LearningPoint
 from decoder.evaluation import Evaluation
+from decoder.forecast import headline
 from decoder.resampling import Score
 
-__all__ = ["as_table", "controls_table", "lines_of"]
+__all__ = ["as_table", "beside_table", "controls_table", "lines_of"]
 
 
 def _rows_of(evaluation: Evaluation) -> dict[str, Score]:
@@ -87,4 +89,27 @@ def controls_table(controls: Sequence[Control]) -> Table:
             "" if c.p_value is None else f"{c.p_value:.4f}",
             "at chance" if c.at_chance else "[red]not at chance[/]",
         )
+    return table
+
+
+def beside_table(
+    evaluation: Evaluation, warm: Sequence[LearningPoint], anew: Sequence[LearningPoint]
+) -> Table:
+    """Return the score against minutes, with an older model to begin with and without.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Of the whole.
+    warm, anew : sequence of LearningPoint
+        On the same folds, after the same minutes.
+    """
+    name, whole = headline(evaluation)
+    table = Table(title=f"{name} against minutes, chance {whole.chance:.3f}")
+    for column in ("minutes", "trials", "begun with the older model", "begun anew"):
+        table.add_column(column, justify="right")
+    for ours, theirs in zip(warm, anew, strict=True):
+        scores = (p.top1 if name == "top-1" else p.main for p in (ours, theirs))
+        cells = (f"{s.value:.3f} [{s.low:.3f}, {s.high:.3f}]" for s in scores)
+        table.add_row(f"{ours.minutes:.1f}", str(ours.n_trials), *cells)
     return table

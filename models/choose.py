@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from models.encoder import ENCODERS
+from models.encoder import ENCODERS, Encoder
 from models.retrieval import directions, similarities
 from models.trials import Trials
 from streaming.signal import Chunk, SignalSpec, Window
 
-__all__ = ["choose_encoder", "discrimination"]
+__all__ = ["choose_encoder", "discrimination", "held_out_discrimination"]
 
 _MAX_CLASSES = 16
 """With more, covariances are not tried: they tell few classes apart, and take long to fit."""
@@ -44,7 +44,7 @@ def choose_encoder(trials: Trials, names: Sequence[str] = ()) -> tuple[str, dict
     names = names or (("ridge", "riemann") if n_classes <= _MAX_CLASSES else ("ridge",))
     if len(names) == 1:
         return names[0], {}
-    scores = {name: _score(trials, name) for name in names}
+    scores = {name: held_out_discrimination(trials, ENCODERS[name].fit) for name in names}
     return max(names, key=lambda name: scores[name]), scores
 
 
@@ -76,8 +76,16 @@ def discrimination(similarity: NDArray[np.float32], truth: NDArray[np.intp]) -> 
     return float(np.average(n_won / (counts * (n - counts)), weights=counts))
 
 
-def _score(trials: Trials, name: str) -> float:
-    """Return the discrimination on groups left out, a mean over folds by their trials."""
+def held_out_discrimination(trials: Trials, fit: Callable[[Trials], Encoder]) -> float:
+    """Return the discrimination on groups left out, a mean over folds by their trials.
+
+    Parameters
+    ----------
+    trials : Trials
+        Of at least two groups.
+    fit : callable
+        Fits an encoder to some of them.
+    """
     vectors, truth = np.unique(trials.targets, axis=0, return_inverse=True)
     truth = truth.reshape(-1)
     spec = SignalSpec(trials.sfreq, tuple(map(str, range(trials.windows.shape[1]))))
@@ -86,7 +94,7 @@ def _score(trials: Trials, name: str) -> float:
         train = trials.take(~test)
         if len(np.unique(train.targets, axis=0)) < 2:  # where a run shows one thing only
             continue
-        encoder = ENCODERS[name].fit(train)
+        encoder = fit(train)
         centre = train.targets.mean(axis=0, dtype=np.float64).astype(np.float32)
         toward = directions(vectors, centre)
         found = [

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ from models.retrieval import (
 from models.ridge import RidgeEncoder
 from models.trials import MAX_FOLDS, Course, Trials, flicker_rates
 from models.unseen import hold_out_unseen
+from models.warm import ancestors, fit_warm, seen_by, with_prior
 from streaming.chain import Chain, standard_chain
 from streaming.errors import ConfigError, RecordingError
 from streaming.layout import positions_of
@@ -141,6 +142,7 @@ def fit_model(
     *,
     encoder: str = "ridge",
     protocol: Protocol | None = None,
+    parent: Model | None = None,
     progress: Callable[[float], None] | None = None,
     keep: Path | None = None,
     latencies: tuple[float, ...] = (),
@@ -158,6 +160,8 @@ def fit_model(
         training runs from each other best.
     protocol : str or None
         Of the scores; see `models.folds.make_split`.
+    parent : Model or None
+        An older model to begin with (`models.warm`); its encoder's kind is the new one's.
     progress : callable, optional
         Told the share that is done.
     keep : Path or None
@@ -176,7 +180,9 @@ def fit_model(
     tell = progress or (lambda _: None)
     truth = truth_of(dataset, candidates)
     targets = candidates.vectors[truth]
-    split = make_split(dataset, candidates, truth, protocol)
+    seen = seen_by(parent, candidates.ids)
+    split = make_split(dataset, candidates, truth, protocol, seen)
+    older = None if parent is None else parent.encoder
     windowing = replace(dataset.windowing, latencies=latencies)
     share = 1 / (len(split.folds) + 1) / len(windowing.ends)
     done = iter(np.arange(len(split.folds)) * share)
@@ -186,16 +192,19 @@ def fit_model(
     ) -> Encoder:
         before = float(next(done))
         course = Course(lambda part: tell(before + 0.99 * share * part), keep)
-        return fit_encoder(dataset, targets, train, encoder=encoder, course=course)
+        return fit_encoder(
+            dataset, targets, train, encoder=encoder, parent=older, course=course
+        )
 
     held_out = hold_out(dataset, candidates, truth, split, fit)
     everything = _trials(dataset, targets, np.ones(len(dataset), bool))
-    chosen, inner = encoder, dict[str, float]()
-    if encoder == "auto":
-        chosen, inner = choose_encoder(everything)
     whole = 1 / len(windowing.ends)
     course = Course(lambda part: tell(whole + (0.99 * part - 1) * share), keep)
-    fitted = LOADERS[chosen].fit(everything, course)
+    fitted, how = _fit_whole(everything, encoder, older, course)
+    sums = None
+    if isinstance(fitted, RidgeEncoder):
+        sums = make_sums(fitted, everything.windows, everything.targets)
+        sums = sums if older is None else with_prior(sums, fitted)
 
     # Not chosen again for each: what most folds chose without the trials that they predict.
     settled = Counter(held_out.encoders).most_common(1)[0][0]
@@ -205,8 +214,9 @@ def fit_model(
     ) -> Encoder:
         return fit_encoder(dataset, targets, train, encoder=settled)
 
-    shown = np.isin(range(len(candidates)), truth)
-    leave_out = held_out.protocol == "closed_set" and not bool(shown.all())
+    shown = np.isin(range(len(candidates)), truth) | seen
+    # An older model knows things that would have to be left out of it, too.
+    leave_out = older is None and held_out.protocol == "closed_set" and not bool(shown.all())
     early = []
     for n, end in enumerate(windowing.ends[:-1], 1):
         early.append(
@@ -245,8 +255,9 @@ def fit_model(
             "sha256": list(dataset.hashes),
             "dropped": dataset.dropped,
             "withheld": dataset.withheld,
-            "encoders_tried": inner,
             "subjects": list(dataset.subjects),
+            **how,
+            **_descent(parent),
         },
         scores={
             "calibration_error": calibration_error(
@@ -257,11 +268,7 @@ def fit_model(
             )
         },
         reference=make_reference(held_out.latents, held_out.losses(), held_out.groups),
-        sums=(
-            make_sums(fitted, everything.windows, everything.targets)
-            if isinstance(fitted, RidgeEncoder)
-            else None
-        ),
+        sums=sums,
     )
     tell(1.0)
     return Fitted(model, held_out, tuple(each.held_out for each in early))
@@ -308,6 +315,7 @@ def fit_encoder(
     train: NDArray[np.bool_],
     *,
     encoder: str,
+    parent: Encoder | None = None,
     course: Course = Course(),  # noqa: B008 - frozen
 ) -> Encoder:
     """Fit an encoder to some of the trials.
@@ -322,13 +330,33 @@ def fit_encoder(
         Which trials to use.
     encoder : str
         One of `models.encoder.LOADERS`, or ``"auto"``, see `models.choose`.
+    parent : Encoder or None
+        An older one to begin with, see `models.warm`; `encoder` is then not used.
     course : Course
         Who is told, and where it is kept.
     """
     trials = _trials(dataset, targets, train)
+    return _fit_whole(trials, encoder, parent, course)[0]
+
+
+def _fit_whole(
+    trials: Trials, encoder: str, parent: Encoder | None, course: Course
+) -> tuple[Encoder, dict[str, Any]]:
+    """Fit an encoder, and say what was chosen between."""
+    if parent is not None:
+        warmed = fit_warm(parent, trials)
+        return warmed.encoder, {"encoders_tried": warmed.tried, "prior_share": warmed.share}
+    tried = dict[str, float]()
     if encoder == "auto":
-        encoder, _ = choose_encoder(trials)
-    return LOADERS[encoder].fit(trials, course)
+        encoder, tried = choose_encoder(trials)
+    return LOADERS[encoder].fit(trials, course), {"encoders_tried": tried}
+
+
+def _descent(parent: Model | None) -> dict[str, Any]:
+    """Say which model was begun with, and which recordings it knew."""
+    if parent is None:
+        return {}
+    return {"parent": parent.model_id, "sha256_before": ancestors(parent)}
 
 
 def _trials(dataset: Dataset, targets: NDArray[np.float32], train: NDArray[np.bool_]) -> Trials:

@@ -76,6 +76,7 @@ def make_split(
     candidates: Candidates,
     truth: NDArray[np.intp],
     protocol: Protocol | None = None,
+    seen: NDArray[np.bool_] | None = None,
 ) -> Split:
     """Split a dataset for a protocol.
 
@@ -93,18 +94,22 @@ def make_split(
         Stretches of a track are zero-shot: of a story, what recurs is silence, which would be
         all that is scored (of a listener to noise with pauses, two-way accuracy was 0.05).
         Zero-shot among those that the table of stimuli keeps for a test, if any (`split`).
+    seen : array of shape (n_candidates,) or None
+        What a model that is begun with was trained on: in a closed set it need not recur, and
+        zero-shot never asks for it.
 
     Raises
     ------
     RecordingError
         If the recordings do not allow the protocol; with the reason.
     """
+    known = np.zeros(len(candidates), bool) if seen is None else seen
     if any(row.split == "test" for row in dataset.table.rows):
-        return _declared(dataset, candidates, truth, protocol)
+        return _declared(dataset, candidates, truth, protocol, known)
     if protocol is None and candidates.space.startswith("track:"):
         protocol = "zero_shot"
     if protocol != "zero_shot":
-        split = _closed_set(dataset, candidates, truth)
+        split = _closed_set(dataset, candidates, truth, known)
         n_scored = sum(int(fold.test.sum()) for fold in split.folds)
         if n_scored >= MIN_SCORED:
             return split
@@ -117,7 +122,7 @@ def make_split(
             )
             msg = f"only {n_scored} trials show what another run shows too{what}"
             raise RecordingError(msg)
-    return _zero_shot(dataset, candidates, truth)
+    return _zero_shot(dataset, candidates, truth, known)
 
 
 def check_split(
@@ -182,7 +187,12 @@ def too_close(dataset: Dataset, test: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return close
 
 
-def _closed_set(dataset: Dataset, candidates: Candidates, truth: NDArray[np.intp]) -> Split:
+def _closed_set(
+    dataset: Dataset,
+    candidates: Candidates,
+    truth: NDArray[np.intp],
+    known: NDArray[np.bool_],
+) -> Split:
     """Leave out one run after the other; predict what the others show too."""
     everything = np.ones(len(candidates), bool)
     folds, n_purged = [], 0
@@ -191,29 +201,35 @@ def _closed_set(dataset: Dataset, candidates: Candidates, truth: NDArray[np.intp
         train = ~run & ~too_close(dataset, run)
         n_purged += int((~run & ~train).sum())
         _check_enough(dataset, train)
-        test = run & np.isin(truth, truth[train])
+        test = run & (np.isin(truth, truth[train]) | known[truth])
         if test.any():
             folds.append(Fold(train, test, everything))
     return Split("closed_set", tuple(folds), n_purged)
 
 
-def _zero_shot(dataset: Dataset, candidates: Candidates, truth: NDArray[np.intp]) -> Split:
+def _zero_shot(
+    dataset: Dataset,
+    candidates: Candidates,
+    truth: NDArray[np.intp],
+    known: NDArray[np.bool_],
+) -> Split:
     """Leave out runs, and with each the concepts that are predicted in it."""
     if candidates.space == "labels":
         msg = "a label that was never seen cannot be decoded; zero_shot needs a sentence space"
         raise RecordingError(msg)
     concepts = concepts_of(dataset, candidates)
     shown = concepts[truth]
+    before = np.isin(concepts, concepts[known])
     folds, n_purged = [], 0
     for run, part in _parts(dataset.groups, shown):
-        test = run & np.isin(shown, part)
+        test = run & np.isin(shown, part) & ~before[truth]
         if not test.any():
             continue
         apart = ~run & ~np.isin(shown, shown[test])
         train = apart & ~too_close(dataset, test)
         n_purged += int((apart & ~train).sum())
         _check_enough(dataset, train)
-        pool = ~np.isin(concepts, shown[train])
+        pool = ~np.isin(concepts, shown[train]) & ~before
         if pool.sum() > 1:
             folds.append(Fold(train, test, pool))
     n_scored = sum(int(fold.test.sum()) for fold in folds)
@@ -231,6 +247,7 @@ def _declared(
     candidates: Candidates,
     truth: NDArray[np.intp],
     protocol: Protocol | None,
+    known: NDArray[np.bool_],
 ) -> Split:
     """Predict what was kept for a test, by models of other concepts in other runs."""
     if protocol == "closed_set":
@@ -238,7 +255,7 @@ def _declared(
         raise RecordingError(msg)
     kept = {row.candidate_id for row in dataset.table.rows if row.split == "test"}
     concepts = concepts_of(dataset, candidates)
-    pool = np.isin(candidates.ids, list(kept))
+    pool = np.isin(candidates.ids, list(kept)) & ~np.isin(concepts, concepts[known])
     tested, apart = pool[truth], ~np.isin(concepts, concepts[pool])[truth]
     n_scored, n_pool = int(tested.sum()), int(pool.sum())
     if n_scored < MIN_SCORED or n_pool < 2:

@@ -14,7 +14,7 @@ takes the one that predicts left-out runs better:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 import numpy as np
@@ -27,7 +27,7 @@ from models.tangent import covariances, log_mean, shrunk, tangent, whitener
 from models.trials import Course, Trials
 from streaming.signal import Window
 
-__all__ = ["RiemannEncoder", "filter_bank"]
+__all__ = ["RiemannEncoder", "filter_bank", "recentred"]
 
 _MAX_CHANNELS = 8
 """More channels are reduced to so many: covariances grow with their square."""
@@ -263,6 +263,34 @@ class RiemannEncoder:
             "alpha": float(values["alpha"]),
         }
         return cls(**{**values, **numbers})  # type: ignore[arg-type]
+
+
+def recentred(
+    encoder: RiemannEncoder, windows: NDArray[np.float32]
+) -> tuple[RiemannEncoder, NDArray[np.float64]]:
+    """Return an encoder that sees from the mean of other windows, and what it sees of them.
+
+    From the mean of their covariances sessions and people look alike (Zanini et al. 2018, IEEE
+    Trans. Biomed. Eng. 65, 1107); no label is used.
+
+    Parameters
+    ----------
+    encoder : RiemannEncoder
+        Keeps its filters and prototypes.
+    windows : array of shape (n, n_channels, n_times)
+        Of another day or person.
+
+    Returns
+    -------
+    encoder : RiemannEncoder
+        With other means and another scale.
+    features : array of shape (n, n_features)
+        Standardised tangent vectors of the windows.
+    """
+    fixed = _View(encoder.spatial, encoder.prototypes, encoder.bank, encoder.whiten)
+    view = _around_mean(fixed, windows)
+    features, mean, scale = _standardise(view.features(windows))
+    return replace(encoder, whiten=view.whiten, mean=mean, scale=scale), features
 
 
 def _standardise(

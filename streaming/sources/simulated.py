@@ -40,6 +40,15 @@ _GAIN = 0.15  # SD of the log amplitude from trial to trial
 _BLOCK = 50
 
 
+_BOUNDS = {
+    "sfreq": (125, 20000, "Hz"),
+    "soa": (0.2, 60, "s"),
+    "drift": (0, 180, "degrees a minute"),
+    "lead": (0, 3600, "s"),
+    "turned": (0, 180, "degrees"),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedSettings:
     """Who takes part, and how it is recorded.
@@ -73,6 +82,9 @@ class SimulatedSettings:
         et al. 2006, J. Neural Eng. 3, R13; Krauledat 2008).
     lead : float
         Seconds before the first stimulus.
+    turned : float
+        Degrees by which every source is turned when the session begins: another day, on which
+        the cap sits otherwise.
     """
 
     snr: Snr = "easy"
@@ -84,6 +96,7 @@ class SimulatedSettings:
     soa: float = 0.8
     drift: float = 0.0
     lead: float = 3.0
+    turned: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what no participant can be made of."""
@@ -94,18 +107,10 @@ class SimulatedSettings:
             if getattr(self, name) < 0:
                 msg = f"{name} must be 0 or more, got {getattr(self, name)}"
                 raise ConfigError(msg)
-        if not 125 <= self.sfreq <= 20_000:
-            msg = f"sfreq must be from 125 to 20000 Hz, got {self.sfreq}"
-            raise ConfigError(msg)
-        if not 0.2 <= self.soa <= 60:
-            msg = f"soa must be from 0.2 to 60 s, got {self.soa}"
-            raise ConfigError(msg)
-        if not 0 <= self.drift <= 180:
-            msg = f"drift must be from 0 to 180 degrees a minute, got {self.drift}"
-            raise ConfigError(msg)
-        if not 0 <= self.lead <= 3600:
-            msg = f"lead must be from 0 to 3600 s, got {self.lead}"
-            raise ConfigError(msg)
+        for name, (low, high, unit) in _BOUNDS.items():
+            if not low <= getattr(self, name) <= high:
+                msg = f"{name} must be from {low} to {high} {unit}, got {getattr(self, name)}"
+                raise ConfigError(msg)
         if not self.meg:
             spread_channels(self.n_channels)
         elif self.n_channels != len(HELMET.ch_names):
@@ -289,11 +294,11 @@ class SimulatedSource:
 
     def _topographies(self, start: int) -> NDArray[np.float64]:
         """Return what the electrodes see of the sources in the block that begins here."""
-        drift = self.settings.drift
-        if not drift:
+        s = self.settings
+        degrees = s.turned + s.drift * (start / s.sfreq / 60)
+        if not degrees:
             return self._participant.topographies
-        minutes = start / self.settings.sfreq / 60
-        return self._participant.topographies_at(radians(drift * minutes))
+        return self._participant.topographies_at(radians(degrees))
 
     def _make_items(self, t0: float) -> Iterator[Item]:
         """Cut the signal into chunks; a marker comes before the chunk that holds its onset."""

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
-from decoder.appraising import Appraisal, appraise_problem
+from decoder.appraising import Appraisal, appraise_problem, nothing_yet
 from decoder.dashboard import dashboard, said_of, shown_live
-from decoder.forecast import Suggestion
 from decoder.tally import Tally
 from streaming.signal import Gap, Marker
 from tests.decoder.calibrations import WHO, live, settings
@@ -50,7 +50,7 @@ def test_all_is_to_be_seen(tmp_path: Path) -> None:
 
 def test_too_little_is_said(tmp_path: Path) -> None:
     tally = Tally(WHO.spec, settings(tmp_path))
-    little = Appraisal(0, 0.0, None, "", (), None, Suggestion(enough=False, text="only 3 [x]"))
+    little = nothing_yet("only 3 [x]")
     assert "only 3 [x]" in drawn(tally, little)
     assert said_of(little) == "only 3 [x]"
 
@@ -70,3 +70,10 @@ def test_without_a_terminal_each_appraisal_is_a_line(tmp_path: Path) -> None:
     assert "closed_set AUC" in second
     with shown_live(Console(file=io.StringIO(), force_terminal=True, width=140)) as view:
         view(tally, found, "", False)
+
+
+def test_what_beginning_anew_gives_is_beside(tmp_path: Path) -> None:
+    tally = Tally(WHO.spec, settings(tmp_path))
+    found = appraise_problem(problem(n=160))
+    both = replace(found, anew=tuple(replace(p, main=p.top1) for p in found.points))
+    assert drawn(tally, both).count("anew ") == len(found.points) > 2

@@ -7,12 +7,14 @@ import mne
 import numpy as np
 import pytest
 
+from decoder.evaluation import evaluate
 from decoder.fitting import FitSettings, fit_recordings
 from decoder.session import Session
 from models.checkpoint import load_model
-from streaming.errors import ConfigError
+from streaming.errors import ConfigError, EvaluationError
 from streaming.signal import Chunk, SignalSpec
 from streaming.window import LockedWindows, SlidingWindows
+from tests.decoder.calibrations import WHO, record, settings
 from tests.models.networks import quick_networks
 
 SPEC = SignalSpec(128.0, ("Cz", "Pz"))
@@ -114,3 +116,34 @@ def test_a_network_is_saved_and_what_it_left_is_gone(recording: Path, tmp_path: 
     assert saved.encoder.kind == "mlp"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m"]
     assert told == sorted(told)
+
+
+def test_another_day_begins_with_the_model_of_the_first(tmp_path: Path) -> None:
+    said = settings(tmp_path)
+    first = fit_recordings([record(tmp_path / "a_raw.fif", 90)], tmp_path / "one", said)
+    path = record(tmp_path / "b_raw.fif", 60, replace(WHO, session_seed=2, turned=15.0))
+    warm = FitSettings(parent=load_model(tmp_path / "one"))
+    second = fit_recordings([path], tmp_path / "two", warm)
+    older, younger = first.model, load_model(tmp_path / "two")
+    assert younger.training["parent"] == older.model_id
+    assert younger.training["sha256_before"] == older.training["sha256"]
+    assert younger.training["prior_share"] > 0
+    assert younger.chain().to_json() == older.chain().to_json()
+    assert younger.stimuli == older.stimuli
+    anew = evaluate(second.problem.anew().hold_out(), with_p=False)
+    assert second.evaluation.top1.value > anew.top1.value
+    assert second.evaluation.n >= anew.n
+    with pytest.raises(EvaluationError, match="would score what it remembers"):
+        fit_recordings([tmp_path / "a_raw.fif"], tmp_path / "three", warm)
+
+
+def test_what_the_older_model_says_is_not_said_again(tmp_path: Path) -> None:
+    fit_recordings([record(tmp_path / "a_raw.fif", 40)], tmp_path / "one", settings(tmp_path))
+    older = load_model(tmp_path / "one")
+    with pytest.raises(ConfigError, match=r"--space, --drop, --tmin: .* leave it out"):
+        FitSettings(parent=older, tmin=0.0, drop=("Fz",), space="minilm")
+    with pytest.raises(ConfigError, match="--encoder"):
+        FitSettings(parent=older, encoder="riemann")
+    kept = FitSettings(parent=older, encoder="ridge", stimuli=tmp_path / "stimuli.tsv")
+    assert kept.pool(kept.table()) is older.candidates
+    assert kept.windows(kept.table()) == older.windowing

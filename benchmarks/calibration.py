@@ -1,0 +1,241 @@
+"""How many minutes of calibration a decoder needs, begun anew and from an older model.
+
+The simulated participant looks at 200 things. A session is 1,000 trials of calibration, of
+which models get the first few, and 300 later ones of the same session, on which all are tested.
+On day 2 the order of stimuli and all noise are others, and the cap sits otherwise: every source
+is turned by 20 degrees. A new person is another head with other sources and codes. Then the
+real recordings: faces or houses seen by four electrodes, and flicker by eight; one run after
+the other is tested on, by models of the first minutes of another, begun anew and from a model
+of the others. Run with ``python -m benchmarks.calibration [--seeds 1 2 3] [--quick]``; three
+people take about 20 minutes, the recordings 5.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoder.curves import minutes_of
+from decoder.evaluation import evaluate
+from decoder.forecast import headline
+from decoder.resampling import Score
+from decoder.simulation import RECORDING, STIMULI, save_calibration
+from models.candidates import Candidates, demo_concepts
+from models.checkpoint import Model
+from models.dataset import Dataset, read_dataset
+from models.fit import EVOKED_WINDOWS, evoked_chain, fit_encoder, fit_model, truth_of
+from models.folds import Fold, Split, too_close
+from models.heldout import hold_out
+from models.stimuli import StimulusTable
+from streaming.sources.simulated import SimulatedSettings, Snr
+
+__all__ = ["Day", "Point", "curve", "days", "main", "minutes_to_reach", "session"]
+
+N_TRAINED, N_TESTED = 1000, 300
+SIZES = (20, 30, 45, 70, 100, 150, 250, 400, 600, 800, 1000)
+SHARE = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The score after so much calibration.
+
+    Parameters
+    ----------
+    minutes : float
+        Of calibration.
+    n_trials : int
+        In them.
+    score : Score
+        On later trials: two-way accuracy, or AUC of two classes.
+    """
+
+    minutes: float
+    n_trials: int
+    score: Score
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """How a calibration went.
+
+    Parameters
+    ----------
+    name : str
+        Which.
+    points : tuple of Point
+        Score against minutes.
+    minutes : float or None
+        Until 80 % of what day 1 ends with above chance; None if never.
+    """
+
+    name: str
+    points: tuple[Point, ...]
+    minutes: float | None
+
+
+def session(settings: SimulatedSettings, n_trials: int = N_TRAINED + N_TESTED) -> Dataset:
+    """Record a calibration session of a participant, and cut it into windows."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        save_calibration(settings, n_trials, folder)
+        table = StimulusTable.read(folder / STIMULI)
+        return read_dataset([folder / RECORDING], EVOKED_WINDOWS, table, evoked_chain)
+
+
+def curve(
+    dataset: Dataset,
+    candidates: Candidates,
+    sizes: Sequence[int],
+    n_tested: int,
+    parent: Model | None = None,
+    encoder: str = "ridge",
+) -> list[Point]:
+    """Score encoders that were fitted to the first trials on the last ones.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Trials in the order of time.
+    candidates : Candidates
+        What is chosen from.
+    sizes : sequence of int
+        How many trials are fitted to.
+    n_tested : int
+        How many of the last are tested on.
+    parent : Model or None
+        What is begun with.
+    encoder : str
+        What is fitted without.
+    """
+    truth = truth_of(dataset, candidates)
+    older = None if parent is None else parent.encoder
+    order = np.arange(len(dataset))
+    test = order >= len(dataset) - n_tested
+    free = ~too_close(dataset, test)
+    points = []
+    for size in sizes:
+        train = free & (order < size)
+        fold = Fold(train, test, np.ones(len(candidates), bool))
+        held_out = hold_out(
+            dataset,
+            candidates,
+            truth,
+            Split("closed_set", (fold,), 0),
+            partial(fit_encoder, encoder=encoder, parent=older),
+        )
+        _, score = headline(evaluate(held_out, with_p=False))
+        points.append(Point(minutes_of(_first(dataset, train)), int(train.sum()), score))
+    return points
+
+
+def minutes_to_reach(points: Sequence[Point], value: float) -> float | None:
+    """Return after how many minutes a score is reached for good, between two points in between.
+
+    Parameters
+    ----------
+    points : sequence of Point
+        Of rising minutes.
+    value : float
+        The score.
+    """
+    scores = np.array([point.score.value for point in points])
+    minutes = np.array([point.minutes for point in points])
+    below = np.flatnonzero(scores < value)
+    if len(below) == 0:
+        return float(minutes[0])
+    at = int(below[-1])
+    if at == len(points) - 1:
+        return None
+    share = (value - scores[at]) / (scores[at + 1] - scores[at])
+    return float(minutes[at] + share * (minutes[at + 1] - minutes[at]))
+
+
+def days(
+    seed: int = 1, *, turned: float = 20.0, snr: Snr = "easy", quick: bool = False
+) -> list[Day]:
+    """Calibrate on day 1, on day 2, and somebody new, anew and from the model of day 1.
+
+    Parameters
+    ----------
+    seed : int
+        Who; the new person is another one.
+    turned : float
+        By how many degrees the sources are turned on day 2.
+    snr : str
+        See `SimulatedSettings`.
+    quick : bool
+        Few trials, to see that it runs.
+    """
+    n_trained, n_tested = (200, 100) if quick else (N_TRAINED, N_TESTED)
+    sizes = [
+        size
+        for size in (20, 30, 45, 70, 100, 150, 250, 400, 600, 800, 1000)
+        if size <= n_trained
+    ]
+    n = n_trained + n_tested
+    first = SimulatedSettings(snr=snr, subject_seed=seed, session_seed=1)
+    second = replace(first, session_seed=2, turned=turned)
+    other = replace(first, subject_seed=seed + 100)
+    candidates = demo_concepts()
+    sessions = [session(settings, n) for settings in (first, second, other)]
+    model = fit_model(_first(sessions[0], np.arange(n) < n_trained), candidates).model
+    plan = [
+        ("day 1", 0, None),
+        ("day 2, anew", 1, None),
+        ("day 2, from day 1", 1, model),
+        ("a new person, anew", 2, None),
+        ("a new person, from the first one", 2, model),
+    ]
+    found: list[Day] = []
+    goals: dict[int, float] = {}
+    for name, number, parent in plan:
+        points = curve(sessions[number], candidates, sizes, n_tested, parent)
+        if parent is None:
+            last = points[-1].score
+            goals[number] = last.chance + SHARE * (last.value - last.chance)
+        found.append(Day(name, tuple(points), minutes_to_reach(points, goals[number])))
+    return found
+
+
+def _first(dataset: Dataset, kept: NDArray[np.bool_]) -> Dataset:
+    """Return some trials of a dataset."""
+    kept = kept[: len(dataset)]
+    which = np.flatnonzero(kept)
+    return replace(
+        dataset,
+        windows=dataset.windows[which],
+        ids=tuple(dataset.ids[n] for n in which),
+        stim_files=tuple(dataset.stim_files[n] for n in which),
+        files=dataset.files[which],
+        groups=dataset.groups[which],
+        t=dataset.t[which],
+    )
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(prog="calibration")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--snr", default="easy", choices=get_args(Snr))
+    parser.add_argument("--turned", type=float, default=20.0)
+    parser.add_argument("--quick", action="store_true")
+    said = parser.parse_args()
+    for seed in said.seeds:
+        print(f"person {seed}, {said.snr}, day 2 turned by {said.turned:g} degrees", flush=True)
+        for day in days(seed, turned=said.turned, snr=said.snr, quick=said.quick):
+            points = "  ".join(f"{p.minutes:.1f}: {p.score.value:.3f}" for p in day.points)
+            reached = "never" if day.minutes is None else f"{day.minutes:.2f} min"
+            print(f"  {day.name:34} 80 % after {reached:10} {points}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
