@@ -80,6 +80,7 @@ MANY = (
     "--track",
     "--layers",
     "--latencies",
+    "--people",
 )
 """Options that take several values up to the next option."""
 

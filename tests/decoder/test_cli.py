@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import typer
 
-from decoder.cli import app, main, spread
+from decoder.cli import MANY, app, main, spread
 from decoder.config import SourceConfig
 from decoder.sources import open_source
 from models.checkpoint import save_model
@@ -228,6 +228,22 @@ def test_every_command_has_help(capfd: pytest.CaptureFixture[str]) -> None:
     for name in names:
         assert main([name, "--help"]) == 0
         assert len(capfd.readouterr().out) > 200
+
+
+def test_each_option_that_may_be_repeated_takes_several_values() -> None:
+    commands = [typer.main.get_command(app)]
+    repeated = set()
+    while commands:
+        command = commands.pop()
+        commands += getattr(command, "commands", {}).values()
+        repeated |= {
+            tuple(option.opts)
+            for option in command.params
+            if option.param_type_name == "option" and option.multiple
+        }
+    assert ("--people",) in repeated
+    said_anew = {"--model", "--allow-host", "--fault"}  # for each, as their help says
+    assert not [names for names in repeated if not set(names) & {*MANY, *said_anew}]
 
 
 def test_options_with_several_values() -> None:
