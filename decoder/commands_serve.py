@@ -338,15 +338,15 @@ def outlet(
     import threading
 
     from decoder.client import RequestError
-    from decoder.lsl_out import URL_VARIABLE, run_outlet, trusting
+    from decoder.lsl_out import URL_VARIABLE, run_outlet
 
     if not os.read(0, 1):
         return
     stop = threading.Event()
     when_input_ends(stop.set)
-    trust = None if certificate is None else trusting(certificate)
+    url = os.environ[URL_VARIABLE]
     try:
-        asyncio.run(run_outlet(os.environ[URL_VARIABLE], name, stop, _beat, trust))
+        asyncio.run(run_outlet(url, name, stop, _beat, certificate))
     except RequestError as error:
         msg = f"decodes cannot be sent to LSL: {error}"
         raise ConfigError(msg) from error

@@ -24,7 +24,7 @@ from decoder.client import AsyncClient, Event, Latent, Text, connect_async
 from streaming.decode_outlet import DecodeOutlet
 from streaming.lsl_clock import lsl_clock
 
-__all__ = ["URL_VARIABLE", "outlet_process", "run_outlet", "shift_of", "trusting"]
+__all__ = ["URL_VARIABLE", "outlet_process", "run_outlet", "shift_of"]
 
 URL_VARIABLE = "BRAINCAST_OUTLET_URL"
 """Where the process is told the address, with its token, which others may not see."""
@@ -64,7 +64,7 @@ async def run_outlet(
     name: str,
     stop: threading.Event,
     beat: Callable[[], None] = lambda: None,
-    trust: ssl.SSLContext | None = None,
+    certificate: Path | None = None,
 ) -> None:
     """Send what a service decodes to LSL until stopped.
 
@@ -78,13 +78,15 @@ async def run_outlet(
         Ends it.
     beat : callable
         Called about once a second, as long as all is well.
-    trust : SSLContext or None
-        What to trust of an encrypted service.
+    certificate : Path or None
+        The service's own certificate, if it encrypts; a new one in this file is trusted too.
     """
+    trust = None if certificate is None else _Trust(certificate)
     measured: deque[tuple[float, float]] = deque(maxlen=MEMORY)
     with closing(DecodeOutlet(name)) as outlet:
-        living = asyncio.create_task(_live(stop, beat))
-        sending = asyncio.create_task(_send(url, outlet, measured, trust))
+        living = asyncio.create_task(_live(stop, beat, trust))
+        context = None if trust is None else trust.context
+        sending = asyncio.create_task(_send(url, outlet, measured, context))
         done, left = await asyncio.wait([living, sending], return_when=asyncio.FIRST_COMPLETED)
         for task in left:
             task.cancel()
@@ -93,9 +95,11 @@ async def run_outlet(
             task.result()
 
 
-async def _live(stop: threading.Event, beat: Callable[[], None]) -> None:
+async def _live(stop: threading.Event, beat: Callable[[], None], trust: _Trust | None) -> None:
     while not stop.is_set():
         beat()
+        if trust is not None:
+            trust.renew()
         await asyncio.sleep(BEAT)
 
 
@@ -146,12 +150,23 @@ def push(outlet: DecodeOutlet, event: Event, shift: float) -> None:
         outlet.push_latent(vector, said["space"], said["model_id"], said["t_end"] - shift)
 
 
-def trusting(certificate: Path) -> ssl.SSLContext:
-    """Trust the service's own certificate, whatever name it is for: it is on this machine."""
-    trust = ssl.create_default_context(cafile=certificate)
-    trust.check_hostname = False
-    trust.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return trust
+class _Trust:
+    """Trusts the service's own certificate, whatever name it is for: it is on this machine."""
+
+    def __init__(self, certificate: Path) -> None:
+        self.context = ssl.create_default_context(cafile=certificate)
+        self.context.check_hostname = False
+        self.context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        self._certificate = certificate
+        self._seen = certificate.stat().st_mtime_ns
+
+    def renew(self) -> None:
+        """Trust what is in the file now; one that cannot be read is looked at again."""
+        with suppress(OSError):
+            seen = self._certificate.stat().st_mtime_ns
+            if seen != self._seen:
+                self.context.load_verify_locations(self._certificate)
+                self._seen = seen
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,8 @@ class Serving:
     hub: Hub
     server: Server
     publish: Any
+    cut: Callable[[], None]
+    """Breaks all connections."""
 
     @property
     def url(self) -> str:
@@ -91,8 +93,16 @@ def serving(
     def publish(message: Message) -> None:
         loop.call_soon_threadsafe(hub.publish, message)
 
+    def abort() -> None:
+        for connection in list(server.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+
+    def cut() -> None:
+        loop.call_soon_threadsafe(abort)
+
     try:
-        yield Serving(sock.getsockname()[1], hub, server, publish)
+        yield Serving(sock.getsockname()[1], hub, server, publish, cut)
     finally:
         server.should_exit = True
         thread.join(20)

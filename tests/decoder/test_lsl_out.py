@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import uuid
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,16 @@ import numpy as np
 import pylsl
 import pytest
 
-from decoder import client
+from decoder import client, lsl_out
 from decoder.client import Latent, Text
 from decoder.lsl_out import outlet_process, push, run_outlet, shift_of
+from decoder.server import listener
+from decoder.server.hub import Message
 from streaming.lsl_clock import lsl_clock
 from streaming.outlet import source_id_for
+from tests.decoder.certificates import make_certificate, served_by
 from tests.decoder.mocking import mocking
+from tests.decoder.serving import serving
 from tests.e2e.processes import children_of, wait_until_gone
 from tests.streaming.loopback import Received
 
@@ -125,6 +130,55 @@ def test_the_outlet_is_a_client_of_the_service_and_follows_its_clock(tmp_path: P
     expected = T_END + np.arange(1, N + 1) - ahead
     np.testing.assert_allclose(got.stamps, expected, atol=5.0)
     assert beats
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    while not done():
+        threading.Event().wait(0.01)
+
+
+def test_it_reads_an_encrypted_service_also_when_its_certificate_was_renewed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "_TICKS", 1)
+    monkeypatch.setattr(lsl_out, "BEAT", 0.05)
+    monkeypatch.setattr(client, "WAITS", (0.05,))
+    name, stop = f"decodes-{uuid.uuid4()}", threading.Event()
+    certificate = make_certificate(tmp_path / "one", "one")
+    other = make_certificate(tmp_path / "two", "two")
+    with serving(certificate=certificate) as server:
+        url = server.url.replace("http:", "https:")
+        sending = threading.Thread(
+            target=lambda: asyncio.run(
+                run_outlet(url, name, stop, certificate=certificate.cert)
+            )
+        )
+        sending.start()
+        try:
+            source_id = source_id_for(name, "decodes")
+            (info,) = pylsl.resolve_byprop("source_id", source_id, timeout=60)
+            got = Received(info, 2)
+            got.start()
+
+            def say(n: int) -> None:
+                wait_until(lambda: server.hub.wants("text"))
+                message = {"method": "text", "params": decode(n, f"thing {n}")}
+                server.publish(Message("text", json.dumps(message), 1.0, seq=n))
+                wait_until(lambda: len(got.rows) == n)
+
+            say(1)
+            first = served_by(server.port)
+            other.key.replace(certificate.key)
+            other.cert.replace(certificate.cert)
+            wait_until(lambda: served_by(server.port) != first)
+            server.cut()
+            wait_until(lambda: not server.hub.wants("text"))
+            say(2)
+            got.join()
+        finally:
+            stop.set()
+            sending.join()
+    assert [row[0] for row in got.rows] == ["thing 1", "thing 2"]
 
 
 @pytest.mark.slow
