@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from decoder.folder import SessionFolder
+from decoder.folder import VERDICT, SessionFolder
 from streaming.errors import SessionError
 
 __all__ = ["Finished", "Sessions"]
@@ -42,6 +42,8 @@ class Finished:
         Name of the stream.
     report : bool
         Whether there is a report.
+    verified : str
+        What `braincast verify` said of it, in one line that begins with yes, no, or not yet.
     """
 
     id: str
@@ -50,6 +52,7 @@ class Finished:
     n_decodes: int
     source: str
     report: bool
+    verified: str
 
 
 class Sessions:
@@ -65,7 +68,7 @@ class Sessions:
 
     def __init__(self, root: Path | None, running: str) -> None:
         self._root, self._running = root, running
-        self._read: dict[tuple[str, int, int], tuple[float, int]] = {}
+        self._read: dict[tuple[str, int, int, int], tuple[float, int, str]] = {}
 
     def finished(self) -> list[Finished]:
         """Return the sessions that are over, newest first; folders of anything else are not."""
@@ -88,15 +91,18 @@ class Sessions:
         return name != self._running and _NAME.fullmatch(name) is not None
 
     def _one(self, folder: SessionFolder) -> Finished | None:
+        from decoder.verified import kept_verdict  # takes torch, which a mock has not
+
         try:
             manifest = folder.manifest()
             seen = folder.events.stat()
         except (SessionError, OSError):
             return None
-        key = folder.session_id, seen.st_size, seen.st_mtime_ns
+        when = _changed(folder.path / VERDICT)
+        key = folder.session_id, seen.st_size, seen.st_mtime_ns, when
         if key not in self._read:
-            self._read[key] = _measure(folder.events)
-        duration, n_decodes = self._read[key]
+            self._read[key] = (*_measure(folder.events), kept_verdict(folder))
+        duration, n_decodes, verified = self._read[key]
         return Finished(
             folder.session_id,
             manifest["started"],
@@ -104,7 +110,16 @@ class Sessions:
             n_decodes,
             manifest["source"],
             self.report(folder.session_id) is not None,
+            verified,
         )
+
+
+def _changed(path: Path) -> int:
+    """Return when a file was written to, in nanoseconds; 0 if there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _measure(events: Path) -> tuple[float, int]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from models.checkpoint import Model  # an ingest alone has no models
 
 __all__ = [
+    "VERDICT",
     "SessionFolder",
     "check_models",
     "create_folder",
@@ -46,6 +47,9 @@ __all__ = [
 ]
 
 FORMAT = 1
+
+VERDICT = "verified.json"
+"""Name of the file in a session's folder that holds what `braincast verify` found."""
 
 _PACKAGES = ("braincast", "mne", "numpy", "pylsl", "scipy", "torch")
 

@@ -78,7 +78,7 @@ def open_taking(
     if reason:  # though somebody resumed since then: who did says so again
         ingest.withdraw(reason, tell=True)
     if recorder is None and not must_record and not reason:
-        name = f"{name}.{secrets.token_hex(4)}"
+        name = f"{name.removesuffix('.xdf')}{secrets.randbelow(10**9):09}.xdf"
     hello = Hello(source.name, source.spec, source.to_si, name)
     return Taking(ingest, queue, hello, config.session.stop_file)
 

@@ -7,12 +7,10 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from decoder.folder import SessionFolder
+from decoder.folder import VERDICT, SessionFolder
 from decoder.verify import Verdict
 
 __all__ = ["keep_verdict", "kept_verdict"]
-
-_NAME = "verified.json"
 
 
 def keep_verdict(folder: SessionFolder, verdict: Verdict) -> None:
@@ -25,12 +23,12 @@ def keep_verdict(folder: SessionFolder, verdict: Verdict) -> None:
     """
     when = datetime.now(UTC).isoformat(timespec="seconds")
     found = {"when": when, "of": _hashes(folder), **asdict(verdict)}
-    (folder.path / _NAME).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    (folder.path / VERDICT).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 def kept_verdict(folder: SessionFolder) -> str:
     """Return in one line whether a session was verified, and what came of it."""
-    path = folder.path / _NAME
+    path = folder.path / VERDICT
     if not path.is_file():
         return "not yet: run braincast verify"
     try:
@@ -38,7 +36,7 @@ def kept_verdict(folder: SessionFolder) -> str:
         when, of = found.pop("when"), found.pop("of")
         verdict = Verdict(**found)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        return f"unknown: {_NAME} cannot be read ({error}); run braincast verify again"
+        return f"unknown: {VERDICT} cannot be read ({error}); run braincast verify again"
     if of != _hashes(folder):
         return f"not as it is now: its files changed after {when}; run braincast verify again"
     if verdict.difference:

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
@@ -39,11 +40,21 @@ class HttpProtocol(H11Protocol):
     ) -> None:
         """Begin to wait for a request."""
         super().connection_made(transport)
-        self.loop.call_later(PATIENCE, self._give_up)
+        self._waiting = self.loop.call_later(PATIENCE, self._give_up)
 
     def _give_up(self) -> None:
-        if self.cycle is None and self.transport.get_protocol() is self:
+        if self.cycle is None:
             self.transport.close()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Leave the connection to the other protocol."""
+        self._waiting.cancel()
+        super().handle_websocket_upgrade(event)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer: who is gone cannot be hung up on."""
+        self._waiting.cancel()
+        super().connection_lost(exc)
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):

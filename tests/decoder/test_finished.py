@@ -8,7 +8,10 @@ import pytest
 
 from decoder.events import TextDecoded
 from decoder.finished import Sessions
+from decoder.folder import SessionFolder
 from decoder.server.wire import encode
+from decoder.verified import keep_verdict
+from decoder.verify import Verdict
 from tests.decoder.sessions import lay_out
 from tests.decoder.tiny import SPEC
 
@@ -35,6 +38,15 @@ def test_sessions_that_are_over_are_listed_newest_first(root: Path) -> None:
     assert [one.id for one in found] == ["b", "a"]
     assert (found[0].n_decodes, found[0].duration, found[0].source) == (2, 2.5, "test")
     assert not found[0].report
+
+
+def test_it_says_whether_a_session_was_verified(root: Path) -> None:
+    sessions = Sessions(root, "running")
+    assert [one.verified[:8] for one in sessions.finished()] == ["not yet:"] * 2
+    keep_verdict(SessionFolder(root / "b"), Verdict(3, "", cut_short=False))
+    assert sessions.finished()[0].verified.startswith("yes, on ")
+    (root / "b" / "events.jsonl").write_text(decode(1, 10.0))
+    assert sessions.finished()[0].verified.startswith("not as it is now")
 
 
 def test_a_log_that_grew_is_read_again(root: Path) -> None:

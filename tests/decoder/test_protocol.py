@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -16,6 +18,7 @@ from benchmarks._crowd import request
 from benchmarks._hostile import handshake
 from decoder.server import connection, protocol
 from decoder.server.hub import Message
+from tests.decoder.certificates import make_certificate
 from tests.decoder.serving import TOKEN, Serving, serving
 
 
@@ -33,6 +36,23 @@ def test_who_connects_and_asks_nothing_is_hung_up_on(
         with socket.create_connection(("127.0.0.1", server.port), 20) as silent:
             silent.sendall(said)
             assert silent.recv(100) == b""
+
+
+def test_nobody_is_hung_up_on_who_is_gone_or_has_a_websocket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(protocol, "PATIENCE", 0.1)
+    certificate = make_certificate(tmp_path / "one", "one")
+    trust = ssl.create_default_context(cafile=str(certificate.cert))
+    with serving(certificate=certificate) as server:
+        url = server.ws_url.replace("ws:", "wss:")
+        with connect(url, ssl=trust) as stays, connect(url, ssl=trust) as goes:
+            goes.close()
+            late = socket.create_connection(("127.0.0.1", server.port), 20)
+            with trust.wrap_socket(late, server_hostname="127.0.0.1") as silent:
+                assert silent.recv(100) == b""  # it was hung up on, after the others' time
+            assert stays.ping().wait(20)
+    assert "Exception" not in caplog.text
 
 
 def test_who_does_not_say_who_it_is_is_closed(

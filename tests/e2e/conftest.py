@@ -33,7 +33,7 @@ def page(browser: Browser) -> Iterator[Page]:
     complaints: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
-        lost = "ERR_CONNECTION" in message.text or "CLOSING or CLOSED" in message.text
+        lost = "ERR_CONNECTION" in message.text
         if message.type == "error" and not lost:
             complaints.append(message.text)
 

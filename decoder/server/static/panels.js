@@ -174,12 +174,15 @@ export class SessionsPanel extends Panel {
     byId("sessions-list").replaceChildren(...(rows.length ? rows : [make("li", "fine", "None is kept here yet.")]));
   }
 
-  #row({ id, started, duration, n_decodes: n, source, report }) {
+  #row({ id, started, duration, n_decodes: n, source, report, verified }) {
     const row = make("li");
     const said = make("span");
     const date = new Date(started).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
     const facts = [source, `${Math.max(1, Math.round(duration / 60))} min`, `${n} decodes`, id];
+    if (verified.startsWith("yes")) facts.push("verified");
+    if (verified.startsWith("no,")) facts.push("DOES NOT COME OUT AGAIN");
     said.append(make("b", "word", date), make("span", "fine", facts.join(" · ")));
+    said.title = `Verified: ${verified}`;
     row.append(said);
     if (report) {
       const button = make("button", "", "Report");
