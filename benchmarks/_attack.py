@@ -14,7 +14,6 @@ from itertools import cycle
 from typing import Any
 
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -23,6 +22,7 @@ from benchmarks._hostile import (
     FRAMES,
     HANDSHAKES,
     PATHS,
+    drawn,
     handshake,
     mutate,
 )
@@ -216,29 +216,10 @@ def described(port: int, token: str, n: int) -> Counter[str]:
         if list(operation.security.iter_parameters()):  # else nothing in it can be wrong
             modes.append(GenerationMode.NEGATIVE)
         for mode in modes:
-            given_too = headers if mode is GenerationMode.POSITIVE else None
-            cases = operation.as_strategy(generation_mode=mode)
-            came.update(_described(cases, given_too, n))
-    return came
-
-
-def _described(cases: Any, headers: dict[str, str] | None, n: int) -> Counter[str]:
-    came: Counter[str] = Counter()
-
-    @settings(
-        max_examples=n,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(cases)
-    def ask(case: Any) -> None:
-        answer = case.call_and_validate(headers=headers, timeout=PATIENCE)
-        came[f"HTTP {answer.status_code}"] += 1
-
-    ask()
+            given = headers if mode is GenerationMode.POSITIVE else None
+            for case in drawn(operation.as_strategy(generation_mode=mode), n):
+                answer = case.call_and_validate(headers=given, timeout=PATIENCE)
+                came[f"HTTP {answer.status_code}"] += 1
     return came
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from benchmarks._accounts import read_account
 from benchmarks._counting import counting_spec, sending
 from benchmarks._rig import HOP, SFREQ, save_noise_model, spec_of, unit_of
 from benchmarks._service import Service, is_decode, serving
+from benchmarks._watching import cpu_of, memory_of
 from decoder.verify import verify_session
 
 __all__ = ["Soak", "load_part", "soak", "soak_table"]
@@ -26,18 +26,6 @@ _HOURS = 3600.0
 
 _DRIFT = 50
 """Millionths by which the amplifier's clock is slow in the soak."""
-
-
-def _cpu(pid: int) -> float:
-    """Return the CPU time of a process so far, in seconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _memory(pid: int) -> float:
-    """Return the resident memory of a process, in MB."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def load_part(model: Path, work: Path, *, quick: bool) -> tuple[Any, Table]:
@@ -50,9 +38,9 @@ def load_part(model: Path, work: Path, *, quick: bool) -> tuple[Any, Table]:
     with sending(*arguments), serving(work / "model", name, work / "session") as service:
         first = service.listener.wait_for(is_decode, since=0.0)
         pids = {what: service.pid_of(what) for what in ("ingest", "decode")}
-        t, before = time.monotonic(), {what: _cpu(pid) for what, pid in pids.items()}
+        t, before = time.monotonic(), {what: cpu_of(pid) for what, pid in pids.items()}
         time.sleep(5.0 if quick else 30.0)
-        spent = {what: _cpu(pid) - before[what] for what, pid in pids.items()}
+        spent = {what: cpu_of(pid) - before[what] for what, pid in pids.items()}
         duration = time.monotonic() - t
         service.stop()
     queue = [
@@ -152,7 +140,7 @@ def _watch_memory(service: Service, seconds: float) -> dict[str, NDArray[np.floa
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         for what, pid in pids.items():
-            seen[what].append(_memory(pid))
+            seen[what].append(memory_of(pid))
         time.sleep(0.5)
     return {what: np.array(values) for what, values in seen.items()}
 

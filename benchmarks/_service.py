@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -159,6 +160,20 @@ class Service:
         self.listener.stop()
         self.process.terminate()
         self.process.wait(PATIENCE)
+
+
+@contextmanager
+def calm_folder() -> Iterator[Path]:
+    """Give a folder for what is made; processes started meanwhile compute on one thread.
+
+    They do not report to the terminal that liblsl started.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        quiet = folder / "lsl_api.cfg"
+        quiet.write_text("[log]\nlevel = -2\n")
+        os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", LSLAPICFG=str(quiet))
+        yield folder
 
 
 @contextmanager

@@ -18,7 +18,6 @@ import json
 import multiprocessing
 import os
 import socket
-import tempfile
 import time
 from bisect import bisect_left, bisect_right
 from collections import Counter
@@ -37,7 +36,7 @@ from rich.table import Table
 from benchmarks._counting import counting_spec, sending
 from benchmarks._crowd import Crowd, Group, gather
 from benchmarks._rig import HOP, save_noise_model, spec_of, unit_of
-from benchmarks._service import is_decode, serving
+from benchmarks._service import calm_folder, is_decode, serving
 from benchmarks._watching import cpu_of, latency_in, memory_of, percentiles
 from decoder.client import split_url
 from streaming.lsl_clock import lsl_clock
@@ -280,11 +279,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a tenth of the clients, shortly")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        quiet = work / "lsl_api.cfg"
-        quiet.write_text("[log]\nlevel = -2\n")
-        os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", LSLAPICFG=str(quiet))
+    with calm_folder() as work:
         found = _measure(0.1 if options.quick else 1.0, 6.0 if options.quick else 20.0, work)
     found["load"] = os.getloadavg()[0]
     if options.json:

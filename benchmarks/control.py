@@ -18,7 +18,6 @@ import argparse
 import json
 import os
 import signal
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,7 +34,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from benchmarks._counting import counting_spec, sending
 from benchmarks._rig import HOP, WINDOW, noise_model, spec_of, unit_of
-from benchmarks._service import PATIENCE, Heard, Service, is_decode, serving
+from benchmarks._service import PATIENCE, Heard, Service, calm_folder, is_decode, serving
 from decoder.client import split_url
 from decoder.console import progress_bar
 from models.checkpoint import save_model
@@ -196,11 +195,7 @@ def _candidates(
 def measure(n_stops: int, n_changes: int) -> dict[str, Any]:
     """Measure so many stops of each of the four kinds, and so many changes of candidates."""
     name, spec = f"control-{uuid4().hex[:6]}", spec_of(64)
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        quiet = folder / "lsl_api.cfg"
-        quiet.write_text("[log]\nlevel = -2\n")
-        os.environ["LSLAPICFG"] = str(quiet)
+    with calm_folder() as folder:
         model = noise_model(spec)
         candidates = replace(model.candidates, space=PACKAGED_SPACE)
         windowing = SlidingWindows(WINDOW, HOP)

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -33,7 +31,7 @@ from benchmarks import _kills, _load
 from benchmarks._accounts import Account, lost_in_truth, read_account, read_truth
 from benchmarks._counting import counting_spec, sending
 from benchmarks._rig import SFREQ, WINDOW, save_noise_model, spec_of, unit_of
-from benchmarks._service import PATIENCE, Heard, serving
+from benchmarks._service import PATIENCE, Heard, calm_folder, serving
 from decoder.verify import verify_session
 from streaming.sources.faults import parse_fault
 
@@ -261,11 +259,7 @@ def main() -> None:
     options = parser.parse_args()
     results: dict[str, Any] = {}
     console = Console(width=140, quiet=options.json, markup=False)
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        quiet = work / "lsl_api.cfg"  # liblsl reports each start to the terminal
-        quiet.write_text("[log]\nlevel = -2\n")
-        os.environ["LSLAPICFG"] = str(quiet)
+    with calm_folder() as work:
         model = work / "model"
         settling = save_noise_model(64, HOP, model)
         results["limit"] = round(WINDOW + HOP + settling, 2)

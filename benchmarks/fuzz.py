@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -31,7 +30,7 @@ from benchmarks import _attack
 from benchmarks._counting import counting_spec, sending
 from benchmarks._hostile import FRAMES, HANDSHAKES, drawn, requests, token_guesses
 from benchmarks._rig import HOP, save_noise_model, spec_of, unit_of
-from benchmarks._service import Service, is_decode, serving
+from benchmarks._service import Service, calm_folder, is_decode, serving
 from benchmarks._watching import latency_in, memory_of
 from decoder.client import split_url
 from decoder.tokens import TokenFile
@@ -132,11 +131,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="fuzz", description="Attack a running service.")
     parser.add_argument("--quick", action="store_true", help="a hundredth of it")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        quiet = Path(folder) / "lsl_api.cfg"
-        quiet.write_text("[log]\nlevel = -2\n")
-        os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", LSLAPICFG=str(quiet))
-        _run(0.01 if options.quick else 1.0, Path(folder))
+    with calm_folder() as folder:
+        _run(0.01 if options.quick else 1.0, folder)
 
 
 if __name__ == "__main__":

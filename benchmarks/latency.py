@@ -19,7 +19,6 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -45,6 +44,7 @@ from benchmarks._rig import (
     unit_of,
     write_arrays,
 )
+from benchmarks._service import calm_folder
 from decoder.client import split_url
 from models.checkpoint import save_model
 from streaming.lsl_clock import lsl_clock
@@ -62,7 +62,6 @@ PERCENTILES = (50, 95, 99)
 
 _WARM_UP = 1.0
 _SPAWN = multiprocessing.get_context("spawn")
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,12 +314,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     rounds, seconds = (1, 3.0) if options.quick else (3, 7.0)
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        quiet = work / "lsl_api.cfg"  # liblsl reports each start to the terminal
-        quiet.write_text("[log]\nlevel = -2\n")
-        # For the processes that are started.
-        os.environ.update(_ONE_THREAD, LSLAPICFG=str(quiet))
+    with calm_folder() as work:
         results = {
             n_channels: _summary(_compare(n_channels, rounds, seconds, work))
             for n_channels in ((64,) if options.quick else (64, 306))

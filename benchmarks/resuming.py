@@ -16,7 +16,6 @@ import os
 import random
 import signal
 import socket
-import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +31,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from benchmarks._counting import counting_spec, sending
 from benchmarks._rig import HOP, save_noise_model, spec_of, unit_of
-from benchmarks._service import PATIENCE, Service, is_decode, serving
+from benchmarks._service import PATIENCE, Service, calm_folder, is_decode, serving
 from decoder.client import split_url
 from streaming.lsl_clock import lsl_clock
 
@@ -138,11 +137,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one client, 5 cuts, one kill")
     options = parser.parse_args()
     size = (1, 5, 1) if options.quick else (4, 50, 3)
-    with tempfile.TemporaryDirectory() as folder:
-        quiet = Path(folder) / "lsl_api.cfg"
-        quiet.write_text("[log]\nlevel = -2\n")
-        os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", LSLAPICFG=str(quiet))
-        Console(width=120).print(_run(*size, Path(folder)))
+    with calm_folder() as folder:
+        Console(width=120).print(_run(*size, folder))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.e2e.browser import CHROMIUM, launch
+from tests.e2e.pagemock import PageMock
 
 PATIENCE = 30_000.0
 """Milliseconds until a page must show what is waited for, on a busy machine."""
@@ -42,3 +43,16 @@ def page(browser: Browser) -> Iterator[Page]:
     yield page
     context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def mock() -> PageMock:
+    """Give what stands behind the page."""
+    return PageMock()
+
+
+@pytest.fixture
+def url(mock: PageMock) -> Iterator[str]:
+    """Give the page's address."""
+    with mock.serving() as address:
+        yield address

@@ -33,6 +33,7 @@ from decoder.events import (
     TextDecoded,
     Truth,
 )
+from decoder.finished import Sessions
 from decoder.server.auth import Access
 from decoder.server.backend import Backend
 from decoder.server.hub import Hub, Message
@@ -77,6 +78,8 @@ class PageMock:
         Others.
     marked : list of MarkBad
         What the page said of channels.
+    sessions : Sessions
+        Those that are over.
     """
 
     session: str = "S1"
@@ -86,6 +89,7 @@ class PageMock:
     token: str = "token-of-the-test"
     tokens: TokenFile | None = None
     marked: list[MarkBad] = field(default_factory=list)
+    sessions: Sessions = field(default_factory=lambda: Sessions(None, ""))
     _hub: Hub = field(default_factory=Hub)
     _seq: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _loop: asyncio.AbstractEventLoop | None = None
@@ -212,6 +216,7 @@ class PageMock:
             steering=controller,
             clock=lsl_clock,
             events=Path("no-log"),
+            sessions=self.sessions,
         )
         server = Server(backend)
         started = threading.Event()
