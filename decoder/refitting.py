@@ -100,6 +100,11 @@ class Learner:
         data = np.ascontiguousarray(made.data, "<f4").tobytes()
         self._put(json.dumps(header).encode() + b"\n" + data)
 
+    @property
+    def n_waiting(self) -> int:
+        """Trials that wait for the process."""
+        return self._trials.qsize()
+
     def _put(self, trial: bytes | None) -> None:
         while True:
             try:

@@ -281,7 +281,8 @@ class Service:
         return Levels(
             ready=self.ready,
             clients=Counter(peer.role or "none" for peer in peers),
-            queues={"clients": max((peer.client.n_queued for peer in peers), default=0)},
+            queues={"clients": max((peer.client.n_queued for peer in peers), default=0)}
+            | ({} if self._learner is None else {"refit": self._learner.n_waiting}),
             samples_dropped=self._source.n_dropped,
             missed=self._hub.n_missed + sum(peer.client.n_missed for peer in peers),
             too_slow=self._hub.n_too_slow,

@@ -129,7 +129,7 @@ def process(folder: SessionFolder, heard: Heard) -> Iterator[Learner]:
 
 def test_a_process_learns_beside(process: Learner, heard: Heard) -> None:
     for trial in LESSONS:
-        while process._trials.qsize() >= N_WAITING - 1:
+        while process.n_waiting >= N_WAITING - 1:
             heard.swapped.wait(0.01)
         process.offer(*made(MODEL, trial))
     assert heard.swapped.wait(120)
@@ -163,7 +163,7 @@ def test_only_what_is_labelled_or_asked_for_is_taken(
     assert by_labels._trials.empty()
     for _ in range(N_WAITING + 3):
         by_labels.offer(decoded, latent)
-    assert by_labels.n_dropped == 3
+    assert (by_labels.n_dropped, by_labels.n_waiting) == (3, N_WAITING)
     by_decodes = Learner(folder, heard, recentre=False, decodes=True)
     by_decodes.offer(unsure, latent)
     assert by_decodes._trials.empty()
