@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from models.checkpoint import Model
 
 __all__ = [
+    "Adaptation",
     "Adapted",
     "Blind",
     "Control",
@@ -33,6 +34,9 @@ __all__ = [
 
 Mode = Literal["replace", "add", "remove"]
 """What to do with the candidates that are named."""
+
+Adaptation = Literal["recentre", "refit"]
+"""Ways to follow slow drift."""
 
 Source = Literal["labels", "decodes"]
 """What is learnt from."""

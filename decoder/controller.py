@@ -11,6 +11,7 @@ from typing import Protocol
 from decoder.choosing import Embedder, listed
 from decoder.config import SessionConfig
 from decoder.control import (
+    Adaptation,
     Adapted,
     Blind,
     Control,
@@ -18,10 +19,12 @@ from decoder.control import (
     Mode,
     Note,
     Pause,
+    Recentre,
     Refit,
     Refused,
     Resume,
     SetCandidates,
+    Source,
     Stop,
     SwapModel,
     Word,
@@ -104,6 +107,17 @@ class Controller:
         Says which models, and which file stops.
     held : sequence of Control
         What the session is told by others first, after a decoder that died.
+
+    Attributes
+    ----------
+    blind : bool
+        Whether pages hide what is decoded.
+    refits : bool
+        Whether it learns from trials.
+    learn_from : str
+        From which, when that is switched on.
+    on_refit : callable
+        Called when it is.
     """
 
     def __init__(
@@ -130,6 +144,8 @@ class Controller:
         self._history = [session.model]
         self._adapted: set[str] = set()
         self.refits = False
+        self.learn_from: Source = "labels"
+        self.on_refit: Callable[[], None] = lambda: None
         self._candidates: Candidates = session.candidates
         self.blind = False
         for served in config.models:
@@ -348,10 +364,19 @@ class Controller:
 
     # -- adaptation --
 
+    async def adapt(self, what: Adaptation, *, on: bool) -> None:
+        """Recentre, or learn from trials, from now on, or no longer."""
+        if what == "recentre":
+            await self._fed(Recentre(on))
+        elif on != self.refits:
+            self.set_refit(Refit(on, self.learn_from))
+
     def set_refit(self, control: Refit) -> None:
         """Have it learn from trials, or no longer."""
         self.refits = control.on
         self._feed(control)
+        if control.on:
+            self.on_refit()
 
     def adapted(self, state: str, detail: str, model: Model | None) -> None:
         """Take what became of a refit, and the model that it ended with."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from decoder.control import MarkBad, Mode, Word
+from decoder.control import Adaptation, MarkBad, Mode, Word
 from decoder.events import Event, MarkerSeen, State
 from decoder.server.hub import Hub
 from decoder.server.rpc import Code, RpcError
@@ -164,6 +164,10 @@ class MockSteering:
         """Refuse: there is no model."""
         msg = f"no model is called {wanted[:64]!r}: a mock has none"
         raise RpcError(Code.INVALID_PARAMS, msg)
+
+    async def adapt(self, what: Adaptation, *, on: bool) -> None:
+        """Say that it is so; there is no model that could follow anything."""
+        self._say("adaptation", "started" if on else "stopped", f"{what}: a mock has no model")
 
     async def roll_back(self) -> None:
         """Refuse: there is no model."""

@@ -140,8 +140,8 @@ class Service:
             config.session,
             before.controls,
         )
+        self._controller.learn_from = learn_from = config.adaptation.learn_from
         if before is BEGINNING and config.adaptation.refit:
-            learn_from = config.adaptation.learn_from
             self._controller.set_refit(Refit(on=True, learn_from=learn_from))
         self._shelf = shelf
         self._backend = self._make_backend()
@@ -207,14 +207,9 @@ class Service:
             finally:
                 self.stop()
 
+        self._controller.on_refit = self._begin_to_learn
         if self._controller.refits:
-            said = self._config.adaptation
-            self._learner = Learner(
-                self._folder,
-                self._on_learnt,
-                recentre=said.recentre,
-                decodes=said.learn_from == "decodes",
-            )
+            self._begin_to_learn()
         thread = threading.Thread(target=decode, name="decode")
         thread.start()
         watching = asyncio.create_task(self._controller.watch_file())
@@ -241,6 +236,16 @@ class Service:
             Halt(self._folder.stopped).end()
             self._source.resume()
             self._on_loop(self._hub.release)
+
+    def _begin_to_learn(self) -> None:
+        if self._learner is None:
+            said = self._config.adaptation
+            self._learner = Learner(
+                self._folder,
+                self._on_learnt,
+                recentre=said.recentre,
+                decodes=said.learn_from == "decodes",
+            )
 
     def _on_decode(self, decoded: TextDecoded, made: LatentMade) -> None:
         if self._learner is not None and self._controller.refits:

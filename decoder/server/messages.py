@@ -164,7 +164,9 @@ Text = Annotated[str, Field(max_length=256), AfterValidator(_printable)]
 Name = Annotated[Text, AfterValidator(_named)]
 """One line."""
 
-Action = Literal["stop", "resume", "pause", "note", "swapModel", "rollBack", "blind"]
+Action = Literal[
+    "stop", "resume", "pause", "note", "swapModel", "rollBack", "blind", "recentre", "refit"
+]
 
 
 class Inject(Params):
@@ -207,7 +209,7 @@ class Control(Params):
     """What the session shall do.
 
     ``reason`` belongs to ``stop``, ``pause`` and ``resume``, ``text`` to ``note``, ``model`` to
-    ``swapModel`` and ``on`` to ``blind``.
+    ``swapModel`` and ``on`` to ``blind``, ``recentre`` and ``refit``.
     """
 
     action: Action

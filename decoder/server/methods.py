@@ -217,6 +217,8 @@ async def control(peer: Peer, params: messages.Control) -> messages.Controlled:
             await steering.roll_back()
         case "blind":
             await steering.set_blind(on=params.on)
+        case "recentre" | "refit":
+            await steering.adapt(params.action, on=params.on)
     return messages.Controlled(action=params.action, state=steering.state)
 
 

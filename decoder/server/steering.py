@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
-from decoder.control import MarkBad, Mode, Word
+from decoder.control import Adaptation, MarkBad, Mode, Word
 
 __all__ = ["Listed", "Running", "Steering"]
 
@@ -65,6 +65,9 @@ class Steering(Protocol):
 
     async def swap(self, wanted: str) -> None:
         """Decode with another model from the next window on."""
+
+    async def adapt(self, what: Adaptation, *, on: bool) -> None:
+        """Follow slow drift in a way, or no longer."""
 
     async def roll_back(self) -> None:
         """Decode again with the model before the last swap."""

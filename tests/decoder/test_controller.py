@@ -18,6 +18,7 @@ from decoder.control import (
     Blind,
     Control,
     Pause,
+    Recentre,
     Refit,
     Resume,
     SetCandidates,
@@ -265,6 +266,24 @@ def test_what_was_refitted_takes_over_and_can_be_rolled_back(served: Controlled)
     assert served.session.model.model_id == FIRST.model_id
     done(controller.swap("refitted-1"))  # who wants it may have it
     assert served.session.model is REFITTED
+
+
+def test_adaptation_is_switched_while_it_decodes(served: Controlled) -> None:
+    begun: list[str] = []
+    served.controller.on_refit = lambda: begun.append("learner")
+    served.controller.learn_from = "decodes"
+    for on in (True, True, False):
+        done(served.controller.adapt("refit", on=on))
+    done(served.controller.adapt("recentre", on=True))
+    assert served.fed == [
+        Refit(on=True, learn_from="decodes"),
+        Refit(False, "decodes"),
+        Recentre(True),
+    ]
+    assert begun == ["learner"]
+    assert states(served, "adaptation") == ["started", "stopped", "refused"]
+    said = next(e.detail for e in served.events if isinstance(e, State))
+    assert "CAREFUL, IT LEARNS FROM ITS OWN DECODES" in said
 
 
 def test_what_was_refitted_does_not_take_over_where_it_does_not_fit(served: Controlled) -> None:

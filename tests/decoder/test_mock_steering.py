@@ -28,14 +28,15 @@ def test_what_an_operator_may_do_is_answered_and_said() -> None:
             events.control("swapModel", model="other")
         assert events.control("note", text="sneezed") == "paused"
         assert events.control("blind", on=True) == "paused"
+        assert events.control("refit", on=True) == "paused"
         assert events.control("resume") == "decoding"
         n = len(LOGGED) + 7
         said = [event.params for event in islice(events, n)]
     assert [params["seq"] for params in said] == [*range(1, n + 1)]
     details = [params.get("detail") for params in said]
     start = details.index("the operator paused the session")  # after which the script waits
-    assert [p.get("state") for p in said[start : start + 7]] == [
-        "paused", None, "changed", "changed", "taken", "on", "decoding",
+    assert [p.get("state") for p in said[start : start + 8]] == [
+        "paused", None, "changed", "changed", "taken", "on", "started", "decoding",
     ]  # fmt: skip
     assert any(p.get("label") == "cough" for p in said)
 
