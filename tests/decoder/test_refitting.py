@@ -160,17 +160,15 @@ def test_only_what_is_labelled_or_asked_for_is_taken(
     by_labels = Learner(folder, heard, recentre=False, decodes=False)
     for refused in (no_truth, replace(decoded, stale=True), replace(decoded, calibrated=False)):
         by_labels.offer(refused, latent)
-    assert by_labels._trials.empty()
+    assert by_labels.n_waiting == 0
     for _ in range(N_WAITING + 3):
         by_labels.offer(decoded, latent)
     assert (by_labels.n_dropped, by_labels.n_waiting) == (3, N_WAITING)
     by_decodes = Learner(folder, heard, recentre=False, decodes=True)
     by_decodes.offer(unsure, latent)
-    assert by_decodes._trials.empty()
+    assert by_decodes.n_waiting == 0
     by_decodes.offer(no_truth, latent)
-    trial = by_decodes._trials.get_nowait()
-    assert trial is not None
-    header = json.loads(trial.partition(b"\n")[0])
+    header = json.loads(by_decodes._trials[0].partition(b"\n")[0])
     assert (header["shown"], header["rank"]) == ("face", 0)
     by_labels.close()
     by_decodes.close()
