@@ -23,9 +23,12 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from decoder.curves import minutes_of
+from benchmarks.real import DATA, RECORDINGS, Recordings
+from decoder.curves import LearningPoint, learning_curve, minutes_of
 from decoder.evaluation import evaluate
+from decoder.fitting import FitSettings, read_windows
 from decoder.forecast import headline
+from decoder.problem import Problem
 from decoder.resampling import Score
 from decoder.simulation import RECORDING, STIMULI, save_calibration
 from models.candidates import Candidates, demo_concepts
@@ -37,7 +40,18 @@ from models.heldout import hold_out
 from models.stimuli import StimulusTable
 from streaming.sources.simulated import SimulatedSettings, Snr
 
-__all__ = ["Day", "Point", "curve", "days", "main", "minutes_to_reach", "session"]
+__all__ = [
+    "Day",
+    "Point",
+    "RunPoint",
+    "curve",
+    "days",
+    "leave_one_run_out",
+    "main",
+    "minutes_to_reach",
+    "runs",
+    "session",
+]
 
 N_TRAINED, N_TESTED = 1000, 300
 SIZES = (20, 30, 45, 70, 100, 150, 250, 400, 600, 800, 1000)
@@ -80,6 +94,26 @@ class Day:
     name: str
     points: tuple[Point, ...]
     minutes: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunPoint:
+    """The scores of several runs after so much calibration of each.
+
+    Parameters
+    ----------
+    minutes : float
+        Mean over runs.
+    n_trials : int
+        The same.
+    anew, warm : tuple of float
+        AUC, or top-1 of four, of each run.
+    """
+
+    minutes: float
+    n_trials: int
+    anew: tuple[float, ...]
+    warm: tuple[float, ...]
 
 
 def session(settings: SimulatedSettings, n_trials: int = N_TRAINED + N_TESTED) -> Dataset:
@@ -206,6 +240,61 @@ def days(
     return found
 
 
+def runs(recordings: Recordings, sizes: Sequence[int], n_tested: int) -> list[RunPoint]:
+    """Calibrate on the first trials of each run, anew and from a model of the other runs.
+
+    Parameters
+    ----------
+    recordings : Recordings
+        One person's.
+    sizes : sequence of int
+        Trials of the run that are fitted to.
+    n_tested : int
+        Last trials of the run, that all are tested on.
+    """
+    settings = FitSettings(events=recordings.labels, drop=recordings.drop)
+    dataset = read_windows(
+        sorted(DATA.glob(recordings.pattern)),
+        settings,
+        settings.windows(settings.table()),
+        lambda _: None,
+    )
+    candidates = settings.pool(settings.table())
+    scores: dict[tuple[int, bool], list[Point]] = {}
+    for run in np.unique(dataset.files):
+        here = dataset.files == run
+        today, others = _first(dataset, here), _first(dataset, ~here)
+        others = replace(others, groups=others.files)
+        model = fit_model(others, candidates, encoder="auto").model
+        for parent in (None, model):
+            kind = model.encoder.kind
+            found = curve(today, candidates, sizes, n_tested, parent, kind)
+            for size, point in zip(sizes, found, strict=True):
+                scores.setdefault((size, parent is not None), []).append(point)
+    return [
+        RunPoint(
+            float(np.mean([p.minutes for p in scores[size, False]])),
+            round(np.mean([p.n_trials for p in scores[size, False]])),
+            tuple(p.score.value for p in scores[size, False]),
+            tuple(p.score.value for p in scores[size, True]),
+        )
+        for size in sizes
+    ]
+
+
+def leave_one_run_out(recordings: Recordings) -> list[LearningPoint]:
+    """Score models of the first minutes of all other runs, on each run."""
+    settings = FitSettings(events=recordings.labels, drop=recordings.drop)
+    dataset = read_windows(
+        sorted(DATA.glob(recordings.pattern)),
+        settings,
+        settings.windows(settings.table()),
+        lambda _: None,
+    )
+    problem = Problem.make(dataset, settings.pool(settings.table()), encoder="auto")
+    return learning_curve(problem.settled(problem.hold_out()))
+
+
 def _first(dataset: Dataset, kept: NDArray[np.bool_]) -> Dataset:
     """Return some trials of a dataset."""
     kept = kept[: len(dataset)]
@@ -228,13 +317,42 @@ def main() -> None:
     parser.add_argument("--snr", default="easy", choices=get_args(Snr))
     parser.add_argument("--turned", type=float, default=20.0)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", choices=("simulated", "recordings"))
     said = parser.parse_args()
-    for seed in said.seeds:
+    if said.only != "simulated":
+        _tell_recordings()
+    for seed in said.seeds if said.only != "recordings" else ():
         print(f"person {seed}, {said.snr}, day 2 turned by {said.turned:g} degrees", flush=True)
         for day in days(seed, turned=said.turned, snr=said.snr, quick=said.quick):
             points = "  ".join(f"{p.minutes:.1f}: {p.score.value:.3f}" for p in day.points)
             reached = "never" if day.minutes is None else f"{day.minutes:.2f} min"
             print(f"  {day.name:34} 80 % after {reached:10} {points}", flush=True)
+
+
+def _tell_recordings() -> None:
+    """Print the tables of the real recordings."""
+    for name, sizes, n_tested in (
+        ("N170", (20, 40, 60, 80), 80),
+        ("exo sub12", (8, 12, 16), 14),
+    ):
+        recordings = RECORDINGS[name]
+        print(f"{name}: each run predicted by the first minutes of the others")
+        for point in leave_one_run_out(recordings):
+            score = point.main if len(recordings.labels) == 2 else point.top1
+            print(
+                f"  {point.minutes:5.1f} min, {point.n_trials:4} trials: {score.value:.3f} "
+                f"[{score.low:.3f}, {score.high:.3f}]",
+                flush=True,
+            )
+        print(f"{name}: the end of each run, by its first trials")
+        for each in runs(recordings, sizes, n_tested):
+            anew, warm = np.array(each.anew), np.array(each.warm)
+            print(
+                f"  {each.minutes:5.1f} min, {each.n_trials:4} trials: anew {anew.mean():.3f} "
+                f"({anew.min():.2f} to {anew.max():.2f}), from other runs {warm.mean():.3f} "
+                f"({warm.min():.2f} to {warm.max():.2f})",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -11,7 +12,7 @@ from typing import Literal, get_args
 
 from streaming.errors import StimuliError
 
-__all__ = ["Role", "Stimulus", "StimulusTable"]
+__all__ = ["Role", "Stimulus", "StimulusTable", "read_marker"]
 
 Role = Literal[
     "stimulus", "run_start", "run_end", "pause", "resume", "stop", "response", "ignore"
@@ -21,13 +22,39 @@ _SPLITS = ("", "train", "test")
 _INTEGER = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0+)?")
 
 
+def read_marker(label: str) -> tuple[str, str]:
+    """Return what a marker says, and which trial it belongs to; empty if it does not say.
+
+    A marker may be JSON: ``{"marker": "face", "trial_id": 17}`` is the marker ``face``. Windows
+    with the same `trial_id` are repeats of one stimulus; it must not tell which one it is, so
+    number trials.
+
+    Examples
+    --------
+    >>> read_marker('{"marker": "face", "trial_id": 17}')
+    ('face', '17')
+    >>> read_marker("face")
+    ('face', '')
+    """
+    if not label.lstrip().startswith("{"):
+        return label, ""
+    try:
+        said = json.loads(label)
+    except ValueError:
+        return label, ""
+    if not isinstance(said, dict) or not isinstance(said.get("marker"), str | int):
+        return label, ""
+    trial = said.get("trial_id")
+    return str(said["marker"]), "" if trial is None else str(trial)
+
+
 def _normalise(label: str) -> str:
     """Return the spelling under which a marker is looked up.
 
     Triggers are integers that arrive as ``5``, or as ``5.0`` from a stream of floats; both are
     5. Everything else, ``05`` too, must be the same string, without the blanks around it.
     """
-    label = label.strip()
+    label = read_marker(label)[0].strip()
     integer = _INTEGER.fullmatch(label)
     return integer.group(1) if integer else label
 

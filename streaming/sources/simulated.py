@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import cos, exp, pi, radians
+from math import radians
 from typing import Literal, get_args
 
 import mne
@@ -18,6 +18,7 @@ from streaming.sources.background import Background
 from streaming.sources.headmodel import montage, spread_channels
 from streaming.sources.helmet import HELMET, helmet_info
 from streaming.sources.participant import RESPONSE_DURATION, Participant, respond
+from streaming.sources.shown import Shown, Trial, drawn, scripted
 from streaming.sources.source import Item
 
 __all__ = [
@@ -31,10 +32,6 @@ __all__ = [
 Snr = Literal["easy", "realistic", "none"]
 
 _TAIL = 2.0  # s after the last
-_SOA_JITTER = 0.125  # of the SOA, to both sides: 0.7 to 0.9 s for 0.8 s
-_LAPSES = 0.05  # of trials get no response at all
-_STRETCH = 0.05  # SD of the log latency: 5 ms for P1, 25 ms at 500 ms
-_GAIN = 0.15  # SD of the log amplitude from trial to trial
 # Samples are made in blocks of so many, so that how they are read cannot change them. Larger
 # ones make recordings faster but keep a live reader waiting: see `_make_items`.
 _BLOCK = 50
@@ -125,33 +122,6 @@ class SimulatedSettings:
         return SignalSpec(self.sfreq, spread_channels(self.n_channels))
 
 
-@dataclass(frozen=True, slots=True)
-class _Trial:
-    onset: int
-    concept: int
-    gain: float
-    stretch: float
-
-
-def _vigilance(t: float) -> float:
-    """Return how much of a fresh response is left after `t` seconds of a session.
-
-    It sinks over 3 minutes and comes back, though never quite: a tenth is lost for good within
-    the first quarter of an hour.
-    """
-    return 1 - 0.1 * (1 - exp(-t / 900)) - 0.1 * (1 - cos(2 * pi * t / 360)) / 2
-
-
-def _order(rng: np.random.Generator, pools: Sequence[Sequence[int]]) -> Iterator[int]:
-    """Draw concepts forever: pools take turns in random order, each is shuffled and used up."""
-    left: list[list[int]] = [[] for _ in pools]
-    while True:
-        for pool in rng.permutation(len(pools)):
-            if not left[pool]:
-                left[pool] = list(rng.permutation(pools[pool]))
-            yield int(left[pool].pop())
-
-
 class SimulatedSource:
     """EEG or MEG, and markers, of someone who does not exist.
 
@@ -171,6 +141,8 @@ class SimulatedSource:
         one pool if not given.
     n_trials : int or None
         How many stimuli to show before the session ends; None goes on forever.
+    script : sequence of Shown
+        What an experiment shows, in the order of time, instead of `shown` and `n_trials`.
     chunk_size : int
         Samples in a chunk.
     clock : callable or None
@@ -180,7 +152,7 @@ class SimulatedSource:
         Waits for seconds of the clock.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a session may be, each with a default
         self,
         concepts: Sequence[str],
         embeddings: NDArray[np.float32],
@@ -188,13 +160,16 @@ class SimulatedSource:
         *,
         shown: Sequence[Sequence[str]] = (),
         n_trials: int | None = None,
+        script: Sequence[Shown] = (),
         chunk_size: int = 10,
         clock: Callable[[], float] | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        _check(concepts, embeddings, shown, n_trials, chunk_size)
+        seen = [each.concept for each in script if each.concept]
+        _check(concepts, embeddings, [seen] if seen else shown, n_trials, chunk_size)
         self.settings = settings
-        self._chunk_size, self._n_trials = chunk_size, n_trials
+        self._script = tuple(script)
+        self._chunk_size, self._n_trials = chunk_size, len(script) or n_trials
         self._clock, self._sleep = clock, sleep
         s = settings
         self._spec = s.spec
@@ -250,41 +225,33 @@ class SimulatedSource:
         self._items = iter(())
         self._next = None
 
-    def _trials(self) -> Iterator[_Trial]:
-        """Draw what is shown, when, and how the brain takes it."""
-        s = self.settings
-        rng = np.random.default_rng([s.subject_seed, s.session_seed, 4])
-        order = _order(rng, self._pools)
-        onset = self._spec.to_samples(s.lead)
-        while True:
-            gain = _vigilance(onset / s.sfreq) * rng.lognormal(0, _GAIN)
-            attends = rng.random() >= _LAPSES
-            stretch = rng.lognormal(0, _STRETCH)
-            yield _Trial(onset, next(order), gain * attends, stretch)
-            soa = s.soa * rng.uniform(1 - _SOA_JITTER, 1 + _SOA_JITTER)
-            onset += self._spec.to_samples(soa)
-
-    def _blocks(self) -> Iterator[tuple[NDArray[np.float32], list[_Trial], bool]]:
+    def _blocks(self) -> Iterator[tuple[NDArray[np.float32], list[Trial], bool]]:
         """Make the signal, the trials that begin in it, and whether it is the last block."""
         s, spec = self.settings, self._spec
         n_times, n_response = _BLOCK, spec.to_samples(RESPONSE_DURATION)
         times = np.arange(n_response) / s.sfreq
         n_sources = len(self._participant.latencies)
         activity = np.zeros((n_sources, n_times + n_response))  # this block, and what follows
-        trials = self._trials()
+        rng = np.random.default_rng([s.subject_seed, s.session_seed, 4])
+        if self._script:
+            index = {name: n for n, name in enumerate(self._concepts)}
+            trials = scripted(self._script, index, rng, s.sfreq, s.lead)
+        else:
+            trials = drawn(self._pools, self._concepts, rng, s.sfreq, s.lead, s.soa)
         trial = next(trials)
         start, n_shown, end = 0, 0, np.inf
         while start < end:
-            begun = []
+            begun: list[Trial] = []
             while trial.onset < start + n_times and start < end and n_shown != self._n_trials:
                 at = trial.onset - start
-                response = respond(self._participant, trial.concept, trial.stretch, times)
-                activity[:, at : at + n_response] += trial.gain * response
+                if trial.concept is not None:
+                    response = respond(self._participant, trial.concept, trial.stretch, times)
+                    activity[:, at : at + n_response] += trial.gain * response
                 begun.append(trial)
                 n_shown += 1
                 if n_shown == self._n_trials:
                     end = trial.onset + spec.to_samples(_TAIL)
-                trial = next(trials)
+                trial = next(trials, trial)
             data = self._background(n_times)
             data += self._topographies(start) @ activity[:, :n_times]
             activity[:, :-n_times] = activity[:, n_times:]
@@ -306,7 +273,7 @@ class SimulatedSource:
         what = f"simulated participant {s.subject_seed}, session {s.session_seed}, {s.snr}"
         yield SourceState("live", t0, what)
         rest = np.empty((len(spec.ch_names), 0), np.float32)
-        coming: list[_Trial] = []
+        coming: list[Trial] = []
         first = 0
         for block, begun, last in self._blocks():
             rest = np.concatenate([rest, block], axis=1)
@@ -315,8 +282,8 @@ class SimulatedSource:
                 stop = first + min(self._chunk_size, rest.shape[1])
                 while coming and coming[0].onset < stop:
                     trial = coming.pop(0)
-                    label, t = self._concepts[trial.concept], t0 + trial.onset / spec.sfreq
-                    yield Marker(label, t, 0, trial.onset)
+                    t = t0 + trial.onset / spec.sfreq
+                    yield Marker(trial.label, t, 0, trial.onset)
                 data, rest = rest[:, : stop - first], rest[:, stop - first :]
                 yield Chunk(data, spec, 0, first, t0)
                 first = stop

@@ -17,11 +17,11 @@ from streaming.signal import Chunk, Marker, SourceState
 from streaming.sources.background import Background
 from streaming.sources.headmodel import Dipoles, lead_field, spread_channels
 from streaming.sources.participant import Participant, _across, respond
+from streaming.sources.shown import _vigilance
 from streaming.sources.simulated import (
     SimulatedSettings,
     SimulatedSource,
     Snr,
-    _vigilance,
     simulate_recording,
 )
 from streaming.sources.source import Item
