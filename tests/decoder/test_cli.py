@@ -21,6 +21,7 @@ from models.checkpoint import save_model
 from streaming.errors import ConfigError
 from streaming.outlet import SignalOutlet
 from streaming.signal import SignalSpec
+from tests.decoder.complaining import complaint
 from tests.decoder.tiny import tiny_model
 
 
@@ -46,19 +47,6 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("recordings") / "one_raw.fif"
     raw.save(path, verbose="error")
     return path
-
-
-def complaint(capfd: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
-    """Run a command that must be refused; return the one line it says."""
-    code = main([str(a) for a in arguments])
-    said = capfd.readouterr().err
-    assert code == 2, said
-    assert "Traceback" not in said
-    # liblsl logs to the same place from earlier tests of this process
-    lines = [line for line in said.splitlines() if line.strip() and ".cpp:" not in line]
-    assert len(lines) == 1, said
-    assert lines[0].startswith("braincast: ")
-    return lines[0]
 
 
 @pytest.mark.parametrize(
@@ -296,22 +284,6 @@ def test_sources_that_contradict_themselves_are_refused(
 def test_help_is_what_no_command_means(capfd: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     assert "serve" in capfd.readouterr().out
-
-
-def test_tokens_are_made_listed_and_revoked(
-    capfd: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    file = ["--tokens", str(tmp_path / "tokens.json")]
-    assert main(["token", "create", "--role", "viewer", "--name", "wall", *file]) == 0
-    token = capfd.readouterr().out.strip()
-    assert len(token) == 32
-    assert main(["token", "list", *file]) == 0
-    listed = capfd.readouterr().out
-    assert "wall" in listed
-    assert token not in listed
-    assert main(["token", "revoke", "wall", *file]) == 0
-    assert "no token 'wall'" in complaint(capfd, "token", "revoke", "wall", *file)
-    assert "there is no role 'x'" in complaint(capfd, "token", "create", "--role", "x", *file)
 
 
 def test_another_address_than_loopback_is_refused_with_the_fix(
