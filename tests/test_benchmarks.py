@@ -13,7 +13,7 @@ import pylsl
 import pytest
 
 from benchmarks import __main__ as runner
-from benchmarks import clients, encoders, latency, null, real, recovered
+from benchmarks import adaptation, clients, encoders, latency, null, real, recovered
 from benchmarks._accounts import lost_in_truth
 from benchmarks._assembly import Decoder
 from benchmarks._counting import CountingSource, counting_spec
@@ -24,6 +24,9 @@ from decoder.readout import RetrievalReadout
 from models.encoder import ENCODERS
 from models.trials import Trials
 from streaming.signal import Chunk, SignalSpec, Window
+from streaming.sources.source import Item
+from tests.decoder import tiny
+from tests.decoder.learning import learner
 from tests.decoder.trials import problem
 
 
@@ -176,3 +179,34 @@ def test_nothing_is_found_in_noise_more_often_than_p_says() -> None:
     for middle, low, high in less.values():
         assert low < middle < high
         assert abs(middle) < 2 * (high - middle)  # four standard errors
+
+
+class Played:
+    """A source of what is given."""
+
+    name, spec, to_si = "played", tiny.SPEC, (1.0,) * 3
+
+    def __init__(self, items: list[Item]) -> None:
+        self._items = items
+
+    def read(self, timeout: float) -> Item | None:
+        return self._items.pop(0) if self._items else None
+
+    def close(self) -> None:
+        pass
+
+
+def test_sessions_that_adapt_in_other_ways_get_the_same_samples() -> None:
+    data = tiny.signal(6000)
+    items: list[Item] = []
+    for start in range(0, 6000, 50):
+        if start > 1000:
+            items.append(tiny.marker(start, "face" if start % 100 else "house"))
+        items.append(tiny.chunk(data, start, start + 50))
+    found = adaptation.adapted(learner(), Played(items), ("", "refit"))
+    plain, refitted = (found[name].decodes for name in ("", "refit"))
+    assert [d.decode_id for d in plain] == [d.decode_id for d in refitted]
+    assert len(plain) > 90
+    assert [s.state for s in found[""].states] == []
+    assert found["refit"].states[0].state == "shadow"
+    assert found[""].top(2, 0.0, 1e9) == 1.0
