@@ -80,9 +80,12 @@ class Mock:
         return int(self._socket.getsockname()[1])
 
     def clock(self) -> float:
-        """Return the time of the session: it stands until it begins, then runs as ours does."""
+        """Return the time of the session: it stands until somebody subscribes, then runs.
+
+        So a client that subscribes at once knows how old each event is.
+        """
         t0 = self._script.lines[0].t if self._script.lines else 0.0
-        return t0 if self._began is None else t0 + time.monotonic() - self._began
+        return t0 - LEAD if self._began is None else t0 + time.monotonic() - self._began
 
     def run(self, on_start: Callable[[], None] = lambda: None) -> None:
         """Serve until stopped; `on_start` is called once clients can connect."""
@@ -124,8 +127,7 @@ class Mock:
         # Looked for, since the hub is the service's own, and tells nobody who comes.
         while not any(self._hub.wants(stream) for stream in STREAMS):  # noqa: ASYNC110
             await asyncio.sleep(LOOK)
-        await asyncio.sleep(LEAD)
-        began = self._began = time.monotonic()
+        began = self._began = time.monotonic() + LEAD
         lines = self._script.lines
         for line in lines:
             due = began + (line.t - lines[0].t) / self._speed

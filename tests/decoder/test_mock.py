@@ -10,11 +10,13 @@ import httpx
 import pytest
 
 from decoder import client
+from decoder.mock import LEAD
 from decoder.script import EVERY, GOLDEN, read_script
 from tests.decoder.mocking import TOKEN, mocking
 
 EVERYTHING = ("text", "markers", "quality", "state")
-LOGGED = [line for line in read_script(GOLDEN).lines if line.seq]
+SCRIPT = read_script(GOLDEN)
+LOGGED = [line for line in SCRIPT.lines if line.seq]
 
 
 def bodies(url: str, n: int = len(LOGGED)) -> list[str]:
@@ -97,3 +99,11 @@ print(sorted(loaded))
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_its_clock_stands_a_little_before_the_first_event_until_somebody_subscribes() -> None:
+    with mocking(speed=1.0) as (mock, url):
+        assert mock.clock() == pytest.approx(SCRIPT.lines[0].t - LEAD)
+        with client.connect(url, EVERYTHING) as events:
+            event = next(iter(events))
+        assert mock.clock() >= event.params["t_emit"]
