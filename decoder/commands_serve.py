@@ -132,6 +132,7 @@ def serve(
         ServerConfig,
         SessionConfig,
     )
+    from decoder.drift import check_adapts
     from decoder.folder import check_models
     from decoder.ingesting import TOKEN_VARIABLE, IngestAddress, ingest_process
     from decoder.listening import is_loopback, listen, url_of
@@ -140,6 +141,7 @@ def serve(
     from decoder.supervise import supervise
     from decoder.tokens import owners_token
     from decoder.uncertainty import uncertainty_of
+    from models.checkpoint import load_model
     from streaming.link import parse_address
     from streaming.timing import choose_timing
 
@@ -174,6 +176,8 @@ def serve(
         msg = f"{stop_file} is there already, which stops a session: remove it"
         raise ConfigError(msg)
     check_models(model)  # what is wrong with them is said before anything is started
+    if adapt:
+        check_adapts(load_model(model[0]), config.adaptation)
     stop = stopped_by_signals()
     with closing(listen(host, port)) as sock, _session(config, model) as folder:
 

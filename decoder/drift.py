@@ -8,15 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoder.alarm import Alarm
+from decoder.config import AdaptationConfig
 from decoder.control import Adapted, Recentre, Refit
 from decoder.events import State, TextDecoded
 from decoder.recentre import MEMORY, Recentring
+from decoder.refitter import Refitter
 from models.checkpoint import Model
 from models.latent import Latent
 from models.reference import BLOCK, far_off
+from streaming.errors import ModelError
 from streaming.window import LockedWindows
 
-__all__ = ["Drift"]
+__all__ = ["Drift", "check_adapts", "not_recentred"]
 
 _LATENTS = (
     "what is decoded lies where it did not in calibration: electrodes, or the participant, may "
@@ -26,6 +29,41 @@ _LOSSES = (
     "what was shown comes out further down than in calibration: see to electrodes and the "
     "participant; refit or calibrate again"
 )
+
+
+def not_recentred(model: Model) -> str:
+    """Return why the latents of a model cannot be recentred; empty if they can."""
+    if not isinstance(model.windowing, LockedWindows):
+        return "windows that no marker cuts follow what is shown"
+    if model.reference is None:
+        return (
+            "the model does not say what its latents were like in calibration, which was too "
+            "short, or fitted by an older version: fit it anew"
+        )
+    return ""
+
+
+def check_adapts(model: Model, config: AdaptationConfig) -> None:
+    """Refuse to begin what a model cannot do.
+
+    Parameters
+    ----------
+    model : Model
+        That decodes first.
+    config : AdaptationConfig
+        What is asked for.
+
+    Raises
+    ------
+    ModelError
+        If it is one of these things.
+    """
+    why_not = not_recentred(model) if config.recentre else ""
+    if why_not:
+        msg = f"--adapt recentre: {why_not}"
+        raise ModelError(msg)
+    if config.refit:
+        Refitter(model)
 
 
 def _refit(item: Refit) -> str:
@@ -52,12 +90,11 @@ class Drift:
 
     def __init__(self, model: Model) -> None:
         self._reference = model.reference
-        self._protocol = model.protocol
-        self._locked = isinstance(model.windowing, LockedWindows)
+        self._why_not = not_recentred(model)
         self._recentring: Recentring | None = None
         self._alarms: dict[str, Alarm] = {}
         self._blocks: dict[str, list[NDArray[np.float64]]] = {"latents": [], "losses": []}
-        if model.reference is not None and self._locked:
+        if model.reference is not None and not self._why_not:
             self._alarms["latents"] = Alarm(model.reference.blocks)
             if model.protocol == "closed_set":
                 self._alarms["losses"] = Alarm(model.reference.losses)
@@ -79,14 +116,8 @@ class Drift:
         if not item.on:
             self._recentring = None
             return State("adaptation", "stopped", t, "latents are decoded as they are")
-        if self._reference is None or not self._locked:
-            why = (
-                "the model does not say what its latents were like in calibration, which was "
-                "too short, or fitted by an older version: fit it anew"
-                if self._locked
-                else "windows that no marker cuts follow what is shown"
-            )
-            return State("adaptation", "refused", t, f"not recentred: {why}")
+        if self._why_not or self._reference is None:
+            return State("adaptation", "refused", t, f"not recentred: {self._why_not}")
         self._recentring = Recentring(self._reference.mean)
         detail = (
             f"recentring: latents follow their mean over the last {MEMORY} windows, from here "

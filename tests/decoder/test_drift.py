@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from decoder.config import AdaptationConfig
 from decoder.control import Input, Recentre, SwapModel
-from decoder.drift import Drift
+from decoder.drift import Drift, check_adapts
 from decoder.events import Event, State, TextDecoded, Truth
 from decoder.session import Session
 from models.checkpoint import Model
 from models.latent import Latent
 from models.reference import BLOCK, make_reference
+from streaming.errors import ModelError
 from streaming.window import SlidingWindows
+from tests.decoder.learning import learner
 from tests.decoder.tiny import SPEC, chunk, marker, signal, tiny_model
 
 RNG = np.random.default_rng(0)
@@ -125,3 +128,20 @@ def test_decodes_that_get_worse_are_an_alarm_if_they_can_be_compared() -> None:
     assert told(replace(wrong, calibrated=False)) == []
     assert told(replace(wrong, truth=Truth("house", "house", "", 2, trained=False))) == []
     assert told(replace(wrong, truth=Truth("house", "house", "", 1, trained=True))) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "says"),
+    [
+        (tiny_model(), "recentre", "--adapt recentre: the model does not say what its latents"),
+        (MODEL, "refit", "keeps no sums to go on from"),
+        (learner(), "recentre,refit", "--adapt recentre"),
+    ],
+)
+def test_what_a_model_cannot_do_is_refused_at_the_start(
+    model: Model, asked: str, says: str
+) -> None:
+    check_adapts(MODEL, AdaptationConfig.of("recentre"))
+    check_adapts(learner(), AdaptationConfig.of("refit"))
+    with pytest.raises(ModelError, match=says):
+        check_adapts(model, AdaptationConfig.of(asked))
