@@ -191,9 +191,9 @@ def _source(plan: Plan) -> tuple[Check, Rehearsal | None]:
     if not r.sfreq:
         found = f"{start}, no samples within {plan.seconds:g} s; is the amplifier running?"
         return Check(what, "no", found), r
+    if r.remarks:  # they say the rate, if it is that: instants are not right at first
+        return Check(what, "no", f"{start}; {'; '.join(r.remarks)}"), r
     found = f"{start}, {r.sfreq:.2f} Hz measured, {r.spec.sfreq:g} nominal"
-    if r.remarks:
-        return Check(what, "no", f"{found}; {'; '.join(r.remarks)}"), r
     if r.n_gaps:
         lost = f"{1000 * r.lost:.0f} ms in {r.n_gaps} gaps"
         came = r.sfreq / (1 + r.lost * r.sfreq / r.n_times)

@@ -126,6 +126,7 @@ class StreamClock:
         self._segment: Segment | None = None
         self._ended: _Reason | None = None  # why the next sample starts another segment
         self._expected: Expected | None = None  # where
+        self._n_lost: int | None = None  # before it, if that was counted
         self._arrivals, self._coarse, self._rate = Arrivals(), Coarse(), RateWatch(sfreq)
         self._remarks: list[Remark] = []
         self._said_early = False
@@ -210,10 +211,17 @@ class StreamClock:
         """Decide on the samples that are held back without waiting for more."""
         return self._decide(now=True)
 
-    def reconnect(self) -> list[Stretch]:
-        """Start another segment with the next sample; return what was held back until now."""
+    def reconnect(self, n_lost: int | None = None) -> list[Stretch]:
+        """Start another segment with the next sample; return what was held back until now.
+
+        Parameters
+        ----------
+        n_lost : int or None
+            How many samples are lost before it, if the source counts them.
+        """
         stretches = self.settle()
-        self._leave("reconnect")
+        self._leave("reconnect" if n_lost is None else "lost")
+        self._n_lost = n_lost
         self._coarse = Coarse()
         self._rate.reset()
         return stretches
@@ -298,7 +306,12 @@ class StreamClock:
             raise SourceError(msg)
         before, reason = self._segment, self._ended
         number = before.number + 1 if before is not None else 0
-        self._segment = segment = Segment(number, self._sfreq, self._known, self._expected)
+        past = None
+        if before is not None and reason in {"lost", "reconnect"}:
+            past = before.past
+        self._segment = segment = Segment(
+            number, self._sfreq, self._known, self._expected, past
+        )
         self._ended = None
         x = np.arange(len(self._held)) / self._sfreq
         jumps = np.abs(np.diff(self._held - x)) > THRESHOLD
@@ -312,11 +325,15 @@ class StreamClock:
 
     def _gap_before(self, segment: Segment, t_expected: float, reason: _Reason) -> Gap:
         """Return what lies before the segment that has just begun."""
+        if self._n_lost is not None:
+            n_lost, self._n_lost = self._n_lost, None
+            return Gap(t_expected, n_lost / self._sfreq, reason)
         t = t_expected if self._expected is None else self._expected.t
         lost = max(0.0, segment.t_anchor - t)
         if reason == "clock" and (self._expected is None or lost < UNSURE):
             lost = 0.0
-        if reason == "lost" and segment.has_offset:
+        if reason in {"lost", "reconnect"}:
+            lost /= 1 + self._known.slope  # by the amplifier's clock, which counts samples
             segment.n_told = round(lost * self._sfreq)
         return Gap(t_expected if reason == "clock" else t, lost, reason)
 

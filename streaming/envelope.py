@@ -6,12 +6,14 @@ For `streaming.clock`; x, y and deliveries are as in `streaming.delays`.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Envelope", "Rise"]
+from streaming.line import Count, Points, count_between, highest_line
+
+__all__ = ["USUAL", "Envelope", "Rise"]
 
 _ENVELOPE = 10
 """Seconds over which the envelope is the lowest point: with 8 blocks a second that are up to
@@ -31,13 +33,22 @@ share of its rise."""
 _MEMORY = 60
 """Seconds from which the slope is learned: to 15 ppm in the case above."""
 
-_USUAL, _PRIOR = 100e-6, 50.0
-"""The usual error of a crystal, in seconds per second, and how much the slope is at least
-drawn to what is known already [s^2]: (0.7 ms / 100 ppm)^2, the noise of a second's lowest
-point over it."""
+USUAL = 100e-6
+"""The usual error of a crystal, in seconds per second."""
 
-_LEARNED = 20e-6
-"""How well the slope is known from the segments before, in seconds per second."""
+_LEARNED = 10e-6
+"""How well a slope is known at best from another time, in seconds per second: a crystal that
+warms up by 10 degrees."""
+
+_UNUSUAL = 12.0
+"""Another crystal than the usual one must be likelier by e to this."""
+
+_EXACT = 20e-6
+"""The least mean delay that is assumed, in seconds."""
+
+_SLOPE_ERROR = 14.0
+"""The error of a slope from n deliveries of mean delay m in T seconds, in m / (n T): 13 to 17
+if delays are uniform (200 simulated clocks each, 6 to 100 a second), 7 if exponential."""
 
 _EARLY = 0.003
 """What lies lower than the envelope by so many seconds, once that is known from `_ENVELOPE`
@@ -100,19 +111,20 @@ class Envelope:
     ----------
     sfreq : float
         Nominal rate of the stream, in Hz.
-    slope : float
-        As far as it is known already, in seconds per second.
+    slope, unsure : float
+        As far as it is known already, and its standard deviation, in seconds per second.
     n_known : int
         Seconds that it is known from.
     """
 
-    def __init__(self, sfreq: float, slope: float, n_known: int) -> None:
+    def __init__(
+        self, sfreq: float, slope: float = 0.0, unsure: float = USUAL, n_known: int = 0
+    ) -> None:
         self.slope = slope
         self.n_known = n_known
         self._sfreq = sfreq
-        self._known = slope
-        self._unsure = _LEARNED if n_known >= 2 * _LONG else _USUAL
-        self._seconds: deque[_Second] = deque(maxlen=_MEMORY)
+        self.prior = slope, unsure
+        self.seconds: deque[_Second] = deque(maxlen=_MEMORY)
         self._low = 0.0
         self._t_early = -np.inf
 
@@ -124,7 +136,7 @@ class Envelope:
         x, y : float
             The lowest point of a block.
         """
-        if len(self._seconds) < _ENVELOPE or y > self.height(x) - _EARLY:
+        if len(self.seconds) < _ENVELOPE or y > self.height(x) - _EARLY:
             return False
         if x - self._t_early > _EARLY_LAST:
             self._t_early = x
@@ -148,8 +160,8 @@ class Envelope:
             A loss that is only seen now, once.
         """
         rise = None
-        if self._seconds and int(self._seconds[-1].x) == int(x):
-            now = self._seconds[-1]
+        if self.seconds and int(self.seconds[-1].x) == int(x):
+            now = self.seconds[-1]
             now.high, now.n = max(now.high, high), now.n + n
             if y < now.y:
                 now.x, now.y = x, y
@@ -157,10 +169,67 @@ class Envelope:
             self._learn()
             rise = self._find_rise()
             self.n_known = min(self.n_known + 1, _MEMORY)
-            self._seconds.append(_Second(x, y, high, n, self.slope))
+            self.seconds.append(_Second(x, y, high, n, self.slope))
             self._lower()
         self._low = min(self._low, y - self.slope * x)
         return rise
+
+    @property
+    def points(self) -> Points:
+        """The lowest delivery of each second."""
+        seconds = np.array([(s.x, s.y, max(s.n, 1)) for s in self.seconds])
+        return Points(*seconds.reshape(-1, 3).T)
+
+    @property
+    def mean_delay(self) -> float:
+        """Mean delay of deliveries, in seconds: half of their usual spread.
+
+        That is their spread in a second, or, if there are few in each, that of the lowest.
+        """
+        in_one = float(np.median([s.high - s.y for s in self.seconds])) - abs(self.slope)
+        between, (x, y, _) = 0.0, self.points
+        if len(x) > 2:
+            off = y - np.polyval(np.polyfit(x, y, 1), x)
+            between = 4 * float(np.median(np.abs(off))) * len(x) / (len(x) - 2)
+        return max(in_one / 2, between / 2, _EXACT)
+
+    @property
+    def unsure(self) -> float:
+        """How well the slope is known for another time, in seconds per second."""
+        if len(self.seconds) < 3:
+            return self.prior[1]
+        points = self.points
+        span = float(np.ptp(points.x))
+        error = _SLOPE_ERROR * self.mean_delay / (float(points.n.sum()) * span)
+        return max(min(error, self.prior[1]), _LEARNED)
+
+    def count_since(self, before: Envelope, n_before: int, near: float) -> Count:
+        """Return how many samples are missing since another envelope.
+
+        Parameters
+        ----------
+        before : Envelope
+            Of the segment before.
+        n_before : int
+            How many samples that had.
+        near : float
+            About how many are missing.
+        """
+        mean = max(before.mean_delay, self.mean_delay)
+        after = self.points.moved(n_before / self._sfreq)
+        known, unsure = before.prior
+        if abs(before.slope - known) > 4 * unsure:  # it is no usual crystal
+            known, unsure = before.slope, before.unsure
+        return count_between(before.points, after, self._sfreq, near, mean, known, unsure)
+
+    def join(self, before: Envelope, by: float) -> None:
+        """Take what was before, in another segment that began so many seconds earlier."""
+        earlier = [replace(s, x=s.x - by, y=s.y + by, high=s.high + by) for s in before.seconds]
+        self.seconds = deque([*earlier, *self.seconds], maxlen=_MEMORY)
+        self.n_known = min(self.n_known + len(earlier), _MEMORY)
+        self.prior = before.prior
+        self._learn()
+        self._lower()
 
     def at(self, x: _Floats) -> _Floats:
         """Return the height of the envelope at `x`."""
@@ -172,49 +241,43 @@ class Envelope:
 
     def lift(self, by: float) -> None:
         """Move it, as the clock was set by so many seconds."""
-        for s in self._seconds:
+        for s in self.seconds:
             s.y, s.high = s.y + by, s.high + by
         self._low += by
 
     def rebase(self, x: float) -> None:
         """Count from `x` on."""
-        for s in self._seconds:
+        for s in self.seconds:
             s.x, s.y, s.high = s.x - x, s.y + x, s.high + x
         self._low = self.height(x) + x
         self._t_early -= x
 
     def _lower(self) -> None:
         n = _LONG if self.n_known >= 2 * _LONG else _ENVELOPE
-        recent = list(self._seconds)[-n:]
+        recent = list(self.seconds)[-n:]
         self._low = min(s.y - self.slope * s.x for s in recent)
 
     def _learn(self) -> None:
-        """Fit the slope by least squares, drawn to the one that was known at the start."""
-        x = np.array([s.x for s in self._seconds])
-        y = np.array([s.y for s in self._seconds])
-        if len(x) < 3:
+        """Take the likeliest slope, near the one that was known unless that cannot be."""
+        if len(self.seconds) < 3:
             return
+        points = self.points
+        mean = self.mean_delay
+        line = highest_line(points, mean, *self.prior)
         # Far off the rate that was said, points lie far above the envelope, but on a line.
-        line = np.polyval(np.polyfit(x, y, 1), x)
-        limit = _ON_TIME if len(x) >= _ENVELOPE else min(_ON_TIME, _STRAIGHT * np.ptp(line))
-        if np.ptp(y - line) >= limit:
-            on_time = y - self.at(x) < _ON_TIME
-            x, y = x[on_time], y[on_time]
-            if len(x) < 3:
-                return
-        x, y = x - x.mean(), y - self._known * x
-        steepness = float(x @ y) / float(x @ x)
-        noise = float(np.std(y - steepness * x))
-        prior = max(_PRIOR * (_USUAL / self._unsure) ** 2, (noise / self._unsure) ** 2)
-        if abs(steepness) > 4 * np.hypot(self._unsure, noise / np.sqrt(x @ x)):
-            prior = _PRIOR  # it is no usual crystal
-            if abs(steepness) * float(np.ptp(x)) > _ON_TIME:  # nor are deliveries late
-                prior *= (_USUAL / abs(steepness)) ** 2
-        self.slope = self._known + float(x @ y) / (float(x @ x) + prior)
+        straight = np.polyval(np.polyfit(points.x, points.y, 1), points.x)
+        limit = _ON_TIME
+        if len(points.x) < _ENVELOPE:
+            limit = min(_ON_TIME, _STRAIGHT * float(np.ptp(straight)))
+        if np.ptp(points.y - straight) < limit:
+            free = highest_line(points, mean)
+            if free.log_p > line.log_p + _UNUSUAL:
+                line = free
+        self.slope = line.slope
 
     def _find_rise(self) -> Rise | None:
         """Look for a second after which everything is late by more than chance allows."""
-        seconds = list(self._seconds)[-_RISE_MEMORY - _ENVELOPE :]
+        seconds = list(self.seconds)[-_RISE_MEMORY - _ENVELOPE :]
         n_unknown = 2 * _ENVELOPE - (self.n_known - len(seconds))
         first = max(_ENVELOPE, n_unknown)
         best, best_evidence = None, _RISE_EVIDENCE
@@ -245,7 +308,7 @@ class Envelope:
     def _shift(self, seconds: list[_Second], at: int, n_sure: int, rise: float) -> Rise:
         """Lift what was before a loss to where it belongs now."""
         n_times = round(rise * self._sfreq)
-        for s in list(self._seconds)[: len(self._seconds) - len(seconds) + at]:
+        for s in list(self.seconds)[: len(self.seconds) - len(seconds) + at]:
             s.y += n_times / self._sfreq
             s.high += n_times / self._sfreq
         self._learn()

@@ -112,9 +112,15 @@ class RowClock:
         """Return the samples that are held back: no more are to be waited for."""
         return self._cut(self._held, self.clock.settle())
 
-    def reconnect(self) -> list[Piece]:
-        """Return what is held back; the next sample begins another segment."""
-        return self._cut(self._held, self.clock.reconnect())
+    def reconnect(self, n_lost: int | None = None) -> list[Piece]:
+        """Return what is held back; the next sample begins another segment.
+
+        Parameters
+        ----------
+        n_lost : int or None
+            See `StreamClock.reconnect`.
+        """
+        return self._cut(self._held, self.clock.reconnect(n_lost))
 
     def _cut(self, rows: NDArray[np.generic], stretches: Sequence[Stretch]) -> list[Piece]:
         pieces, start = [], 0

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from streaming.anchor import FIRST, Anchor
 from streaming.arrivals import Step
 from streaming.delays import UNSURE, Delays, Deliveries, Lateness
-from streaming.envelope import Envelope
+from streaming.envelope import USUAL, Envelope
 from streaming.offset import Expected, Offset
 from streaming.ramp import Ramp
 from streaming.signal import Revision
 from streaming.stamps import InOrder
 
-__all__ = ["ONSET", "Given", "Known", "Segment"]
+__all__ = ["ONSET", "Given", "Known", "Past", "Segment"]
 
 ONSET = 10.0
 """Seconds at the start of a segment in which its envelope is not yet low enough to tell usual
@@ -33,8 +33,13 @@ _TOLD = 25.0
 _CLEAR = 0.3e-3
 """How well the envelope is known, in seconds, and less than which is no delay."""
 
-_MISCOUNTED = 0.65
-"""A gap whose length is off by so many samples is told anew."""
+_SURE, _LIKELY = 12.0, 4.0
+"""How many samples are lost is told for good once that is likelier than any other number by e
+to this; and at last, if it is by e to that."""
+
+_NO_WHOLE = 30.0
+"""It was not the same amplifier that went on taking samples if that is less likely by e to this
+(with uniform delays e to 13 comes by chance)."""
 
 _EARLY = 0.008
 """A sample whose timestamp goes backwards to so many seconds before the envelope is worth being
@@ -58,8 +63,8 @@ class Known:
     ----------
     lateness, delays : Lateness, Delays
         How late samples are delivered.
-    slope : float
-        How its clock runs against ours, in seconds per second...
+    slope, unsure : float
+        How its clock runs against ours, and how well that is known, in seconds per second...
     n_seconds : int
         ...known from so many seconds.
     """
@@ -67,7 +72,15 @@ class Known:
     lateness: Lateness
     delays: Delays = field(default_factory=Delays)
     slope: float = 0.0
+    unsure: float = USUAL
     n_seconds: int = 0
+
+
+class Past(NamedTuple):
+    """What timestamps said before samples were lost, and how many samples that was."""
+
+    envelope: Envelope
+    n: int
 
 
 class Given(NamedTuple):
@@ -94,13 +107,15 @@ class Segment:
         Of the stream; learns.
     expected : Expected or None
         Where it begins, as far as is known.
+    before : Past or None
+        What was before the samples that are missing.
 
     Attributes
     ----------
     n : int
         Samples that were given out or filled in.
     n_told : int or None
-        Samples that were said to be lost before it.
+        Samples that were said to be lost before it, if that is not sure.
     revision : Revision or None
         What was found late; whoever tells it takes it away.
     early : float
@@ -108,16 +123,22 @@ class Segment:
     """
 
     def __init__(
-        self, number: int, sfreq: float, known: Known, expected: Expected | None = None
+        self,
+        number: int,
+        sfreq: float,
+        known: Known,
+        expected: Expected | None = None,
+        before: Past | None = None,
     ) -> None:
         self.number, self.n = number, 0
         self.n_told: int | None = None
         self.revision: Revision | None = None
         self.early = 0.0
-        self.expected = expected
+        self._before = before
+        self._is_same = expected is not None  # its samples are those of the same amplifier
         self._sfreq, self._known = sfreq, known
         self._anchor: Anchor | None = None  # before the first sample
-        self._envelope = Envelope(sfreq, known.slope, known.n_seconds)
+        self._envelope = Envelope(sfreq, known.slope, known.unsure, known.n_seconds)
         self._offset: Offset | None = None  # None: the envelope tells it
         if known.delays.learned:
             self._offset = Offset(known.delays, known.slope, expected)
@@ -134,11 +155,6 @@ class Segment:
     def t_next(self) -> float:
         """When the sample after the last that was given out is taken."""
         return self.t_anchor + self.n / self._sfreq
-
-    @property
-    def has_offset(self) -> bool:
-        """Whether its beginning is told from what is known of the stream."""
-        return self._offset is not None
 
     # -- samples that are not given out yet --
 
@@ -185,7 +201,7 @@ class Segment:
         slope = self._ramp.slope(x, stamps, self._envelope.slope)
         if slope is None:
             return False
-        self._envelope = Envelope(self._sfreq, slope, 0)
+        self._envelope = Envelope(self._sfreq, slope)
         for x, y in zip(*self._ramp.points, strict=True):
             self._envelope.add(float(x), float(y), high=float(y), n=1)
         self._offset = None
@@ -201,13 +217,15 @@ class Segment:
         n_times, first = len(stamps), self.n
         x = self._instants(n_times)
         self._learn(stamps, x)
+        if x[-1] < 1 or int(x[-1]) > int(x[0] - 1 / self._sfreq):  # once a second
+            self._recount(_SURE)
         target = self._target(float(x[-1]))
         drift = self._envelope.slope * n_times / self._sfreq
         if self._anchor is None:
             self._anchor = Anchor(self._sfreq, target - drift)
         away = self._anchor.follow(target, drift, n_times, n_before=first)
-        if self._offset is not None and x[-1] > _TOLD:
-            self._recount()
+        if x[-1] > _TOLD:
+            self._recount(_LIKELY)
             self._offset = None
         self.n += n_times
         return Given(n_times, first, away)
@@ -246,6 +264,7 @@ class Segment:
         rise = self._envelope.add(*lowest, high=high, n=len(x_delivered))
         if rise is not None:
             first, stop = (round(t * self._sfreq) + 1 for t in (rise.start, rise.stop))
+            first, stop = max(first, 0), max(stop, 1)  # what is seen may be of before a gap
             t = self.t_anchor + first / self._sfreq
             self.revision = Revision(self.number, first, stop, t, rise.n_times)
         late = y_delivered - self._envelope.at(x_delivered)
@@ -277,8 +296,10 @@ class Segment:
 
     def end(self) -> None:
         """Keep what is known of the stream; no more samples follow."""
-        self._recount()
+        self._recount(_LIKELY)
+        self._before = None
         self._known.slope = self._envelope.slope
+        self._known.unsure = self._envelope.unsure
         self._known.n_seconds = self._envelope.n_known
 
     def expect(self, *, step: Step | None = None) -> Expected:
@@ -289,6 +310,11 @@ class Segment:
             return Expected(t, (1 + slope) / self._sfreq, _CLEAR)
         return Expected(t + step.size, 0.0, step.error)
 
+    @property
+    def past(self) -> Past:
+        """What it leaves to the next, if samples are missing between the two."""
+        return Past(self._envelope, self.n)
+
     def renew(self) -> Segment:
         """Return the next, which begins where this one's timestamps say it does."""
         self.end()
@@ -298,13 +324,19 @@ class Segment:
         renewed._anchor = Anchor(self._sfreq, self._envelope.height(0.0))
         return renewed
 
-    def _recount(self) -> None:
+    def _recount(self, margin: float) -> None:
         """Say so if the gap before this segment turns out to be longer or shorter."""
-        if self.n_told is None or self._offset is None or self.expected is None:
+        before, told = self._before, self.n_told
+        if before is None or told is None:
             return
-        offset, error = self._estimate(self._offset)
-        n_lost = (offset - self.expected.t) / self.expected.period
-        if error < self.expected.period and abs(n_lost - self.n_told) > _MISCOUNTED:
-            n_times = round(n_lost) - self.n_told
-            self.revision = Revision(self.number, 0, 1, offset, n_times)
-        self.n_told = None
+        count = self._envelope.count_since(before.envelope, before.n, told)
+        if count.margin < margin:
+            return
+        self._before = self.n_told = None
+        if count.misfit > _NO_WHOLE:
+            return
+        if count.n_times != told:
+            self.revision = Revision(self.number, 0, 1, self.t_anchor, count.n_times - told)
+        if self._is_same and before.envelope.mean_delay > _CLEAR:
+            self._envelope.join(before.envelope, (before.n + count.n_times) / self._sfreq)
+            self._offset = None

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from streaming.fieldtrip_protocol import Address
 from streaming.lsl_clock import Clock, lsl_clock
 from streaming.outlet import marker_xml, signal_xml
 from streaming.rows import Piece, RowClock
-from streaming.signal import Gap, Marker, SignalSpec, SourceState
+from streaming.signal import Marker, SignalSpec, SourceState
 from streaming.sources.condition import Condition
 from streaming.sources.fieldtrip_client import (
     BROKEN,
@@ -107,7 +107,6 @@ class FieldTripSource:
         self._rows = RowClock(self.spec.sfreq, self.to_si)
         self._next = self._given = self._n_events = 0  # counts of the buffer
         self._last: NDArray[np.generic] = np.empty((0, len(self.spec.ch_names)))
-        self._n_lost = -1  # samples that the next gap stands for; -1: unknown
         self._segments: deque[_Segment] = deque(maxlen=8)
         self._waiting: list[tuple[int, str, float]] = []  # sample, label, arrival
         self._ready: deque[Item] = deque()
@@ -336,8 +335,7 @@ class FieldTripSource:
 
     def _skip(self, start: int) -> None:
         """Go on with the newest sample: the oldest that were not read are overwritten."""
-        self._give(self._rows.reconnect())
-        self._n_lost = start - self._next
+        self._give(self._rows.reconnect(n_lost=start - self._next))
         self._next = self._given = start
 
     def _give(self, pieces: Sequence[Piece]) -> None:
@@ -346,16 +344,10 @@ class FieldTripSource:
             if s.gap is not None or not self._segments:
                 start = self._given - s.first
                 self._segments.append(_Segment(s.segment, self._given, start, s.t_anchor))
-            if s.gap is not None and self._n_lost >= 0:
-                s = replace(s, gap=self._counted(s.gap))
-                self._n_lost = -1
             self._ready += s.news
             self._segments[-1].t_anchor = s.t_anchor
             self._ready.append(piece.to_chunk(self.spec))
             self._given += s.n_times
-
-    def _counted(self, gap: Gap) -> Gap:
-        return replace(gap, duration=self._n_lost / self.spec.sfreq, reason="lost")
 
     # -- events --
 

@@ -13,7 +13,7 @@ SFREQ = 250.0
 
 
 def _fed(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[Envelope, list[Rise]]:
-    envelope, rises = Envelope(SFREQ, 0.0, 0), []
+    envelope, rises = Envelope(SFREQ), []
     for a, b in zip(x, y, strict=True):
         rise = envelope.add(float(a), float(b), high=float(b), n=1)
         rises += [] if rise is None else [rise]

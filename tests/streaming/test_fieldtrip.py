@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import itertools
+import queue
 import struct
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pylsl
@@ -13,6 +16,7 @@ from streaming.fieldtrip_protocol import CHANNEL_NAMES, NEUROMAG_HEADER, RESOLUT
 from streaming.fieldtrip_server import FieldTripServer
 from streaming.fif_header import write_fif_header
 from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
+from streaming.sources.fieldtrip_client import BufferClient
 from streaming.sources.source import ClockOffset, Item, RawSamples, StreamHeader
 from streaming.triggers import TriggerChannel, TriggerSource
 from tests.streaming.buffers import Header, announced, open_source
@@ -96,16 +100,45 @@ def test_samples_and_markers_come_as_they_were_sent(sender: Sender) -> None:
     source.close()
 
 
-def test_a_sample_is_read_when_it_comes(sender: Sender) -> None:
+class _EnoughError(Exception):
+    """Ends a source that would read on."""
+
+
+def test_samples_are_read_by_the_request_that_waited_for_them(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So they come when they are there, on a machine of any load: nothing asks now and then."""
+    n_requests = 10
+    asked: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()
+    answered: queue.SimpleQueue[int] = queue.SimpleQueue()
+    wait, count = BufferClient.wait, itertools.count()
+
+    def waiting(
+        client: BufferClient, n_samples: int, n_events: int, timeout: int
+    ) -> tuple[int, int]:
+        if next(count) == n_requests:
+            raise _EnoughError
+        asked.put((n_samples, timeout))
+        there: tuple[int, int] = wait(client, n_samples, n_events, timeout)
+        answered.put(there[0])
+        return there
+
+    def read_on() -> None:
+        while True:
+            source.read(600.0)
+
     sender.send(10)
     source = open_source(sender.address)
-    delays = []
-    for _ in range(30):
-        t = pylsl.local_clock()
-        sender.send(5)
-        _read_until(source, lambda items: _n_times(items) == 5)
-        delays.append(pylsl.local_clock() - t)
-    assert np.quantile(delays, 0.1) < 0.02  # the others wait for the machine
+    monkeypatch.setattr(BufferClient, "wait", waiting)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read_on)
+        for n in range(10, 10 + 5 * n_requests, 5):
+            n_samples, timeout = asked.get(timeout=60)
+            assert (n_samples, timeout > 60_000) == (n, True)
+            sender.send(5)
+            assert answered.get(timeout=60) == n + 5
+        with pytest.raises(_EnoughError):
+            reading.result(60)
     source.close()
 
 
