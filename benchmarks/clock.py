@@ -9,6 +9,7 @@ Run with ``python -m benchmarks clock``.
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -21,6 +22,10 @@ from streaming.clock import StreamClock
 __all__ = ["main"]
 
 _LOSSES = (0.01, 0.015, 0.025, 0.05, 0.1)
+_COUNTED, _SINCE, _UNTIL = (0.026, 0.1, 0.5, 2.0, 5.0), (6.0, 25.0), 26.0
+"""Losses that are counted, after so many seconds of the stream, until so many after; all in
+seconds."""
+
 _DELIVERIES = ((200.0, 8, 0.0), (200.0, 8, 0.02), (200.0, 32, 0.02), (1000.0, 32, 0.02))
 """Rate [Hz], samples in a block, how late blocks are at most [s]."""
 
@@ -143,6 +148,24 @@ def _print_error(delivery: tuple[float, int, float], n: int) -> None:
     print(f"{_name(delivery)} {cells}   {exact}/{n} {false}", flush=True)
 
 
+def _print_counts(delivery: tuple[float, int, float], n: int) -> None:
+    """Print which share of losses is counted exactly: when they are told, and in the end."""
+    sfreq, block, late = delivery
+    cells = []
+    for since in _SINCE:
+        told = np.zeros((len(_COUNTED), n, 2), int)
+        for (row, loss), seed in itertools.product(enumerate(_COUNTED), range(n)):
+            rng = np.random.default_rng([seed, row])
+            n_lost, at = round(loss * sfreq), round(since * sfreq) // block * block
+            truth = _truth(since + loss + _UNTIL, sfreq, rng)
+            truth = np.delete(truth, slice(at, at + n_lost))
+            counts = [n for _, n in _run(*_deliver(truth, block, late, rng), block, sfreq).told]
+            told[row, seed] = (counts or [0])[0] - n_lost, sum(counts) - n_lost
+        at_once, in_the_end = 100 * (told == 0).mean(axis=(0, 1))
+        cells.append(f"{at_once:3.0f}/{in_the_end:3.0f} %  {np.abs(told[..., 1]).max():3d}")
+    print(f"{_name(delivery)} {'        '.join(cells)}", flush=True)
+
+
 def _name(delivery: tuple[float, int, float]) -> str:
     sfreq, block, late = delivery
     return f"{sfreq:5.0f} {block:6d} {1e3 * late:6.0f}    "
@@ -161,6 +184,10 @@ def main() -> None:
     print("and: losses counted exactly, steps taken for a loss")
     for delivery in _DELIVERIES:
         _print_error(delivery, n)
+    print("\nlosses of 26 ms to 5 s counted exactly at once / in the end, most miscounted")
+    print("   Hz  block  late [ms]  after 6 s         after 25 s")
+    for delivery in _DELIVERIES:
+        _print_counts(delivery, n // 3 or 1)
     print("\nfound within 0.5 s / 30 s, losses of [ms]                          false")
     print("   Hz  block  late [ms]  10        15        25        50        100   an hour")
     for delivery in _DELIVERIES:

@@ -37,7 +37,8 @@ def _pieces(faults: Sequence[str], seconds: float, seed: int) -> list[Piece]:
     """Return what a sender sends at which time: ten samples at once."""
     description = describe_signal(SignalSpec(_SFREQ, ("Cz",), ("eeg",)), "amplifier")
     schedule = Schedule(tuple(map(parse_fault, faults)), seed)
-    injector, pieces = Injector(0, description, schedule, _CHUNK), []
+    injector = Injector(0, description, schedule, _CHUNK)
+    pieces: list[Piece] = []
     for first in range(0, round(seconds * _SFREQ), _CHUNK):
         t = (first + np.arange(_CHUNK)) / _SFREQ
         pieces += injector.feed(Block(0, t, np.zeros((_CHUNK, 1), np.float32)))

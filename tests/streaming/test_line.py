@@ -70,7 +70,7 @@ def test_a_number_that_is_likelier_by_far_is_right(
     y = taken * (1 + ppm * 1e-6) - x + rng.uniform(0, late, len(x))
     before = _lowest(x[x < 8], y[x < 8])
     after = _lowest(x[x >= 8], y[x >= 8])
-    near = n_lost + rng.integers(-3, 4)
+    near = n_lost + int(rng.integers(-3, 4))
     count = count_between(before, after, sfreq, near, max(late / 2, 2e-5), 0.0, 1e-4)
     assert count.margin > 12
     assert count.n_times == n_lost
