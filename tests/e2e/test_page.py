@@ -105,6 +105,10 @@ def test_gaps_and_the_state_of_the_source_are_said(
     banner, pill = page.locator("#banner"), page.locator("#pill")
     expect(banner).to_be_hidden()
     mock.decode(1, [1, 0, 2, 3, 4])
+    mock.state("drift", "alarm", "decodes lie elsewhere")
+    expect(banner).to_have_text("Drift: decodes lie elsewhere.")
+    mock.state("drift", "good")
+    expect(banner).to_be_hidden()
 
     mock.emit(GapFound(Gap(lsl_clock(), 0.32, "lost")))
     expect(banner).to_contain_text("320 ms of signal lost")

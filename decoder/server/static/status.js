@@ -26,6 +26,7 @@ export class Status {
   #source = { state: "unknown" };
   #decoder = { state: "unknown" };
   #recorder = "";
+  #drift = "";
   #session = "unknown";
   #why = ""; // the session is as it is
   #notice = null;
@@ -35,7 +36,7 @@ export class Status {
     this.#link = { state: "open" };
     this.#source = { state: "unknown" };
     this.#decoder = { state: "unknown" };
-    this.#recorder = "";
+    this.#recorder = this.#drift = "";
     this.#notice = null;
     this.#heard = now;
   }
@@ -66,6 +67,7 @@ export class Status {
     else if (event.what === "decoder") this.#decoder = event;
     else if (event.what === "session") this.#why = event.detail;
     else if (event.what === "recorder") this.#recorder = `Nothing is recorded: ${event.detail}.`;
+    else if (event.what === "drift") this.#drift = event.state === "alarm" ? `Drift: ${event.detail}.` : "";
     else if (event.state === "gap") {
       this.notice(now, `${event.detail}. Windows that touch it are not decoded.`);
     } else this.notice(now, event.detail);
@@ -106,7 +108,7 @@ export class Status {
     }
     if (this.#session === "paused") return this.#held();
     const noticed = this.#notice && now < this.#notice.until ? this.#notice.text : "";
-    const passing = [this.#recorder, noticed].filter(Boolean).join(" ");
+    const passing = [this.#recorder, this.#drift, noticed].filter(Boolean).join(" ");
     if (this.#decoder.state === "settling") return view("SETTLING", "warn", passing, true);
     return view("LIVE", passing ? "warn" : "good", passing, true);
   }
