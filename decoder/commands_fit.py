@@ -151,7 +151,8 @@ def fit_and_tell(
 
 def tell_beside(done: FittedRecordings) -> None:
     """Say what beginning with an older model brought, beside beginning anew."""
-    from decoder.curves import SHARES, learned_parts, point_of
+    from decoder.curves import learned_parts, point_of
+    from decoder.forecast import forecast_shares
     from decoder.tables import beside_table
 
     share = done.model.training["prior_share"]
@@ -161,9 +162,11 @@ def tell_beside(done: FittedRecordings) -> None:
         else "The older model is ignored: beginning anew predicts left-out runs better."
     )
     settled = done.problem.settled(done.held_out)
+    n_trained = min(int(fold.train.sum()) for fold in settled.split.folds)
+    shares = forecast_shares(n_trained)
     with err.status("fitting parts of the minutes, with the older model and without ..."):
         warm, anew = (
-            [point_of(part) for part in learned_parts(problem, SHARES)]
+            [point_of(part) for part in learned_parts(problem, shares)]
             for problem in (settled, settled.anew())
         )
     out.print(beside_table(done.evaluation, warm, anew))

@@ -136,7 +136,7 @@ def _worth(appraisal: Appraisal | None, *, busy: bool) -> list[tuple[str, str]]:
     """Return what it is worth, and what more would be."""
     again = " [dim](looking again ...)[/]" if busy else ""
     if appraisal is None:
-        return [("accuracy", f"[dim]too little to tell[/]{again}")]
+        return [("accuracy", f"[dim]not fitted yet[/]{again}")]
     e = appraisal.evaluation
     if e is None:
         return [("accuracy", f"[dim]{escape(appraisal.suggestion.text)}[/]{again}")]

@@ -44,9 +44,11 @@ def read_stimuli(path):
 
 
 def schedule(stimuli, n_blocks=N_BLOCKS, n_repeats=N_REPEATS, rng=random):
-    """Yield the steps of a session: in each block each stimulus, in an order drawn anew each time.
+    """Yield the steps of a session: each block shows all equally often, in random order.
 
-    Each block is a run of its own, so that a decoder is tested on blocks that it never saw.
+    Each block is a run of its own, so that a decoder is tested on blocks that it never saw. The
+    order is drawn for the whole of a block: if each thing came once before any came again, what was
+    shown before would tell what comes.
     """
     trial = 0
     for block in range(n_blocks):
@@ -54,11 +56,10 @@ def schedule(stimuli, n_blocks=N_BLOCKS, n_repeats=N_REPEATS, rng=random):
             yield Step("pause", None, "", REST)
             yield Step("resume", None, "", 0.0)
         yield Step("run_start", None, "", LEAD)
-        for _ in range(n_repeats):
-            for row in rng.sample(stimuli, len(stimuli)):
-                trial += 1
-                seconds = ON + OFF + rng.uniform(0, 2 * JITTER)
-                yield Step("show", row, str(trial), seconds)
+        for row in rng.sample(stimuli * n_repeats, len(stimuli) * n_repeats):
+            trial += 1
+            seconds = ON + OFF + rng.uniform(0, 2 * JITTER)
+            yield Step("show", row, str(trial), seconds)
     yield Step("run_end", None, "", 0.0)
 
 

@@ -24,7 +24,7 @@ def drawn(tally: Tally, appraisal: Appraisal | None, news: str = "") -> str:
 
 def test_all_is_to_be_seen(tmp_path: Path) -> None:
     tally = Tally(WHO.spec, settings(tmp_path))
-    assert "too little to tell" in drawn(tally, None)
+    assert "not fitted yet" in drawn(tally, None)
     for fed in live(20):
         tally.feed(fed.item)
     tally.feed(Gap(1.0, 0.25, "lost"))
