@@ -102,7 +102,7 @@ def _run(share: float, work: Path) -> None:
         memory, t_alone = memory_of(pid), lsl_clock()
         time.sleep(20.0 if share == 1.0 else 3.0)
         t_first = lsl_clock()
-        arguments = (port, token, tokens, texts, guesses, max(5, round(500 * share)))
+        arguments = (port, token, tokens, texts, guesses, max(5, round(100 * share)))
         for title, attack in _attacks(*arguments).items():
             t = lsl_clock()
             rows.append((title, attack(), t, lsl_clock()))
