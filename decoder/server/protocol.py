@@ -91,6 +91,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Whether it read what was sent to it of late, as far as it is known."""
         return self.ready and self._pulse.prompt(self.loop.time())
 
+    @property
+    def lag(self) -> float:
+        """How long the last frame that was answered was on the way, in seconds."""
+        return self._pulse.lag
+
     def ping(self) -> None:
         """Ask how long the way to the client is, before anything else is on it."""
         self._pulse.begin(self.loop.time())

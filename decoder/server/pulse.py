@@ -23,7 +23,7 @@ MOST = 32
 
 @dataclass(slots=True)
 class Pulse:
-    """How many frames may be on the way to a client.
+    """How many frames may be on the way to a client, and how long the last was, in seconds.
 
     One that is late gets a single frame until it has answered, so that this frame is the only
     one that can grow old; one that is prompt again soon gets all.
@@ -31,6 +31,7 @@ class Pulse:
 
     quickest: float = math.inf
     window: int = 1
+    lag: float = 0.0
     _t_ping: float = -math.inf
     _awaited: bool = False
     _n_sent: int = 0
@@ -51,7 +52,7 @@ class Pulse:
         """Note that a ping was answered."""
         if not self._awaited:
             return
-        took = now - self._t_ping
+        took = self.lag = now - self._t_ping
         self.quickest = min(self.quickest, took)
         self._awaited = False
         if took > self.quickest + LATE:

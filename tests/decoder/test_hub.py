@@ -27,6 +27,7 @@ class FakeLine:
     ready: bool = True
     frames: list[bytes] = field(default_factory=list)
     n_timely: int = 0
+    lag: float = 0.0
 
     @property
     def prompt(self) -> bool:
@@ -268,6 +269,21 @@ def test_states_are_kept_for_who_comes_later() -> None:
     hub.publish(message(2, "state", retain="source"))
     assert [m.body for m in hub.retained.values()] == ["2"]
     assert not hub.wants("text")
+
+
+@pytest.mark.parametrize(
+    ("lag", "got"), [(0.0, ["2", "3", "4"]), (0.1, ["3", "4"]), (0.2, ["4"]), (9.0, ["4"])]
+)
+def test_who_takes_long_for_one_message_gets_those_that_will_not_be_old_then(
+    lag: float, got: list[str]
+) -> None:
+    reader = Reader("latest", line=FakeLine(ready=False, lag=lag))
+    hub = hub_of(reader)
+    for n, age in enumerate((0.6, 0.45, 0.25, 0.15)):
+        hub.publish(message(n + 1, t=1.0 - age))
+    reader.now = 1.0
+    assert reader.drain() == got
+    assert reader.client.n_missed == 4 - len(got)
 
 
 def test_the_hub_knows_which_streams_anybody_wants() -> None:

@@ -45,6 +45,15 @@ def test_who_reads_gets_all() -> None:
         assert max(ages) < 2 * takes
 
 
+def test_it_knows_how_long_the_last_was_on_the_way() -> None:
+    pulse = Pulse()
+    pulse.begin(0.0)
+    pulse.answered(0.001)
+    assert pulse.sent(1.0)
+    pulse.answered(1.4)
+    assert abs(pulse.lag - 0.4) < 1e-9
+
+
 def test_a_long_way_costs_nothing_once_it_is_known() -> None:
     """Answers take a second, but the client reads as fast as it gets."""
     pulse, n = Pulse(), 0
