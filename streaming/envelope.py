@@ -222,6 +222,33 @@ class Envelope:
             known, unsure = before.slope, before.unsure
         return count_between(before.points, after, self._sfreq, near, mean, known, unsure)
 
+    def count_at(self, x: float, n_filled: int) -> Count | None:
+        """Return how many samples more than those filled in are missing, or None if unknown.
+
+        Parameters
+        ----------
+        x : float
+            Where they are, in seconds.
+        n_filled : int
+            How many were filled in.
+        """
+        points = self.points
+        is_before = points.x < x
+        if is_before.all() or not is_before.any():
+            return None
+        before, after = points.only(is_before), points.only(~is_before)
+        known, unsure = self.prior
+        mean = self.mean_delay
+        return count_between(before, after, self._sfreq, 0, mean, known, unsure, -n_filled)
+
+    def insert(self, x: float, n_times: int) -> None:
+        """Put so many more samples where some were filled in."""
+        for s in self.seconds:
+            if s.x < x:
+                s.y, s.high = s.y + n_times / self._sfreq, s.high + n_times / self._sfreq
+        self._learn()
+        self._lower()
+
     def join(self, before: Envelope, by: float) -> None:
         """Take what was before, in another segment that began so many seconds earlier."""
         earlier = [replace(s, x=s.x - by, y=s.y + by, high=s.high + by) for s in before.seconds]

@@ -40,6 +40,10 @@ class Points(NamedTuple):
         """Return them as if samples of so many seconds were missing before them."""
         return Points(self.x + by, self.y - by, self.n)
 
+    def only(self, which: NDArray[np.bool_]) -> Points:
+        """Return some of them."""
+        return Points(self.x[which], self.y[which], self.n[which])
+
     def joined(self, other: Points) -> Points:
         """Return these and others."""
         return Points(*map(np.concatenate, zip(self, other, strict=True)))
@@ -119,6 +123,7 @@ def count_between(
     mean: float,
     known: float,
     unsure: float,
+    least: int = 0,
 ) -> Count:
     """Return how many samples are missing between two stretches of one clock.
 
@@ -135,6 +140,8 @@ def count_between(
         About how many.
     mean, known, unsure : float
         See `highest_line`.
+    least : int
+        No fewer can be missing.
     """
     found: dict[int, float] = {}
 
@@ -146,9 +153,9 @@ def count_between(
             found[n_times] = line.log_p + float(after.n.sum()) * moved / mean
         return found[n_times]
 
-    best = max(0, round(near))
+    best = max(least, round(near))
     while True:
-        around = [n for n in (best - 1, best, best + 1) if n >= 0]
+        around = [n for n in (best - 1, best, best + 1) if n >= least]
         better = max(around, key=log_p)
         if better == best:
             margin = log_p(best) - max(log_p(n) for n in around if n != best)

@@ -138,6 +138,7 @@ class Segment:
         self._is_same = expected is not None  # its samples are those of the same amplifier
         self._sfreq, self._known = sfreq, known
         self._anchor: Anchor | None = None  # before the first sample
+        self._filled: tuple[int, int] | None = None  # where, how many; not sure yet
         self._envelope = Envelope(sfreq, known.slope, known.unsure, known.n_seconds)
         self._offset: Offset | None = None  # None: the envelope tells it
         if known.delays.learned:
@@ -219,6 +220,7 @@ class Segment:
         self._learn(stamps, x)
         if x[-1] < 1 or int(x[-1]) > int(x[0] - 1 / self._sfreq):  # once a second
             self._recount(_SURE)
+            self._recount_filled()
         target = self._target(float(x[-1]))
         drift = self._envelope.slope * n_times / self._sfreq
         if self._anchor is None:
@@ -232,6 +234,7 @@ class Segment:
 
     def skip(self, n_times: int) -> None:
         """Leave out samples that are to be filled in."""
+        self._filled = self.n, n_times
         self.n += n_times
 
     def lift(self, by: float) -> None:
@@ -340,3 +343,20 @@ class Segment:
         if self._is_same and before.envelope.mean_delay > _CLEAR:
             self._envelope.join(before.envelope, (before.n + count.n_times) / self._sfreq)
             self._offset = None
+
+    def _recount_filled(self) -> None:
+        """Say so if more samples were missing than were filled in, or fewer."""
+        if self._filled is None or self.revision is not None:
+            return
+        first, n_filled = self._filled
+        x = first / self._sfreq
+        count = self._envelope.count_at(x, n_filled)
+        if count is None or count.margin < _SURE:
+            if self.n / self._sfreq > x + _TOLD:
+                self._filled = None
+            return
+        self._filled = None
+        if count.n_times and count.misfit < _NO_WHOLE:
+            self._envelope.insert(x, count.n_times)
+            t = self.t_anchor + x
+            self.revision = Revision(self.number, first, first + 1, t, count.n_times)

@@ -176,10 +176,7 @@ def test_a_loss_that_hides_among_late_blocks_is_found_within_30_s(
     run = run_live(live)
     revised = [s.revision for s in run.stretches if s.revision is not None]
     filled = [round(g.duration * SFREQ) for g in run.gaps]
-    # What is filled in live is counted from half a second: nine blocks that are up to 15.5 ms
-    # late tell the offset to 1.05 ms (standard deviation), a quarter of a sample.
-    told = sum(r.n_times for r in revised) + sum(filled)
-    assert abs(told - n_lost) <= (1 if filled else 0)
+    assert sum(r.n_times for r in revised) + sum(filled) == n_lost
     for revision in revised:
         assert revision.first <= at + 250
         assert revision.stop > at - 250
