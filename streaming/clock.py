@@ -21,9 +21,10 @@ After a loss the offset is told from how late deliveries usually are (`Offset`),
 the amplifier's next samples can be (`Expected`). How many are lost is sure as soon as one
 number is by far the likeliest for a line below the deliveries before and after
 (`streaming.line`): after some seconds, or at the latest 25; another number than was said is a
-`Revision`, and both sides then tell the instants; so it is with what was filled in. If it is known when samples arrive, a clock
-that was set is told from a loss: its samples arrive as before. ``python -m benchmarks clock``
-measures all this with simulated clocks; the table is in docs/reference/benchmarks.md.
+`Revision`, and both sides then tell the instants. So it is with what was filled in. If it is
+known when samples arrive, a clock that was set is told from a loss: its samples arrive as
+before. ``python -m benchmarks clock`` measures all this with simulated clocks; the table is in
+docs/reference/benchmarks.md.
 
 Timestamps that go backwards say nothing (`streaming.stamps`), nor does a block that is alone
 with being early. A rate that is up to 2.4 % off what the amplifier says is learned in 3 to 5 s;
