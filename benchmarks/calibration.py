@@ -24,10 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.real import DATA, RECORDINGS, Recordings
-from decoder.curves import LearningPoint, learning_curve, minutes_of
+from decoder.curves import SHARES, LearningPoint, learned_parts, minutes_of, point_of
 from decoder.evaluation import evaluate
 from decoder.fitting import FitSettings, read_windows
-from decoder.forecast import headline
+from decoder.forecast import Forecast, forecast, headline
 from decoder.problem import Problem
 from decoder.resampling import Score
 from decoder.simulation import RECORDING, STIMULI, save_calibration
@@ -282,8 +282,16 @@ def runs(recordings: Recordings, sizes: Sequence[int], n_tested: int) -> list[Ru
     ]
 
 
-def leave_one_run_out(recordings: Recordings) -> list[LearningPoint]:
-    """Score models of the first minutes of all other runs, on each run."""
+def leave_one_run_out(recordings: Recordings) -> tuple[list[LearningPoint], Forecast | None]:
+    """Score models of the first minutes of all other runs, and foretell the last from half.
+
+    Returns
+    -------
+    points : list of LearningPoint
+        On each run, by models of the others.
+    told : Forecast or None
+        What half of the minutes foretell of all of them: its `later`.
+    """
     settings = FitSettings(events=recordings.labels, drop=recordings.drop)
     dataset = read_windows(
         sorted(DATA.glob(recordings.pattern)),
@@ -292,7 +300,9 @@ def leave_one_run_out(recordings: Recordings) -> list[LearningPoint]:
         lambda _: None,
     )
     problem = Problem.make(dataset, settings.pool(settings.table()), encoder="auto")
-    return learning_curve(problem.settled(problem.hold_out()))
+    parts = list(learned_parts(problem.settled(problem.hold_out()), SHARES))
+    told = forecast(parts[:-1], parts[-2].minutes) if len(parts) > 3 else None
+    return [point_of(part) for part in parts], told
 
 
 def _first(dataset: Dataset, kept: NDArray[np.bool_]) -> Dataset:
@@ -337,13 +347,18 @@ def _tell_recordings() -> None:
     ):
         recordings = RECORDINGS[name]
         print(f"{name}: each run predicted by the first minutes of the others")
-        for point in leave_one_run_out(recordings):
+        learnt, told = leave_one_run_out(recordings)
+        for point in learnt:
             score = point.main if len(recordings.labels) == 2 else point.top1
             print(
                 f"  {point.minutes:5.1f} min, {point.n_trials:4} trials: {score.value:.3f} "
                 f"[{score.low:.3f}, {score.high:.3f}]",
                 flush=True,
             )
+        if told is not None:
+            e = told.later
+            foretold = f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}] for {e.minutes:.1f} min"
+            print(f"  half of the minutes foretell {foretold}", flush=True)
         print(f"{name}: the end of each run, by its first trials")
         for each in runs(recordings, sizes, n_tested):
             anew, warm = np.array(each.anew), np.array(each.warm)
