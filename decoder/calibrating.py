@@ -7,6 +7,7 @@ happens here, what was recorded stays, and `braincast fit` takes it.
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -225,23 +226,27 @@ def taking_in(
         }
     )
     folder = create_folder(root, new_session_id(), config)
-    with ingest_process(folder, stop) as address:
-        where = (address.host, address.port)
-        with closing(LinkFeed(where, address.token)) as feed:
-            write_manifest(folder, feed.hello, config)
-            quick = plan.settings
-            if quick.encoder in NETWORKS:
-                logger.warning(
-                    "a network takes minutes to fit: accuracy so far is that of the linear "
-                    "encoders, and %s is fitted at the end",
-                    quick.encoder,
-                )
-                quick = replace(quick, encoder="auto")
-            with closing(Appraiser(quick)) as appraiser:
-                tally = Tally(feed.hello.spec, plan.settings)
-                yield (
-                    folder,
-                    Calibration(
-                        plan, feed, tally, appraiser, lambda: recorded(folder), feed.clock
-                    ),
-                )
+    try:
+        with ingest_process(folder, stop) as address:
+            where = (address.host, address.port)
+            with closing(LinkFeed(where, address.token)) as feed:
+                write_manifest(folder, feed.hello, config)
+                quick = plan.settings
+                if quick.encoder in NETWORKS:
+                    logger.warning(
+                        "a network takes minutes to fit: accuracy so far is that of the linear "
+                        "encoders, and %s is fitted at the end",
+                        quick.encoder,
+                    )
+                    quick = replace(quick, encoder="auto")
+                with closing(Appraiser(quick)) as appraiser:
+                    tally = Tally(feed.hello.spec, plan.settings)
+                    yield (
+                        folder,
+                        Calibration(
+                            plan, feed, tally, appraiser, lambda: recorded(folder), feed.clock
+                        ),
+                    )
+    finally:
+        if not any(folder.path.glob("raw*.xdf")):  # there was no stream: nothing to keep
+            shutil.rmtree(folder.path)

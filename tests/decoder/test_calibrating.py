@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from decoder.appraising import Appraisal, Appraiser
-from decoder.calibrating import Calibration, Ended, Plan, recorded
+from decoder.calibrating import Calibration, Ended, Plan, recorded, taking_in
+from decoder.config import Config, SessionConfig
 from decoder.folder import SessionFolder
 from decoder.tally import Tally
+from streaming.errors import SourceError
 from streaming.ingest import Fed
 from streaming.signal import SourceState
 from tests.decoder.calibrations import WHO, live, settings
@@ -104,3 +107,23 @@ def test_recordings_come_in_their_order(tmp_path: Path) -> None:
     names = [path.name for path in recorded(SessionFolder(tmp_path))]
     assert names[:3] == ["raw.xdf", "raw-2.xdf", "raw-3.xdf"]
     assert names[-1] == "raw-11.xdf"
+
+
+def test_where_there_is_no_stream_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def no_stream(folder: SessionFolder, stop: threading.Event) -> Iterator[None]:
+        assert folder.config().session.stop_markers == ("stop",)
+        raise SourceError("there is no such stream")
+        yield
+
+    monkeypatch.setattr("decoder.calibrating.ingest_process", no_stream)
+    config = Config(session=SessionConfig(record=tmp_path / "sessions"))
+    plan = Plan(settings=settings(tmp_path))
+    with (
+        pytest.raises(SourceError, match="no such stream"),
+        taking_in(config, plan, threading.Event()),
+    ):
+        pass
+    assert list((tmp_path / "sessions").iterdir()) == []
