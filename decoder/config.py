@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from decoder.control import Source
 from decoder.listening import is_loopback
+from decoder.randomisation import UNDECLARED, Design
 from streaming.errors import ConfigError
 from streaming.timing import Timing
 
@@ -144,6 +145,8 @@ class SessionConfig(_Section):
         Markers that stop it, by the models' tables of stimuli.
     risk, max_set, stop_at_risk
         How sure a decode has to be; see `decoder.uncertainty.Uncertainty`.
+    design : Design
+        How stimuli follow one another, for the evidence.
     """
 
     freshness: float = Field(default=1.0, gt=0)
@@ -154,6 +157,7 @@ class SessionConfig(_Section):
     risk: float | None = None
     max_set: int | None = None
     stop_at_risk: float | None = None
+    design: Design = UNDECLARED
 
 
 class AdaptationConfig(_Section):

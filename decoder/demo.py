@@ -17,6 +17,7 @@ from decoder.evaluation import Evaluation
 from decoder.fitting import FitSettings, fit_recordings
 from decoder.folder import SessionFolder, create_folder, new_session_id
 from decoder.ingesting import IngestAddress, ingest_process
+from decoder.randomisation import Design
 from decoder.server.auth import Access
 from decoder.service import Service
 from decoder.simulation import CANDIDATES, RECORDING, STIMULI, save_calibration
@@ -93,7 +94,9 @@ class Demo:
         s = self.settings
         config = Config(
             source=SourceConfig(name=name, markers=(f"{name} markers",), timeout=START),
-            session=SessionConfig(record=self.folder / "sessions"),
+            session=SessionConfig(
+                record=self.folder / "sessions", design=Design("independent")
+            ),
             simulated={
                 "snr": s.snr,
                 "subject_seed": s.subject_seed,

@@ -20,11 +20,17 @@ TOLERANCES: dict[str, tuple[float, float]] = {
     "line": (0.0, 0.002),
     "rank": (0.0, 1.0),
     "median_rank": (0.0, 1.0),
+    "evidence.log10_e": (0.01, 0.05),
+    "evidence.log10_e_max": (0.01, 0.05),
+    "evidence.log10_bets": (0.01, 0.05),
+    "evidence.p": (0.25, 0.0),
 }
-"""By field: how far a number may be off on another machine, as a share of it and as such.
+"""By field, or stream and field: how far a number may be off on another machine, as a share of
+it and as such.
 
 Probabilities are all that the log holds of a latent. `spread` and `line` are rounded to three
-digits. Of hundreds of candidates two that are as good may change places: a rank by one.
+digits. Of hundreds of candidates two that are as good may change places: a rank by one. What a
+stake has become is a product over all trials.
 """
 
 _INSTANT = (0.0, 1e-6)
@@ -45,10 +51,16 @@ def difference(said: Mapping[str, Any], now: Mapping[str, Any], *, exact: bool) 
     if said["method"] != now["method"]:
         return f"was of stream {said['method']}, now of {now['method']}"
     before, after = said["params"], now["params"]
+    stream = said["method"]
     fields = [
         name
         for name in before | after
-        if not _same(name, before.get(name), after.get(name), exact=exact)
+        if not _same(
+            own if (own := f"{stream}.{name}") in TOLERANCES else name,
+            before.get(name),
+            after.get(name),
+            exact=exact,
+        )
     ]
     if not fields:
         return ""

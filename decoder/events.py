@@ -12,6 +12,7 @@ from streaming.signal import ChannelQuality, Gap, Marker, Revision
 __all__ = [
     "ConformalSet",
     "Event",
+    "Evidence",
     "GapFound",
     "GapRevised",
     "Latency",
@@ -220,6 +221,54 @@ class TextDecoded:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What betting on the decodes has come to: a test that may be looked at after every trial.
+
+    Parameters
+    ----------
+    decode_id : str
+        The decode that was bet on last; empty if there is no evidence.
+    protocol : str
+        ``"closed_set"`` or ``"zero_shot"``, as for `Running`; empty if there is no evidence.
+    design : str
+        The declared randomisation: ``"independent"``, ``"shuffled"``, ``"blocked"`` or
+        ``"undeclared"``.
+    n : int
+        Trials that were bet on.
+    log10_e : float
+        What a stake of 1 against chance has become, as log10; see `decoder.evidence`.
+    log10_e_max : float
+        The most that it was. It ever gets beyond ``-log10(alpha)`` in a share `alpha` of
+        sessions at most if the signal tells nothing.
+    p : float
+        The same as a p-value: ``10 ** -log10_e_max``.
+    available : bool
+        Whether there is evidence.
+    reason : str
+        Why there is none, in one line.
+    over : bool
+        Whether there will be none any more in this session; what was said before is withdrawn.
+    warning : str
+        Why not to believe it, in one line: the order of stimuli is hardly the declared one.
+    log10_bets : tuple of float
+        What has become of a stake of 1 on each of `decoder.evidence.BETS` alone.
+    """
+
+    decode_id: str
+    protocol: str
+    design: str
+    n: int
+    log10_e: float
+    log10_e_max: float
+    p: float
+    available: bool = True
+    reason: str = ""
+    over: bool = False
+    warning: str = ""
+    log10_bets: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class MarkerSeen:
     """A marker arrived. `role` is ``"unknown"`` if the table of stimuli does not list it."""
 
@@ -391,6 +440,7 @@ class LatentMade:
 
 Event = (
     TextDecoded
+    | Evidence
     | MarkerSeen
     | Quality
     | GapFound

@@ -290,6 +290,7 @@ def write_manifest(folder: SessionFolder, hello: Hello, config: Config) -> None:
         "signal": asdict(hello.spec),
         "to_si": list(hello.to_si),
         "freshness": config.session.freshness,
+        "design": asdict(config.session.design),
         "bids": config.bids.model_dump(),
         "timing": asdict(config.timing) if config.timing else None,
         **environment(),

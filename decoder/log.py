@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from decoder.events import Event, GapFound, Latency, LatentMade, Signal, State
+from decoder.events import Event, Evidence, GapFound, Latency, LatentMade, Signal, State
 from decoder.lines import LineFile
 from decoder.server.hub import Message
 from decoder.server.wire import encode, encode_latent, encode_signal, stream_of
@@ -93,6 +93,8 @@ def retained(event: Event) -> str:
     """Return what later news replaces it: how things stand, of which who joins late is told."""
     if isinstance(event, State):
         return event.what
+    if isinstance(event, Evidence):
+        return "evidence"
     return "restart" if isinstance(event, GapFound) and event.gap.reason == "restart" else ""
 
 

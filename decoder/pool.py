@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from decoder.events import Running, TextDecoded, Truth
-from decoder.readout import RetrievalReadout
+from decoder.readout import Ranking, RetrievalReadout
 from decoder.score import RunningScores
 from decoder.uncertainty import CERTAIN, Doubt, Uncertainty
 from models.candidates import Candidates
@@ -80,8 +83,16 @@ class Pool:
         index = self._index_of.get(candidate_id)
         return "" if index is None else self.candidates.glyphs[index]
 
+    def indices(self, candidate_ids: Sequence[str]) -> NDArray[np.intp]:
+        """Return where candidates are; -1 for what is not among them."""
+        return np.array([self._index_of.get(name, -1) for name in candidate_ids], np.intp)
+
+    def rank(self, latent: Latent, revision: int = 0) -> Ranking:
+        """Return the candidates in order of their probability, at a revision's temperature."""
+        return self._readout.rank(latent, revision)
+
     def choose(
-        self, decoded: TextDecoded, latent: Latent, marker: Marker | None
+        self, decoded: TextDecoded, ranking: Ranking, marker: Marker | None
     ) -> TextDecoded:
         """Return a decode with the best candidates, and the truth if a marker tells it.
 
@@ -89,13 +100,12 @@ class Pool:
         ----------
         decoded : TextDecoded
             All but what was decoded; `final` if no later revision can come.
-        latent : Latent
-            What it is decoded from.
+        ranking : Ranking
+            From `rank`.
         marker : Marker or None
             What the window is locked to. Its label is looked at only after the decode was
             made, and only of final ones.
         """
-        ranking = self._readout.rank(latent, decoded.revision)
         final = decoded.final or self.doubt.stops(ranking)
         found = self.doubt.set_of(ranking, decoded.revision, final=final)
         decoded = replace(

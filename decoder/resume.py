@@ -74,6 +74,7 @@ def _read_log(path: Path, held: Held) -> tuple[Start, int, int]:
     last_seq, purged, first_trigger, pool = 0, 0, 0, ""
     ranks: dict[str, list[int]] = {}
     sets: dict[str, list[int]] = {}
+    evidence: dict[str, Any] = {"stakes": {}, "reason": "", "over": False, "warning": ""}
     for message in _lines(path):
         params = message["params"]
         last_seq = params["seq"]
@@ -87,10 +88,16 @@ def _read_log(path: Path, held: Held) -> tuple[Start, int, int]:
             truth = params["truth"]
             if truth and not params["stale"]:
                 ranks["closed_set" if truth["trained"] else "zero_shot"].append(truth["rank"])
+        elif message["method"] == "evidence":
+            evidence |= {name: params[name] for name in ("reason", "over", "warning")}
+            if params["available"]:
+                stake = [params["n"], params["log10_bets"], params["log10_e_max"]]
+                evidence["stakes"][params["protocol"]] = stake
         elif message["method"] == "state" and params["what"] == "session":
             held.said(params["t"], params["state"], params["detail"])
             purged = last_seq if params["state"] == "stopped" else purged
-    return Start(first_trigger, ranks, pool, sets=sets), last_seq, purged
+    start = Start(first_trigger, ranks, pool, sets=sets, evidence=evidence)
+    return start, last_seq, purged
 
 
 def _read_journal(folder: SessionFolder, held: Held) -> tuple[Place | None, Position]:

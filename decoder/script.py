@@ -247,6 +247,8 @@ def _dumps(message: object) -> str:
 
 def _retain(stream: str, params: dict[str, Any]) -> str:
     """Say which news replaces it; the same as `decoder.log` says of the events themselves."""
+    if stream == "evidence":
+        return stream
     if stream != "state" or params["what"] == "overrun":
         return ""
     if params["what"] == "gap":

@@ -90,16 +90,16 @@ class Service:
         self._started = time.time()
         self._socket = sock
         shelf = Shelf(folder)
-        spec, freshness = feed.hello.spec, config.session.freshness
         self._session = Session(
             shelf.first(),
-            spec,
+            feed.hello.spec,
             folder.session_id,
-            freshness,
+            config.session.freshness,
             before.start,
             uncertainty_of(config.session),
+            config.session.design,
         )
-        self._places = on_scalp(self._session.markable, spec)
+        self._places = on_scalp(self._session.markable, feed.hello.spec)
         self._hub = Hub(before.last_seq, before.purged)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._t_turn: float | None = None

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Literal
 
 from decoder.anytime import Anytime
+from decoder.betting import Betting
 from decoder.channels import Channels
 from decoder.control import (
     Adapted,
@@ -43,6 +44,7 @@ from decoder.events import (
 )
 from decoder.pipeline import Pipeline
 from decoder.pool import Pool, pool_name
+from decoder.randomisation import UNDECLARED, Design
 from decoder.start import FRESH_START, Start
 from decoder.stretches import Stretches
 from decoder.uncertainty import CERTAIN, Doubt, Uncertainty
@@ -74,6 +76,9 @@ FRESHNESS = 1.0
 N_DECODES = 1024
 """Decodes that a `Revision` may still concern: more than 30 s of them."""
 
+_MARKERS_TOO = {"reconnect", "ingest", "stopped", "restart"}
+"""Reasons of gaps in which markers were missed as well."""
+
 N_EARLY = 256
 """Markers kept that came before the first sample of their segment."""
 
@@ -103,6 +108,8 @@ class Session:
         Where it goes on from.
     asked : Uncertainty
         How sure a decode has to be.
+    design : Design
+        The declared randomisation of stimuli, which evidence needs.
 
     Raises
     ------
@@ -118,6 +125,7 @@ class Session:
         freshness: float = FRESHNESS,
         start: Start = FRESH_START,
         asked: Uncertainty = CERTAIN,
+        design: Design = UNDECLARED,
     ) -> None:
         self.state: Literal["decoding", "paused", "stopped"] = "decoding"
         self.freshness = freshness
@@ -130,6 +138,7 @@ class Session:
         self._pool = self._new_pool(model, candidates)
         self._drift = Drift(model)
         self._anytime = Anytime(len(self._pipeline.latencies))
+        self._betting = Betting(design, model.stimuli, start.evidence)
         self._channels = Channels(self._pipeline.watch)
         self._filler = Filler()
         self._decodes: deque[TextDecoded] = deque(maxlen=N_DECODES)
@@ -200,6 +209,8 @@ class Session:
                 return self._marker(item, t)
             case Gap():
                 self._filler.expect(item)
+                if item.reason in _MARKERS_TOO:
+                    self._betting.miss()
                 return [GapFound(item)]
             case Revision():
                 return [GapRevised(item, self._concerned(item))]
@@ -248,6 +259,7 @@ class Session:
         self.state = "stopped"
         self._early.clear()
         self._decodes.clear()
+        self._betting.miss()
         self._pipeline.abandon()
         self._anytime = Anytime(self._anytime.n_revisions)
         self._stretches.forget()
@@ -275,6 +287,7 @@ class Session:
         candidates = replace(item.model.candidates, version=item.version)
         self._pool = self._new_pool(item.model, candidates)
         self._drift, anew = self._drift.swapped(item.model, t)
+        self._betting.swap(item.model.stimuli)
         state = "rolled back" if item.back else "swapped"
         said = State("model", state, t, f"model {item.model.model_id[:16]} decodes{detail}")
         return [*lost, said, self._changed(t), *anew]
@@ -359,13 +372,18 @@ class Session:
             return [MarkerSeen(marker, "unknown")]
         name, glyph = stimulus.candidate_id, self._pool.glyph(stimulus.candidate_id)
         seen = MarkerSeen(marker, role, name, stimulus.text or marker.label, glyph)
+        if role == "run_start":
+            self._betting.begin_run()
+        if role == "stimulus" and not self._pipeline.locked:
+            self._betting.miss()
         if role != "stimulus" or not self._pipeline.locked:
             return [seen]
+        unavailable = self._betting.see(marker, self._pool)
         if self._stretches.is_ahead(marker):
             self._early.append(marker)
-            return [seen]
+            return [seen, *unavailable]
         results = self._pipeline.mark(self._stretches.place(marker))
-        return [seen, *self._decodes_of(results, t)]
+        return [seen, *unavailable, *self._decodes_of(results, t)]
 
     # -- decodes --
 
@@ -375,6 +393,7 @@ class Session:
             decoded = self._decode(result, t)
             if decoded.abstained or isinstance(result, Withheld):
                 events.append(decoded)
+                events += self._betting.decide(decoded, result.marker, None, self._pool)
             else:
                 events += self._answers(result, decoded, t)
                 decoded = self._decodes[-1]
@@ -387,14 +406,17 @@ class Session:
         whole = self._anytime.is_last(window.revision)
         if whole:  # of parts of windows, calibration has not said where their latents lie
             latent = self._drift.corrected(latent)
-        decoded = self._pool.choose(decoded, latent, window.marker)
+        ranking = self._pool.rank(latent, window.revision)
+        decoded = self._pool.choose(decoded, ranking, window.marker)
         self._decodes.append(decoded)
+        p = None if decoded.stale or decoded.abstained else ranking.probabilities
+        bets = self._betting.decide(decoded, window.marker, p, self._pool)
         if decoded.abstained:
-            return [decoded]
+            return [decoded, *bets]
         place = latent.vector, latent.space, latent.model_id, decoded.t_end, decoded.revision
         made = LatentMade(decoded.decode_id, *place, window.chunk.data)
         drift = self._drift.follow(latent, decoded, t) if whole else []
-        return [decoded, made, *drift]
+        return [decoded, made, *bets, *drift]
 
     def _decode(self, result: Window | Withheld, t: float) -> TextDecoded:
         """Return a decode but for what was decoded, or why nothing is."""

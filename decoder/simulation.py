@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +40,8 @@ def live_participant(
 ) -> SimulatedSource:
     """Return the participant as a source: half of what is shown was not seen in calibration.
 
+    Each stimulus is drawn anew, by the column ``prob`` of the table of `save_calibration`.
+
     Parameters
     ----------
     settings : SimulatedSettings
@@ -49,7 +52,12 @@ def live_participant(
     concepts = demo_concepts()
     pools = [_ids(concepts, trained=True), _ids(concepts, trained=False)]
     return SimulatedSource(
-        concepts.ids, concepts.vectors, settings, shown=pools, n_trials=n_trials
+        concepts.ids,
+        concepts.vectors,
+        settings,
+        shown=pools,
+        independent=True,
+        n_trials=n_trials,
     )
 
 
@@ -63,7 +71,8 @@ def save_calibration(settings: SimulatedSettings, n_trials: int, folder: Path) -
     n_trials : int
         How many stimuli, all from the trained concepts.
     folder : Path
-        Gets the recording, the table of stimuli and the list of candidates.
+        Gets the recording, the table of stimuli and the list of candidates. The table's
+        ``prob`` is that of the live session.
     """
     concepts = demo_concepts()
     raw = simulate_recording(
@@ -75,9 +84,17 @@ def save_calibration(settings: SimulatedSettings, n_trials: int, folder: Path) -
     )
     folder.mkdir(parents=True, exist_ok=True)
     raw.save(folder / RECORDING, overwrite=True, verbose="error")
+    n_like = Counter(concepts.trained)
     StimulusTable(
-        Stimulus(name, "stimulus", candidate_id=name, concept=name, text=text)
-        for name, text in zip(concepts.ids, concepts.texts, strict=True)
+        Stimulus(
+            name,
+            "stimulus",
+            candidate_id=name,
+            concept=name,
+            text=text,
+            prob=0.5 / n_like[seen],
+        )
+        for name, text, seen in zip(concepts.ids, concepts.texts, concepts.trained, strict=True)
     ).write(folder / STIMULI)
     with (folder / CANDIDATES).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")

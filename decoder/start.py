@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 __all__ = ["FRESH_START", "Start"]
 
@@ -24,6 +25,10 @@ class Start:
     sets : dict of str to list of int
         Conformal sets in the decodes before, by protocol: how many there were, how many of
         them held the truth, and how many candidates were in all of them together.
+    evidence : dict or None
+        What `decoder.betting.Betting` goes on from: ``stakes`` (by protocol: trials, bets and
+        the most so far), ``reason`` and ``over`` (why there is no evidence, and whether for
+        good), and ``warning``. None if there was no decoder before.
     """
 
     first_trigger: int = 0
@@ -31,6 +36,7 @@ class Start:
     pool: str = ""
     version: int = 1
     sets: dict[str, list[int]] = field(default_factory=dict)
+    evidence: dict[str, Any] | None = None
 
 
 FRESH_START = Start()

@@ -12,6 +12,7 @@ from decoder.equivalence import difference, environment_changes
 from decoder.events import Latency, LatentMade, Signal
 from decoder.folder import SessionFolder, environment, open_folder
 from decoder.journal import End
+from decoder.randomisation import Design
 from decoder.reading import read_inputs, read_log, signal_of
 from decoder.server.wire import encode
 from decoder.session import Session
@@ -104,6 +105,7 @@ def _repeated(folder: SessionFolder) -> Iterator[tuple[dict[str, Any], bool]]:
     manifest = folder.manifest()
     model, freshness = Shelf(folder).first(), manifest["freshness"]
     asked = uncertainty_of(folder.config().session)
+    design = Design(**manifest.get("design", {}))
     session: Session | None = None
     said: list[dict[str, Any]] = []
     for item, t in read_inputs(folder):
@@ -111,7 +113,8 @@ def _repeated(folder: SessionFolder) -> Iterator[tuple[dict[str, Any], bool]]:
         said = []
         if isinstance(item, Start):
             spec = signal_of(manifest)
-            session = Session(model, spec, manifest["session"], freshness, item, asked)
+            name = manifest["session"]
+            session = Session(model, spec, name, freshness, item, asked, design)
         elif session is None:
             msg = f"{folder.inputs} does not begin with a start: it was altered"
             raise SessionError(msg)

@@ -23,10 +23,11 @@ import httpx
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from decoder.config import Config
+from decoder.config import Config, SessionConfig
 from decoder.demo import Demo
 from decoder.folder import create_folder
 from decoder.listening import listen
+from decoder.randomisation import Design
 from decoder.script import GOLDEN
 from decoder.server.auth import Access
 from decoder.server.wire import STREAMS
@@ -153,7 +154,8 @@ def main() -> None:
         (root / "other-model").rename(root / "other" / "other")
         models = [root / "first-model", root / "other" / "other"]
         said = {"snr": SETTINGS.snr, "subject_seed": 1, "session_seed": 1}
-        folder = create_folder(root / "S", "golden-things", Config(simulated=said), models)
+        config = Config(session=SessionConfig(design=Design("independent")), simulated=said)
+        folder = create_folder(root / "S", "golden-things", config, models)
         feed = Feed()
         access = Access(TOKEN)
         service = Service(folder.config(), folder, cast("LinkFeed", feed), access, sock)

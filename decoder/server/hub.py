@@ -345,9 +345,14 @@ class Hub:
     def hold(self) -> None:
         """Deliver states alone from now on, and nothing that waits: the participant stopped."""
         self.held = True
-        self.purged = max(self.purged, self.last_seq + 1)
+        self._purge(max(self.purged, self.last_seq + 1))
+
+    def _purge(self, before: int) -> None:
+        self.purged = before
         for client in self.clients:
             client.purge()
+        kept = {name: said for name, said in self.retained.items() if said.stream == "state"}
+        self.retained = kept
 
     def release(self) -> None:
         """Deliver everything again."""
@@ -373,9 +378,7 @@ class Hub:
             if message.logged:
                 self.last_logged = message.seq
         if message.purges:
-            self.purged = message.seq
-            for client in self.clients:
-                client.purge()
+            self._purge(message.seq)
         if self.held and message.stream != "state":
             return
         if message.retain:

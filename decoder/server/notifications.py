@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from decoder.events import Latency, State, TextDecoded
+from decoder.events import Evidence, Latency, State, TextDecoded
 
 __all__ = [
     "FRAMES",
@@ -204,6 +204,7 @@ class LatentHeader(_Message):
 NOTIFICATIONS: dict[str, tuple[type, ...]] = {
     "text": (TextDecoded,),
     "markers": (MarkerMessage,),
+    "evidence": (Evidence,),
     "quality": (QualityMessage,),
     "state": (State, GapMessage, RevisionMessage, OverrunMessage),
     "latency": (Latency,),

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from decoder.events import (
     Event,
+    Evidence,
     GapFound,
     GapRevised,
     Latency,
@@ -43,7 +44,7 @@ __all__ = [
 
 PROTOCOL = "1"
 
-LOGGED = ("text", "markers", "quality", "state")
+LOGGED = ("text", "markers", "evidence", "quality", "state")
 """Streams whose events have a `seq` and can be resumed."""
 
 STREAMS = (*LOGGED, "signal", "latent", "latency")
@@ -56,6 +57,8 @@ def stream_of(event: Event) -> str:  # noqa: PLR0911 - one for each kind
             return "text"
         case MarkerSeen():
             return "markers"
+        case Evidence():
+            return "evidence"
         case Quality():
             return "quality"
         case GapFound() | GapRevised() | Overrun() | State():
@@ -112,7 +115,7 @@ def _fields(event: Event) -> dict[str, Any]:
                 f"{event.n_times} samples were recorded, but did not reach the decoder in time"
             )
             return {"what": "overrun", "state": "overrun", "t": event.t, "detail": detail}
-        case TextDecoded() | State() | Latency():
+        case TextDecoded() | State() | Latency() | Evidence():
             return _plain(event)
         case Signal() | LatentMade():
             msg = "it goes as a binary frame: encode_signal, encode_latent"

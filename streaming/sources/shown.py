@@ -91,6 +91,8 @@ def drawn(
     sfreq: float,
     lead: float,
     soa: float,
+    *,
+    independent: bool = False,
 ) -> Iterator[Trial]:
     """Draw what is shown, and when, forever.
 
@@ -106,8 +108,11 @@ def drawn(
         Rate in Hz, and seconds before the first.
     soa : float
         Mean time from one onset to the next, in seconds.
+    independent : bool
+        Draw each anew instead, whatever came before: a pool, all being as probable, then one
+        of it.
     """
-    order = _order(rng, pools)
+    order = (_anew if independent else _order)(rng, pools)
     onset = round(lead * sfreq)
     while True:
         gain, stretch = _taken(rng, onset / sfreq)
@@ -140,3 +145,10 @@ def _order(rng: np.random.Generator, pools: Sequence[Sequence[int]]) -> Iterator
             if not left[pool]:
                 left[pool] = list(rng.permutation(pools[pool]))
             yield int(left[pool].pop())
+
+
+def _anew(rng: np.random.Generator, pools: Sequence[Sequence[int]]) -> Iterator[int]:
+    """Draw concepts forever: a pool, then one of it, whatever came before."""
+    while True:
+        pool = pools[int(rng.integers(len(pools)))]
+        yield pool[int(rng.integers(len(pool)))]

@@ -139,6 +139,8 @@ class SimulatedSource:
         Pools of concepts to show in this session. They get equally many trials, in random
         order; each is shown in full, shuffled, before any of it comes again. All concepts in
         one pool if not given.
+    independent : bool
+        Draw each stimulus anew instead, whatever came before; see `streaming.sources.shown.drawn`.
     n_trials : int or None
         How many stimuli to show before the session ends; None goes on forever.
     script : sequence of Shown
@@ -159,6 +161,7 @@ class SimulatedSource:
         settings: SimulatedSettings,
         *,
         shown: Sequence[Sequence[str]] = (),
+        independent: bool = False,
         n_trials: int | None = None,
         script: Sequence[Shown] = (),
         chunk_size: int = 10,
@@ -183,6 +186,7 @@ class SimulatedSource:
             session=np.random.default_rng([s.subject_seed, s.session_seed, 3]),
         )
         self._concepts = tuple(concepts)
+        self._independent = independent
         pools = shown or [concepts]
         self._pools = [[self._concepts.index(c) for c in pool] for pool in pools]
         self._items: Iterator[Item] | None = None
@@ -237,7 +241,9 @@ class SimulatedSource:
             index = {name: n for n, name in enumerate(self._concepts)}
             trials = scripted(self._script, index, rng, s.sfreq, s.lead)
         else:
-            trials = drawn(self._pools, self._concepts, rng, s.sfreq, s.lead, s.soa)
+            what = self._pools, self._concepts
+            independent = self._independent
+            trials = drawn(*what, rng, s.sfreq, s.lead, s.soa, independent=independent)
         trial = next(trials)
         start, n_shown, end = 0, 0, np.inf
         while start < end:

@@ -29,6 +29,7 @@ from decoder.control import (
 from decoder.folder import SessionFolder, create_folder, write_manifest
 from decoder.journal import Journal, read_entries
 from decoder.log import EventLog
+from decoder.randomisation import Design
 from decoder.resume import resume
 from decoder.runtime import Audience, Runtime
 from decoder.session import Session
@@ -55,7 +56,8 @@ THIRD = replace(
         {**s, "high": 15.0} if s["transform"] == "bandpass" else s for s in FIRST.transforms
     ],
 )
-CONFIG = Config(session=SessionConfig(freshness=1e9))
+DESIGN = Design("independent")
+CONFIG = Config(session=SessionConfig(freshness=1e9, design=DESIGN))
 
 
 def three(version: int) -> Candidates:
@@ -115,7 +117,7 @@ def decode(
         start = stop
         items += controls
     before = resume(folder)
-    session = Session(Shelf(folder).first(), SPEC, "S", 1e9, start=before.start)
+    session = Session(Shelf(folder).first(), SPEC, "S", 1e9, before.start, DESIGN)
     script = Script(items)
     log = EventLog(folder.events, lambda _: None, lambda: 1.0, before.last_seq)
     script.runtime = runtime = Runtime(
@@ -140,7 +142,11 @@ def logged(folder: SessionFolder) -> list[dict[str, Any]]:
 
 
 def texts(folder: SessionFolder) -> list[dict[str, Any]]:
-    return [params for params in logged(folder) if "decode_id" in params]
+    return [params for params in logged(folder) if "top" in params]
+
+
+def evidence(folder: SessionFolder) -> list[dict[str, Any]]:
+    return [params for params in logged(folder) if "log10_e" in params]
 
 
 def test_all_that_was_said_comes_out_again_bit_for_bit(folder: SessionFolder) -> None:
@@ -181,6 +187,8 @@ def test_after_a_crash_a_session_is_what_it_was_told_to_be(folder: SessionFolder
     assert after[0]["running"][0]["n"] == n_before + 1  # the score goes on
     assert decode(folder, 1200, [(1300, [])]).state == "paused"
     held = resume(folder).controls
+    assert [p["n"] for p in evidence(folder)] == [*range(1, len(evidence(folder)) + 1)]
+    assert len(evidence(folder)) > after[-1]["running"][0]["n"]  # a stake outlives a swap
     assert [type(control) for control in held] == [SwapModel, SetCandidates, Blind, Pause]
     decode(folder, 1300, [(1500, [Stop("enough")])])
     assert decode(folder, 1500, [(1600, [])]).state == "stopped"

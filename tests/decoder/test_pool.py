@@ -18,13 +18,13 @@ FACE = Latent(np.array([1, 0], np.float32), "labels", 1.2, MODEL.model_id)
 
 def test_the_best_come_first_and_the_truth_after_the_choice() -> None:
     pool = Pool(MODEL, MODEL.candidates, {})
-    decoded = pool.choose(DECODED, FACE, marker(0, "house"))
+    decoded = pool.choose(DECODED, pool.rank(FACE), marker(0, "house"))
     assert [ranked.id for ranked in decoded.top] == ["face", "house"]
     assert decoded.truth is not None
     assert (decoded.truth.rank, [r.n for r in decoded.running]) == (2, [1])
-    assert pool.choose(DECODED, FACE, None).top == decoded.top
-    assert pool.choose(DECODED, FACE, marker(0, "cough")).truth is None
-    stale = pool.choose(replace(DECODED, stale=True), FACE, marker(0, "face"))
+    assert pool.choose(DECODED, pool.rank(FACE), None).top == decoded.top
+    assert pool.choose(DECODED, pool.rank(FACE), marker(0, "cough")).truth is None
+    stale = pool.choose(replace(DECODED, stale=True), pool.rank(FACE), marker(0, "face"))
     assert [score.n for score in stale.running] == [1]
 
 
@@ -38,7 +38,7 @@ def test_only_the_models_own_candidates_are_calibrated_whatever_their_version() 
 
 def test_a_score_goes_on_from_ranks_before() -> None:
     pool = Pool(MODEL, MODEL.candidates, {"closed_set": [1, 2]})
-    decoded = pool.choose(DECODED, FACE, marker(0, "face"))
+    decoded = pool.choose(DECODED, pool.rank(FACE), marker(0, "face"))
     assert [(score.n, score.top1) for score in decoded.running] == [(3, 2 / 3)]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from decoder.config import Config
 from decoder.control import MarkBad
-from decoder.events import State
+from decoder.events import Evidence, State
 from decoder.folder import SessionFolder, write_manifest
 from decoder.journal import Journal
 from decoder.resume import Resumption, resume
@@ -31,6 +31,19 @@ def truth(rank: int, trained: str) -> str:
     return f'{{"rank":{rank},"trained":{trained}}}'
 
 
+EVIDENCE = (
+    Evidence("S/0", "closed_set", "shuffled", 1, 0.1, 0.1, 0.8, log10_bets=(0.1, 0.2)),
+    Evidence("S/1", "closed_set", "shuffled", 2, 0.0, 0.1, 0.8, log10_bets=(0.0, 0.1)),
+    Evidence("", "", "shuffled", 0, 0.0, 0.0, 1.0, available=False, reason="r", over=True),
+)
+BETS = {
+    "stakes": {"closed_set": [2, [0.0, 0.1], 0.1]},
+    "reason": "r",
+    "over": True,
+    "warning": "",
+}
+
+
 def test_a_new_session_starts_afresh(tmp_path: Path) -> None:
     assert resume(SessionFolder(tmp_path)) == Resumption()
 
@@ -42,6 +55,7 @@ def test_what_was_said_is_gone_on_from_and_torn_lines_are_cut(tmp_path: Path) ->
         text(2, "7", truth(1, "false")),
         text(3, "5", truth(2, "true"), stale="true"),
         text(4, "6"),
+        *(encode(event, seq, 1.0) + "\n" for seq, event in enumerate(EVIDENCE, 5)),
     ]
     folder.events.write_text("".join(lines) + '{"jsonrpc":"2.0","met')
     write_manifest(folder, HELLO, Config())
@@ -55,8 +69,9 @@ def test_what_was_said_is_gone_on_from_and_torn_lines_are_cut(tmp_path: Path) ->
     with folder.inputs.open("a") as file:
         file.write('["chunk", 3.0, 0, 130')
     before = resume(folder)
-    assert before.start == Start(8, {"closed_set": [3], "zero_shot": [1]}, "m/c")
-    assert before.last_seq == 4
+    ranks = {"closed_set": [3], "zero_shot": [1]}
+    assert before.start == Start(8, ranks, "m/c", evidence=BETS)
+    assert before.last_seq == 7
     assert before.place == Place("raw.xdf", 130, 101.3)
     assert before.position == Position(HELLO, 0, 0)
     assert before.controls == (MarkBad(("Pz",), bad=True),)

@@ -4,6 +4,8 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+from decoder.order_check import OrderCheck
+from decoder.randomisation import Design, Draws
 from decoder.simulation import (
     CANDIDATES,
     LIVE,
@@ -41,15 +43,25 @@ def test_calibration_is_what_a_lab_would_have(tmp_path: Path) -> None:
         assert pool.trained[index]
 
 
-def test_live_half_of_what_is_shown_was_never_seen() -> None:
+def test_live_half_of_what_is_shown_was_never_seen(tmp_path: Path) -> None:
     concepts = demo_concepts()
     trained = dict(zip(concepts.ids, concepts.trained, strict=True))
-    source = live_participant(SETTINGS, n_trials=40)
+    source = live_participant(SETTINGS, n_trials=200)
+    save_calibration(SETTINGS, 1, tmp_path)
+    draws = Draws(Design(), StimulusTable.read(tmp_path / STIMULI))
+    order = OrderCheck([row.candidate_id for row in draws.rows], draws.base)
     seen: Counter[bool] = Counter()
+    labels: set[str] = set()
     while (item := source.read(0.0)) is not None:
         if isinstance(item, Marker):
+            draw = draws.come(item.label)
+            assert draw is not None
+            order.add(draw.row, draw.expected)
             seen[trained[item.label]] += 1
-    assert seen == {True: 20, False: 20}
+            labels.add(item.label)
+    assert 70 < seen[True] < 130  # one seed in 20,000 is beyond
+    assert len(labels) < 190  # drawn anew, and not used up
+    assert (draws.name, order.warning) == ("independent", "")
 
 
 def test_what_would_be_sent_can_be_recorded(tmp_path: Path) -> None:

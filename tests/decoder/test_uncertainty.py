@@ -128,17 +128,19 @@ def test_what_is_no_share_is_refused() -> None:
 
 def test_a_pool_withholds_what_is_unsure_and_counts_its_set() -> None:
     pool = Pool(MODEL, MODEL.candidates, {}, {}, Uncertainty(risk=0.2, max_set=1))
-    sure = pool.choose(DECODED, latent(1.0), marker(0, "face"))
+    sure = pool.choose(DECODED, pool.rank(latent(1.0)), marker(0, "face"))
     assert (sure.abstained, sure.conformal and sure.conformal.ids) == ("", ("face",))
-    unsure = pool.choose(DECODED, latent(0.51), marker(0, "house"))
+    unsure = pool.choose(DECODED, pool.rank(latent(0.51)), marker(0, "house"))
     assert (unsure.abstained, unsure.top, unsure.truth) == ("unsure", (), None)
     assert unsure.conformal is not None
     (running,) = unsure.running
     assert (running.n, running.n_sets, running.coverage, running.set_size) == (1, 2, 1.0, 1.5)
-    wrong = pool.choose(DECODED, latent(1.0), marker(0, "house"))
+    wrong = pool.choose(DECODED, pool.rank(latent(1.0)), marker(0, "house"))
     (running,) = wrong.running
     assert (running.n, running.n_sets, running.coverage) == (2, 3, 2 / 3)
-    stale = pool.choose(replace(DECODED, stale=True), latent(1.0), marker(0, "house"))
+    stale = pool.choose(
+        replace(DECODED, stale=True), pool.rank(latent(1.0)), marker(0, "house")
+    )
     assert stale.running[0].n_sets == 3
 
 

@@ -35,7 +35,7 @@ def test_what_was_published_is_what_was_logged(
     assert [m.body for m in sent if m.stream != "latency"] == logged
     methods = [json.loads(line)["method"] for line in logged]
     assert methods.count("text") > 30
-    assert set(methods) == {"text", "markers", "quality", "state"}
+    assert set(methods) == {"text", "markers", "evidence", "quality", "state"}
     assert [json.loads(line)["params"]["seq"] for line in logged] == list(
         range(1, len(logged) + 1)
     )

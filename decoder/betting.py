@@ -1,0 +1,201 @@
+"""A session's bets: what is shown meets what the decoder found, at the declared odds.
+
+Concepts that were seen in calibration and concepts that never were have a stake each. Which of
+the two a stimulus is counts as known before the bet, so that the odds are those among its like:
+one stake says that the signal tells the seen from one another, the other that it tells the
+never-seen, and that what is new surprises is evidence for neither. What is no candidate is bet
+on by none, in the same way.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from decoder.events import Evidence, TextDecoded
+from decoder.evidence import NOTHING, Stake, gains
+from decoder.order_check import OrderCheck
+from decoder.pool import Pool
+from decoder.randomisation import Design, Draw, Draws
+from models.stimuli import StimulusTable
+from streaming.signal import Marker
+
+__all__ = ["Betting"]
+
+_N_WAITING = 8192
+"""Stimuli kept that no window was decided for: twice as many as a windower lets wait."""
+
+_LEAST = 1e-300
+"""Smallest probability that a logarithm is taken of."""
+
+_OTHER_TABLE = (
+    "a model with another table of stimuli was swapped in: what can be shown is not known"
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    """A stimulus that came, and what was chosen from then."""
+
+    draw: Draw
+    pool: Pool
+
+
+class Betting:
+    """Follows stimuli and decodes; says after each bet what came of it.
+
+    Parameters
+    ----------
+    design : Design
+        The declared randomisation.
+    stimuli : StimulusTable
+        What can be shown.
+    before : mapping or None
+        What a decoder that died left, from `decoder.start.Start`; None at the start of a
+        session.
+    """
+
+    def __init__(
+        self, design: Design, stimuli: StimulusTable, before: Mapping[str, Any] | None = None
+    ) -> None:
+        self._draws = Draws(design, stimuli)
+        self._stimuli = stimuli
+        self._stakes: dict[str, Stake] = {}
+        self._warning = ""
+        self._waiting: dict[tuple[str, float], deque[_Waiting]] = {}
+        self._told = ""
+        self._check: OrderCheck | None = None
+        if not self._draws.over:
+            things = [row.candidate_id for row in self._draws.rows]
+            self._check = OrderCheck(things, self._draws.base)
+        self._pool: Pool | None = None
+        self._index, self._trained = np.zeros(0, np.intp), np.zeros(0, np.bool_)
+        if before is not None:
+            self._go_on(before)
+
+    def _go_on(self, before: Mapping[str, Any]) -> None:
+        self._draws.miss()
+        self._warning = before["warning"]
+        if before["over"]:
+            self._draws.end(before["reason"])
+        for protocol, (n, bets, most) in before["stakes"].items():
+            self._stakes[protocol] = Stake(n, tuple(bets), most)
+
+    def see(self, marker: Marker, pool: Pool) -> list[Evidence]:
+        """Take a stimulus that came, before anything is decoded of it."""
+        draw = self._draws.come(marker.label)
+        if draw is None:
+            return self._unavailable()
+        if self._check is not None:
+            self._check.add(draw.row, draw.expected)
+            self._warning = self._warning or self._check.warning
+        queue = self._waiting.setdefault((marker.label, marker.t), deque())
+        queue.append(_Waiting(draw, pool))
+        if len(self._waiting) > _N_WAITING:
+            del self._waiting[next(iter(self._waiting))]
+        return []
+
+    def begin_run(self) -> None:
+        """Take a ``run_start``."""
+        self._draws.begin()
+
+    def miss(self) -> None:
+        """Stimuli may have come that nobody told of; what no window is cut for is forgotten."""
+        self._draws.miss()
+        self._waiting.clear()
+
+    def swap(self, stimuli: StimulusTable) -> None:
+        """Take another model's table: the stake goes on if the same things can be shown."""
+        if stimuli.rows != self._stimuli.rows:
+            self._draws.end(_OTHER_TABLE)
+
+    def decide(
+        self,
+        decoded: TextDecoded,
+        marker: Marker | None,
+        probabilities: NDArray[np.float64] | None,
+        pool: Pool,
+    ) -> list[Evidence]:
+        """Bet on a decode, now that it is made, and say what came of it.
+
+        Parameters
+        ----------
+        decoded : TextDecoded
+            The decode, or why there is none.
+        marker : Marker or None
+            What its window is locked to.
+        probabilities : array of shape (n_candidates,) or None
+            Of all candidates; None if there is no decode, or one that does not count.
+        pool : Pool
+            What was chosen from. What somebody changed after the stimulus came is not bet on:
+            they may have seen it.
+        """
+        if not decoded.final:
+            return []  # another answer to the same stimulus follows, and that is bet on
+        waiting = self._take(marker)
+        if waiting is None or self._draws.over:
+            return self._unavailable()
+        draw = waiting.draw
+        odds = self._draws.odds(draw)
+        self._draws.tell(draw)
+        if probabilities is None or waiting.pool is not pool:
+            return []
+        index, trained = self._candidates(pool)
+        if index[draw.row] < 0:
+            return []
+        alike = (index >= 0) & (trained == trained[draw.row])
+        odds = np.where(alike, odds, 0.0)
+        if len(np.unique(index[odds > 0])) < 2:
+            return []  # it was known before
+        scores = np.log(np.maximum(probabilities[index], _LEAST))
+        protocol = "closed_set" if trained[draw.row] else "zero_shot"
+        stake = self._stakes.get(protocol, NOTHING)
+        stake = stake.after(gains(scores, odds / odds.sum(), draw.row))
+        self._stakes[protocol] = stake
+        self._told = ""
+        return [self._evidence(decoded.decode_id, protocol, stake)]
+
+    def _take(self, marker: Marker | None) -> _Waiting | None:
+        key = None if marker is None else (marker.label, marker.t)
+        if key is None or key not in self._waiting:
+            return None
+        queue = self._waiting[key]
+        waiting = queue.popleft()
+        if not queue:
+            del self._waiting[key]
+        return waiting
+
+    def _candidates(self, pool: Pool) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """Return each row's candidate, -1 for none, and whether that was seen before."""
+        if pool is not self._pool:
+            self._pool = pool
+            self._index = pool.indices([row.candidate_id for row in self._draws.rows])
+            self._trained = np.array(pool.candidates.trained, np.bool_)[self._index]
+        return self._index, self._trained
+
+    def _evidence(self, decode_id: str, protocol: str, stake: Stake) -> Evidence:
+        return Evidence(
+            decode_id=decode_id,
+            protocol=protocol,
+            design=self._draws.name,
+            n=stake.n,
+            log10_e=stake.log10_e,
+            log10_e_max=stake.log10_e_max,
+            p=stake.p,
+            log10_bets=stake.log10_bets,
+            warning=self._warning,
+        )
+
+    def _unavailable(self) -> list[Evidence]:
+        """Say why there is no evidence, once; what there was of it is withdrawn or waits."""
+        reason = self._draws.reason
+        if not reason or reason == self._told:
+            return []
+        self._told = reason
+        said = self._evidence("", "", NOTHING)
+        return [replace(said, available=False, reason=reason, over=self._draws.over)]
