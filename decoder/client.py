@@ -66,6 +66,7 @@ __all__ = [
     "ConformalSet",
     "Decode",
     "Event",
+    "Evidence",
     "Latency",
     "Latent",
     "Marker",
@@ -76,6 +77,7 @@ __all__ = [
     "RequestError",
     "Seen",
     "Signal",
+    "Stake",
     "State",
     "Text",
     "connect",
@@ -163,6 +165,25 @@ class Decode(TypedDict, total=False):
     conformal: Optional[ConformalSet]
 
 
+class Stake(TypedDict, total=False):
+    """The fields of an evidence event."""
+
+    seq: int
+    decode_id: str
+    protocol: str
+    design: str
+    n: int
+    log10_e: float
+    log10_e_max: float
+    p: float
+    available: bool
+    reason: str
+    over: bool
+    warning: str
+    log10_bets: List[float]
+    t_emit: float
+
+
 class Seen(TypedDict, total=False):
     """The fields of a marker."""
 
@@ -239,6 +260,18 @@ class Marker(NamedTuple):
         return cast("Seen", self.params)
 
 
+class Evidence(NamedTuple):
+    """What a stake of 1 against chance has become, or why that is not known."""
+
+    params: Dict[str, Any]
+    stream: Literal["evidence"] = "evidence"
+
+    @property
+    def fields(self) -> Stake:
+        """Return `params`, typed."""
+        return cast("Stake", self.params)
+
+
 class Quality(NamedTuple):
     """How the channels are."""
 
@@ -309,12 +342,13 @@ class Other(NamedTuple):
     stream: str
 
 
-Event = Union[Text, Marker, Quality, State, Latency, Signal, Latent, Other]
+Event = Union[Text, Marker, Evidence, Quality, State, Latency, Signal, Latent, Other]
 """What the service said. `stream` is its stream, `params` its fields."""
 
 _TEXTUAL: Dict[str, Any] = {
     "text": Text,
     "markers": Marker,
+    "evidence": Evidence,
     "quality": Quality,
     "state": State,
     "latency": Latency,

@@ -112,6 +112,19 @@ def serve(
         float | None,
         typer.Option(help="Wait no longer when so few of such decodes are wrong: `0.1`."),
     ] = None,
+    design: Annotated[
+        str | None,
+        typer.Option(
+            help="How stimuli are drawn, which evidence needs: `independent`, `shuffled` or "
+            "`blocked`."
+        ),
+    ] = None,
+    block: Annotated[
+        int | None,
+        typer.Option(
+            help="Stimuli in a shuffled block; each row of the table once if not given."
+        ),
+    ] = None,
     lsl_outlet: Annotated[
         str | None,
         typer.Option(
@@ -137,6 +150,7 @@ def serve(
     from decoder.ingesting import TOKEN_VARIABLE, IngestAddress, ingest_process
     from decoder.listening import is_loopback, listen, url_of
     from decoder.lsl_out import outlet_process
+    from decoder.randomisation import design_of
     from decoder.server.listener import certificate_of
     from decoder.supervise import supervise
     from decoder.tokens import owners_token
@@ -154,6 +168,7 @@ def serve(
             risk=risk,
             max_set=max_set,
             stop_at_risk=stop_at_risk,
+            design=design_of(design, block),
         ),
         adaptation=AdaptationConfig.of(adapt, learn_from),
         bids=BidsConfig.of(subject=subject, session=session, task=task, run=run),
@@ -175,7 +190,8 @@ def serve(
     if stop_file is not None and stop_file.exists():
         msg = f"{stop_file} is there already, which stops a session: remove it"
         raise ConfigError(msg)
-    check_models(model)  # what is wrong with them is said before anything is started
+    # What is wrong with them is said before anything is started.
+    check_models(model, config.session.design)
     if adapt:
         check_adapts(load_model(model[0]), config.adaptation)
     stop = stopped_by_signals()

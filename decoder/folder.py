@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from decoder.config import Config, ServedModel
+from decoder.randomisation import UNDECLARED, Design
 from streaming.errors import ConfigError, SessionError
 from streaming.link import Hello
 
@@ -186,13 +187,15 @@ def free_recording(folder: Path, part: int) -> tuple[Path, int]:
     return path, part
 
 
-def check_models(folders: Sequence[Path]) -> None:
+def check_models(folders: Sequence[Path], design: Design = UNDECLARED) -> None:
     """Check that models can be served together.
 
     Parameters
     ----------
     folders : sequence of Path
         Where they are.
+    design : Design
+        How the first one's stimuli are said to be drawn.
 
     Raises
     ------
@@ -205,6 +208,8 @@ def check_models(folders: Sequence[Path]) -> None:
     for path in folders:
         model = load_model(path)
         model.check_live()
+        if not seen:
+            design.check(model.stimuli)
         if model.model_id in seen:
             msg = f"{seen[model.model_id]} and {path} are the same model; name each once"
             raise ConfigError(msg)

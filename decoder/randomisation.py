@@ -7,7 +7,7 @@ Nothing here looks at the signal or at a decode.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 from models.stimuli import Stimulus, StimulusTable
 from streaming.errors import ConfigError
 
-__all__ = ["UNDECLARED", "Design", "Draw", "Draws", "Kind", "declared_counts", "declared_odds"]
+__all__ = [
+    "UNDECLARED",
+    "Design",
+    "Draw",
+    "Draws",
+    "Kind",
+    "declared_counts",
+    "declared_odds",
+    "design_of",
+]
 
 Kind = Literal["independent", "shuffled", "blocked"]
 
@@ -63,9 +72,38 @@ class Design:
             msg = f"a block of {self.block} stimuli is never shuffled; give 2 or more"
             raise ConfigError(msg)
 
+    def check(self, stimuli: StimulusTable) -> None:
+        """Refuse a table that cannot be drawn from so.
+
+        Raises
+        ------
+        ConfigError
+            If its ``prob`` are not fit for it.
+        """
+        if self.kind == "shuffled":
+            declared_counts(stimuli, self.block)
+        elif self.kind == "independent":
+            declared_odds(stimuli)
+
 
 UNDECLARED = Design()
 """Nobody said."""
+
+
+def design_of(kind: str | None, block: int | None) -> Design:
+    """Make a design of what was said.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of this name, or it has no blocks.
+    """
+    known = get_args(Kind)
+    if kind is not None and kind not in known:
+        msg = f"--design {kind} is not known; there are {', '.join(known)}"
+        raise ConfigError(msg)
+    return Design(cast("Kind | None", kind), block)
+
 
 _NO_DESIGN = (
     "no design was declared: say how stimuli are drawn, with --design or the column prob of "

@@ -25,7 +25,7 @@ T0 = 1000.0
 TROUBLES = {
     "impedance": 4.0,
     "unknown marker": 9.0,
-    "no number": 13.8,
+    "no number": 14.4,
     "filled": 17.0,
     "lost": 20.0,
     "found": 20.4,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,6 +14,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from decoder.events import (
     Event,
+    Evidence,
     GapFound,
     MarkerSeen,
     Overrun,
@@ -127,6 +129,12 @@ class Metrics:
         self._trials = Gauge(
             "braincast_score_trials", "Decodes with a truth.", ["protocol"], registry=registry
         )
+        self._evidence = Gauge(
+            "braincast_evidence_log10",
+            "What a stake of 1 against chance has become, as log10; NaN: no evidence.",
+            ["protocol"],
+            registry=registry,
+        )
         info = Gauge("braincast_info", "What runs.", ["version", "model"], registry=registry)
         info.labels(version("braincast"), model_id).set(1)
         ProcessCollector(registry=registry)
@@ -148,6 +156,8 @@ class Metrics:
             self._bad.set(sum(v not in _USABLE for v in event.channels.verdicts))
         elif isinstance(event, State):
             self._keep_state(event)
+        elif isinstance(event, Evidence):
+            self._keep_evidence(event)
 
     def _count_decode(self, decode: TextDecoded) -> None:
         outcome = decode.abstained or ("stale" if decode.stale else "decoded")
@@ -164,6 +174,12 @@ class Metrics:
             self._states.labels(state.what, before).set(0)
         self._states.labels(state.what, state.state).set(1)
         self._said[state.what] = state.state
+
+    def _keep_evidence(self, evidence: Evidence) -> None:
+        known = {evidence.protocol} if evidence.available else {"closed_set", "zero_shot"}
+        for protocol in known:
+            value = evidence.log10_e if evidence.available else math.nan
+            self._evidence.labels(protocol).set(value)
 
     def _keep_score(self, running: Running) -> None:
         protocol = running.protocol

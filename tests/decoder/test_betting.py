@@ -34,7 +34,7 @@ def run(
     between: dict[int, Sequence[Input]] | None = None,
 ) -> list[Event]:
     """Feed a session one stimulus in each stretch of 61 samples; `between` comes before one."""
-    session = Session(MODEL, SPEC, "S", 1e9, start, design)
+    session = Session(MODEL, SPEC, "S", 1e9, start, design=design)
     events = session.feed(chunk(DATA, 0, 1500), 130.0)
     for n, (first, label) in enumerate(zip(EVERY, labels, strict=False)):
         for item in (between or {}).get(n, ()):
@@ -109,7 +109,7 @@ def test_what_is_withheld_or_stale_is_not_bet_on_but_was_shown() -> None:
     got = run(labels, SHUFFLED, between=between)
     assert [d.abstained for d in decodes(got)].count("paused") == 2
     assert [e.decode_id.rpartition("/")[2] for e in evidence(got)] == ["0", "2", "6", "8", "10"]
-    session = Session(MODEL, SPEC, "S", 1.0, FRESH_START, INDEPENDENT)
+    session = Session(MODEL, SPEC, "S", 1.0, FRESH_START, design=INDEPENDENT)
     late = [event for item in (chunk(DATA, 0, 1500), marker(1500), chunk(DATA, 1500, 1600))
             for event in session.feed(item, 200.0)]  # fmt: skip
     assert [d.stale for d in decodes(late)] == [True]
@@ -123,7 +123,9 @@ def test_a_shuffled_block_is_lost_with_stimuli_that_may_have_been_missed(
     what: list[Input],
 ) -> None:
     table = StimulusTable([*MODEL.stimuli.rows, Stimulus("go", "run_start")])
-    session = Session(replace(MODEL, stimuli=table), SPEC, "S", 1e9, FRESH_START, SHUFFLED)
+    session = Session(
+        replace(MODEL, stimuli=table), SPEC, "S", 1e9, FRESH_START, design=SHUFFLED
+    )
     items: list[Input] = [
         chunk(DATA, 0, 1500),
         marker(1500, "face"),
@@ -148,7 +150,7 @@ def three(trained: tuple[bool, ...] = (True, True, False)) -> Candidates:
 
 
 def test_candidates_that_change_after_a_stimulus_are_not_bet_on() -> None:
-    session = Session(MODEL, SPEC, "S", 1e9, FRESH_START, INDEPENDENT)
+    session = Session(MODEL, SPEC, "S", 1e9, FRESH_START, design=INDEPENDENT)
     items: list[Input] = [chunk(DATA, 0, 1500), marker(1500), SetCandidates(three(), "x")]
     items += [chunk(DATA, 1500, 1600), marker(1600), chunk(DATA, 1600, 1700)]
     got = [event for item in items for event in session.feed(item, 130.0)]

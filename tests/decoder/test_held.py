@@ -117,7 +117,7 @@ def decode(
         start = stop
         items += controls
     before = resume(folder)
-    session = Session(Shelf(folder).first(), SPEC, "S", 1e9, before.start, DESIGN)
+    session = Session(Shelf(folder).first(), SPEC, "S", 1e9, before.start, design=DESIGN)
     script = Script(items)
     log = EventLog(folder.events, lambda _: None, lambda: 1.0, before.last_seq)
     script.runtime = runtime = Runtime(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from decoder.events import (
+    Evidence,
     GapFound,
     MarkerSeen,
     Overrun,
@@ -96,6 +98,14 @@ def test_accuracy_comes_with_its_chance() -> None:
     assert found["braincast_score_chance", "1", "zero_shot"] == 0.25
     assert found["braincast_score_chance", "5", "zero_shot"] == 1.0
     assert found["braincast_score_trials", "zero_shot"] == 20
+
+
+def test_evidence_is_a_number_or_none() -> None:
+    metrics = Metrics("m", lambda: LEVELS)
+    metrics.observe(Evidence("d", "closed_set", "shuffled", 9, 1.5, 2.0, 0.01))
+    assert scrape(metrics)["braincast_evidence_log10", "closed_set"] == 1.5
+    metrics.observe(Evidence("", "", "shuffled", 0, 0.0, 0.0, 1.0, available=False))
+    assert math.isnan(scrape(metrics)["braincast_evidence_log10", "closed_set"])
 
 
 def test_bad_channels_and_what_runs_are_told() -> None:

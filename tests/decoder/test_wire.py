@@ -8,6 +8,7 @@ import pytest
 
 from decoder.events import (
     Event,
+    Evidence,
     GapFound,
     GapRevised,
     Latency,
@@ -43,6 +44,7 @@ TEXT = TextDecoded(
 EVENTS: list[tuple[Event, str]] = [
     (TEXT, "text"),
     (MarkerSeen(Marker("cat", 1.0, 0, 5), "stimulus", "cat", "cat", "🐈"), "markers"),
+    (Evidence("S/locked/0", "closed_set", "shuffled", 1, 0.1, 0.1, 0.8), "evidence"),
     (GapFound(Gap(1.0, 0.5, "lost")), "state"),
     (GapRevised(Revision(0, 50, 90, 1.5, 2), ("S/locked/0",)), "state"),
     (Overrun(100, 1.0), "state"),

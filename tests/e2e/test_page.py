@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from decoder.events import GapFound, Latency, Ranked, Truth
+from decoder.events import Evidence, GapFound, Latency, Ranked, Truth
 from streaming.lsl_clock import lsl_clock
 from streaming.signal import Gap
 from tests.e2e.opening import LIVE, NEVER_SEEN, SEEN, open_page
@@ -36,6 +36,23 @@ def test_a_trial_is_shown_decoded_and_scored(page: Page, url: str, mock: PageMoc
     expect(page.locator("#zero_shot")).to_contain_text("1.0 %")
     expect(page.locator("#zero_shot")).to_contain_text("within chance")
     expect(page.locator("#zero_shot")).to_contain_text("chance 1 in 300")
+
+    seen, never = page.locator("#closed_set .evidence"), page.locator("#zero_shot .evidence")
+    mock.emit(Evidence("S1/0", "closed_set", "independent", 52, 2.38, 2.5, 0.0032))
+    expect(seen).to_have_text("evidence: 240 : 1 against chance, 52 trials")
+    expect(seen).to_have_attribute("title", re.compile(r"316 at most, p = 0\.0032"))
+    expect(never).to_have_text("evidence: no bet yet")
+    mock.emit(Evidence("S1/1", "zero_shot", "independent", 1, -0.48, 0.0, 1.0))
+    expect(never).to_have_text("evidence: 1 : 3 against chance, 1 trial")
+    mock.emit(Evidence("S1/2", "zero_shot", "independent", 2, 7.0, 7.0, 0.0, warning="odd"))
+    expect(never).to_have_text(
+        "evidence: over 1,000,000 : 1 against chance, 2 trials; not to be believed"
+    )
+    why = "blocked order: slow drift tells it too"
+    mock.emit(Evidence("", "", "blocked", 0, 0.0, 0.0, 1.0, available=False, reason=why))
+    for panel in (seen, never):
+        expect(panel).to_have_text("evidence unavailable: blocked order")
+        expect(panel).to_have_attribute("title", why)
 
     mock.decode(1, [0, 2, 1, 3, 4])
     expect(page.locator("#verdict")).to_contain_text("In the top five")

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from decoder.events import Latency, Running
+from decoder.events import Evidence, Latency, Running
 from decoder.tokens import TokenFile
 from tests.e2e.pagemock import POOL, PageMock
 
@@ -50,6 +50,8 @@ def test_nobody_is_kept_out_of_the_desk(
     mock.show(1)
     for ranked in ([1, 0, 2, 3, 4], [0, 2, 1, 3, 4], [0, 2, 5, 3, 4]):
         mock.decode(1, ranked, running=scores)
+    mock.emit(Evidence("S1/0", "closed_set", "independent", 52, 2.38, 2.5, 0.003))
+    mock.emit(Evidence("S1/1", "zero_shot", "independent", 9, 0.1, 0.2, 0.6, warning="odd"))
     mock.decode(1, [], abstained="artifact", truth=None)
     mock.decode(1, [0, 2, 5, 3, 4], running=scores)
     expect(page.locator("#trial-list li")).to_have_count(5)

@@ -10,12 +10,17 @@ const TICKS = [0, 0.01, 0.1, 0.25, 0.5, 1];
  */
 const place = (share) => Math.sqrt(share);
 
+/** How much a stake has grown or shrunk, for a person: never more digits than one reads. */
+const times = (log10) => (log10 > 6 ? "over 1,000,000" : whole(10 ** log10));
+const whole = (x) => (x < 9.95 ? Number(x.toFixed(1)) : Math.round(x)).toLocaleString("en");
+
 export class AccuracyPanel {
   #big;
   #times;
   #rows;
   #count;
   #chance;
+  #evidence;
 
   /** @param {"closed_set" | "zero_shot"} protocol The id of its section. */
   constructor(protocol) {
@@ -24,6 +29,7 @@ export class AccuracyPanel {
     this.#times = panel.querySelector(".times");
     this.#count = panel.querySelector(".count");
     this.#chance = panel.querySelector(".chance-key");
+    this.#evidence = panel.querySelector(".evidence");
     this.#rows = [1, 5].map((k) => this.#row(panel.querySelector(".axes"), k));
     panel.querySelector(".axes").append(this.#scale());
     this.clear();
@@ -34,6 +40,7 @@ export class AccuracyPanel {
     say(this.#times, "");
     say(this.#count, "no trial yet");
     say(this.#chance, "");
+    this.#tell("evidence: no bet yet", "");
     for (const { row, value } of this.#rows) {
       row.classList.add("empty");
       row.title = "";
@@ -55,6 +62,28 @@ export class AccuracyPanel {
     const trials = n === 1 ? "trial" : "trials";
     say(this.#count, `${n} ${trials} · median rank ${rank}`);
     say(this.#chance, `chance 1 in ${pool}`);
+  }
+
+  /** Say what betting against chance has come to; `braincast` bets before the label is read. */
+  bet({ available, reason, warning, n, log10_e: now, log10_e_max: most, p }) {
+    if (!available) {
+      this.#tell(`evidence unavailable: ${reason.split(":")[0]}`, reason);
+      return;
+    }
+    const odds = now < 0 ? `1 : ${times(-now)}` : `${times(now)} : 1`;
+    const trials = n === 1 ? "trial" : "trials";
+    const what = `evidence: ${odds} against chance, ${n} ${trials}`;
+    const chance =
+      `A stake of 1, bet against chance before each trial, would be ${times(now)} now; ` +
+      `${times(most)} at most, p = ${p.toPrecision(2)}. Chance alone ever makes 20 of it in ` +
+      "one session of 20, however often one looks.";
+    this.#tell(warning ? `${what}; not to be believed` : what, warning || chance, warning);
+  }
+
+  #tell(what, title, warning = "") {
+    say(this.#evidence, what);
+    this.#evidence.title = title;
+    this.#evidence.classList.toggle("doubted", Boolean(warning));
   }
 
   #row(axes, k) {

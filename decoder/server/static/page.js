@@ -48,6 +48,7 @@ const client = new Client(`${scheme}://${location.host}/v1/ws`, {
   policies: {
     text: "lossless",
     markers: "lossless",
+    evidence: "lossless",
     state: "lossless",
     signal: "latest",
     latency: "latest",
@@ -146,6 +147,11 @@ client
     if (!open()) return;
     shown.see(event);
     if (event.role === "stimulus") plot.mark(event.t, event.text);
+  })
+  .on("evidence", (event) => {
+    if (blind || !open()) return;
+    const told = event.protocol ? [accuracy[event.protocol]] : Object.values(accuracy);
+    for (const panel of told) panel?.bet(event);
   })
   .on("quality", (event) => {
     if (!open()) return;
