@@ -140,7 +140,8 @@ class SimulatedSource:
         order; each is shown in full, shuffled, before any of it comes again. All concepts in
         one pool if not given.
     independent : bool
-        Draw each stimulus anew instead, whatever came before; see `streaming.sources.shown.drawn`.
+        Draw each stimulus anew instead, whatever came before; see
+        `streaming.sources.shown.drawn`.
     n_trials : int or None
         How many stimuli to show before the session ends; None goes on forever.
     script : sequence of Shown
