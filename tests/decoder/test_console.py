@@ -37,7 +37,7 @@ def start(code: str) -> subprocess.Popen[str]:
     return child
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_that_stops_is_taken_in_good_order(number: signal.Signals) -> None:
     with start(STOPPED) as child:
         child.send_signal(number)
