@@ -21,6 +21,7 @@ from decoder.controls import (
     scored_control,
     shuffled,
 )
+from decoder.coverage import LatencyPoint, coverage_of, latency_points
 from decoder.curves import (
     LearningPoint,
     TimePoint,
@@ -39,6 +40,7 @@ from models.folds import Protocol
 from models.heldout import HeldOut, predict
 from models.trials import flicker_rates
 from streaming.errors import EvaluationError
+from streaming.window import LockedWindows
 
 if TYPE_CHECKING:
     import mne
@@ -212,8 +214,22 @@ def assess_model(
         controls,
         missing,
         info,
-        temperature=model.temperature,
+        model=model,
+        latencies=_latencies_of(model, dataset, protocol, held_out),
     )
+
+
+def _latencies_of(
+    model: Model, dataset: Dataset, protocol: Protocol, whole: HeldOut
+) -> list[LatencyPoint]:
+    """Return how good each latency of a model is."""
+    if not model.stages or not isinstance(model.windowing, LockedWindows):
+        return []
+    early = [
+        predict(model, dataset, protocol, revision=revision)
+        for revision in range(len(model.stages))
+    ]
+    return latency_points(model.windowing.ends, [*early, whole])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -235,9 +251,13 @@ class _Found:
         *,
         learning: Sequence[LearningPoint] = (),
         times: Sequence[TimePoint] = (),
-        temperature: float | None = None,
+        model: Model | None = None,
+        latencies: Sequence[LatencyPoint] = (),
     ) -> Assessment:
         """Put all together; what there is no pattern of is said in `missing`."""
+        theirs = model is not None and self.candidates.hash != model.candidates.hash
+        temperature = None if model is None else model.temperature
+        sets = [] if theirs else coverage_of(self.held_out, model)
         return Assessment(
             format="braincast-evaluation",
             version=FORMAT_VERSION,
@@ -255,6 +275,8 @@ class _Found:
             calibration=calibration_of(self.held_out, temperature),
             pattern=self.pattern(info, missing),
             left_out=missing,
+            coverage=tuple(sets),
+            latencies=tuple(latencies),
         )
 
     def setup(

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from decoder.calibration import Calibration
 from decoder.ceiling import Ceiling
 from decoder.controls import Control
+from decoder.coverage import CoveragePoint, LatencyPoint
 from decoder.curves import AveragePoint, LearningPoint, TimePoint
 from decoder.design import Order
 from decoder.evaluation import Evaluation, Verdict
@@ -115,6 +116,11 @@ class Assessment:
         Where and when the signal goes with the decoder's output; None for flicker.
     left_out : dict of str to str
         What could not be evaluated, and why.
+    coverage : tuple of CoveragePoint
+        Promised and measured coverage of conformal sets, at several risks; of a model, as it
+        would give them live.
+    latencies : tuple of LatencyPoint
+        Scores by the time after the stimulus; empty where windows have a single end.
     """
 
     format: Literal["braincast-evaluation"]
@@ -133,6 +139,8 @@ class Assessment:
     calibration: Calibration
     pattern: Pattern | None
     left_out: dict[str, str]
+    coverage: tuple[CoveragePoint, ...] = ()
+    latencies: tuple[LatencyPoint, ...] = ()
 
     def write(self, path: Path) -> None:
         """Write the document as JSON."""

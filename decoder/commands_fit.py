@@ -120,6 +120,7 @@ def fit_and_tell(
                 output,
                 settings,
                 done.held_out,
+                done.early,
                 lambda now, share: bar.update(step, description=now, completed=share),
             )
     from decoder.tables import as_table

@@ -11,13 +11,14 @@ import numpy as np
 
 from decoder.assessing import BEFORE, EYES, NOT_RANDOM, assess, assess_model
 from decoder.assessment import Assessment
+from decoder.coverage import latency_points
 from decoder.fitting import FitSettings, read_trials, read_windows
 from decoder.guards import check_different, check_recording
 from decoder.problem import Problem
 from decoder.tracks import TrackSettings, read_heard
 from models.candidates import Candidates
 from models.checkpoint import REPORTS, Model
-from models.dataset import N_BLOCKS, Dataset, read_through
+from models.dataset import N_BLOCKS, Dataset, first_part, read_through
 from models.folds import MIN_SCORED, Protocol
 from models.heldout import HeldOut
 from models.warm import windows_of
@@ -83,6 +84,7 @@ def evaluate_problem(
     output: Path,
     settings: FitSettings,
     held_out: HeldOut | None = None,
+    early: Sequence[HeldOut] = (),
     tell: Tell = lambda _step, _share: None,
 ) -> Assessment:
     """Evaluate trials that are read already, and write what was found.
@@ -95,6 +97,8 @@ def evaluate_problem(
         As for `evaluate_recordings`.
     held_out : HeldOut, optional
         What was predicted for them, if it was already.
+    early : sequence of HeldOut
+        And at each earlier latency.
     """
     windowing, dataset = problem.dataset.windowing, problem.dataset
     before = eyes = None
@@ -120,6 +124,13 @@ def evaluate_problem(
         else:
             others = replace(settings, picks="eyes", drop=(), chain=None)
             eyes, left_out[EYES] = _other(recordings, others, windowing, problem)
+    if held_out is None:
+        held_out = problem.hold_out(lambda share: tell("predicting each run", 0.2 * share))
+    if settings.latencies and not early:
+        settled = problem.settled(held_out)
+        parts = (first_part(dataset, end) for end in settings.latencies[:-1])
+        early = [replace(settled, dataset=part).hold_out() for part in parts]
+    points = latency_points(settings.latencies, [*early, held_out]) if early else []
     assessment = assess(
         problem,
         recordings,
@@ -130,6 +141,7 @@ def evaluate_problem(
         left_out={name: why for name, why in left_out.items() if why},
         tell=lambda step, share: tell(step, 0.95 * share),
     )
+    assessment = replace(assessment, latencies=tuple(points))
     _write(assessment, output, tell)
     return assessment
 

@@ -11,6 +11,7 @@ from decoder import plots
 from decoder.assessment import Assessment
 from decoder.markup import add_figure, block, cards, new_report, save, sentence, table, warnings
 from decoder.patterns import Pattern
+from decoder.resampling import Score
 from decoder.scalp import plot_maps
 from decoder.tables import lines_of
 from models.checkpoint import NON_CAUSAL
@@ -50,6 +51,9 @@ def write_report(assessment: Assessment, path: Path) -> None:
     report.add_html(_glance(assessment), "At a glance", tags=("scores",))
     for title, figure, caption in _figures(assessment):
         add_figure(report, title, figure, caption)
+    if assessment.coverage or assessment.latencies:
+        title = "Sets, and how soon it can be read"
+        report.add_html(_promises(assessment), title, tags=("sets",))
     report.add_html(_methods(assessment), "How this was made", tags=("methods",))
     save(report, path)
 
@@ -154,6 +158,45 @@ def _patterns(pattern: Pattern) -> Iterator[tuple[str, Figure, str]]:
         more += few if len(pattern.ch_names) < 16 else ""
         yield f"Patterns on the scalp: {name}", figure, caption + more
     yield "Patterns of channels", plots.plot_channels(pattern), f"A line a channel. {caption}"
+
+
+def _promises(a: Assessment) -> str:
+    """Return how far sets hold, and what each latency is worth."""
+    parts = []
+    if a.coverage:
+        rows = [
+            (
+                f"{1 - c.risk:.0%}",
+                f"{c.coverage:.1%}",
+                f"{c.low:.1%} to {c.high:.1%}",
+                f"{c.set_size:.1f}",
+                f"{c.n}",
+            )
+            for c in a.coverage
+        ]
+        head = ("promised", "measured", "95 % interval", "candidates in a set", "trials")
+        whose = "the model's own" if a.setup.model else "calibrated on the other runs"
+        parts += [
+            f"<p>Conformal sets, {whose}: how many hold the truth, on average over trials, if "
+            "runs are exchangeable.</p>",
+            table(head, rows),
+        ]
+    if a.latencies:
+        name = plots.statistic_of(a)
+        scores = [
+            (f"{1000 * p.latency:.0f} ms", _interval(p.top1), _interval(p.main))
+            for p in a.latencies
+        ]
+        parts += [
+            "<p>Windows that end so long after the stimulus, an encoder for each.</p>",
+            table(("latency", "top-1", name), scores),
+        ]
+    return block(*parts)
+
+
+def _interval(score: Score) -> str:
+    """Return a score with its interval."""
+    return f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]"
 
 
 def _methods(a: Assessment) -> str:

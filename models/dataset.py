@@ -20,7 +20,7 @@ from models.channels import choose_channels
 from models.collect import Collector
 from models.stimuli import StimulusTable
 from streaming.chain import Chain
-from streaming.errors import RecordingError
+from streaming.errors import ConfigError, RecordingError
 from streaming.resample import RATE_TOLERANCE
 from streaming.signal import Chunk, SignalSpec, Window
 from streaming.sources.opening import open_recording
@@ -32,7 +32,14 @@ from streaming.window import LockedWindows
 if TYPE_CHECKING:
     import mne
 
-__all__ = ["Dataset", "MakeChain", "Progress", "read_dataset", "read_through"]
+__all__ = [
+    "Dataset",
+    "MakeChain",
+    "Progress",
+    "first_part",
+    "read_dataset",
+    "read_through",
+]
 
 MakeChain = Callable[[SignalSpec, "mne.Info"], Chain]
 """What makes the chain for the channels that are kept, and what the first file says of them."""
@@ -247,6 +254,28 @@ def read_through(  # noqa: PLR0913 - as read_dataset
         if progress:
             progress((n + 1) / len(recordings))
     return _join(parts, spec, chain, windowing, table)
+
+
+def first_part(dataset: Dataset, end: float) -> Dataset:
+    """Return the trials of a dataset as they are so long after each stimulus.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Whole windows. As a baseline lies within the first part, it was taken off already.
+    end : float
+        Where the part ends after the stimulus, in seconds.
+
+    Raises
+    ------
+    ConfigError
+        If it has no sample.
+    """
+    n_times = dataset.spec_out.to_samples(end - dataset.windowing.tmin)
+    if n_times < 1:
+        msg = f"up to {end:g} s after the stimulus there is no sample; name later latencies"
+        raise ConfigError(msg)
+    return replace(dataset, windows=np.ascontiguousarray(dataset.windows[:, :, :n_times]))
 
 
 def check_rate(path: Path, found: float, needed: float) -> None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.candidates import Candidates
-from models.dataset import Dataset
+from models.dataset import Dataset, first_part
 from models.encoder import for_subject
 from models.folds import Split
 from models.heldout import FitEncoder, HeldOut, hold_out
 from models.retrieval import fit_temperature
 from models.stage import Stage
 from models.unseen import hold_out_unseen
-from streaming.errors import ConfigError
 
-__all__ = ["Early", "first_part", "fit_early"]
+__all__ = ["Early", "fit_early"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,28 +36,6 @@ class Early:
     stage: Stage
     held_out: HeldOut
     unseen: HeldOut | None
-
-
-def first_part(dataset: Dataset, end: float) -> Dataset:
-    """Return the trials of a dataset as they are so long after each stimulus.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Whole windows. As a baseline lies within the first part, it was taken off already.
-    end : float
-        Where the part ends after the stimulus, in seconds.
-
-    Raises
-    ------
-    ConfigError
-        If it has no sample.
-    """
-    n_times = dataset.spec_out.to_samples(end - dataset.windowing.tmin)
-    if n_times < 1:
-        msg = f"up to {end:g} s after the stimulus there is no sample; name later latencies"
-        raise ConfigError(msg)
-    return replace(dataset, windows=np.ascontiguousarray(dataset.windows[:, :, :n_times]))
 
 
 def fit_early(

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from models.candidates import Candidates
 from models.checkpoint import Model
-from models.dataset import Dataset
+from models.dataset import Dataset, first_part
 from models.encoder import Encoder, for_subject
 from models.folds import Protocol, Split, check_split, concepts_of
 from models.retrieval import directions, similarities
 from streaming.errors import EvaluationError
 from streaming.signal import Marker, Window
+from streaming.window import LockedWindows
 
 __all__ = ["FitEncoder", "HeldOut", "check_blind", "hold_out", "predict"]
 
@@ -179,6 +180,7 @@ def predict(
     dataset: Dataset,
     protocol: Protocol,
     candidates: Candidates | None = None,
+    revision: int | None = None,
 ) -> HeldOut:
     """Predict the trials of other recordings by a model as it is.
 
@@ -193,6 +195,8 @@ def predict(
         to be found among what it never saw.
     candidates : Candidates, optional
         What it chooses from, such as other stretches of a track; its own, if not given.
+    revision : int, optional
+        At which of its latencies; at the last, if not given.
 
     Raises
     ------
@@ -223,11 +227,13 @@ def predict(
         msg = f"no trial shows what the model can be asked for by {protocol}; use the other one"
         raise EvaluationError(msg)
     toward = directions(candidates.vectors, model.centre)
+    revision = len(model.stages) if revision is None else revision
+    part = dataset
+    if revision < len(model.stages) and isinstance(model.windowing, LockedWindows):
+        part = first_part(dataset, model.windowing.ends[revision])
+    windows = (replace(part.window(n), revision=revision) for n in kept)
     similarity = np.stack(
-        [
-            similarities(toward, model.centre, model.encode(dataset.window(n)).vector)
-            for n in kept
-        ]
+        [similarities(toward, model.centre, model.encode(window).vector) for window in windows]
     )
     return HeldOut(
         protocol=protocol,

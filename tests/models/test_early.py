@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.early import first_part
+from models.dataset import first_part
 from models.fit import fit_model
 from models.stage import Stage
 from streaming.errors import ConfigError
