@@ -155,7 +155,7 @@ def _report_stopping(name: str, found: Stopping | str) -> str:
 
 
 def _at_each(model: Model, dataset: Dataset, *, trained: bool) -> list[HeldOut]:
-    """Predict trials among all candidates, as live: those that show what was trained, or not."""
+    """Predict trials among all candidates, as live: of what was trained, or of what was not."""
     was = dict(zip(model.candidates.ids, model.candidates.trained, strict=True))
     part = _part(dataset, np.array([was[name] is trained for name in dataset.ids]))
     every = replace(model.candidates, trained=(True,) * len(model.candidates))
@@ -221,7 +221,8 @@ def recorded(
     if not paths:
         print(f"| {name} | no recordings in {DATA} |")
         return
-    settings = FitSettings(events=events, drop=("Right AUX",), latencies=latencies)
+    drop = ("Right AUX",) if pattern.startswith("muse") else ()
+    settings = FitSettings(events=events, drop=drop, latencies=latencies)
     table = settings.table()
     candidates = settings.pool(table)
     whole = read_windows(paths, settings, settings.windows(table), lambda _: None)

@@ -3,31 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from decoder.events import Running, TextDecoded, Truth
-from decoder.readout import Ranking, RetrievalReadout
+from decoder.readout import Ranking, RetrievalReadout, rank
 from decoder.score import RunningScores
 from decoder.uncertainty import CERTAIN, Doubt, Uncertainty
 from models.candidates import Candidates
 from models.checkpoint import Model
 from models.latent import Latent
+from models.repeats import pooling_temperature
+from models.stimuli import read_marker
 from streaming.errors import ConfigError
-from streaming.signal import Marker
+from streaming.signal import Marker, Window
 
-__all__ = ["N_TOP", "Pool", "pool_name"]
+__all__ = ["N_TOP", "Pool", "Pooled", "pool_name"]
 
 N_TOP = 5
 """Candidates named in each decode."""
 
 
+N_TRIALS = 256
+"""Trials whose repeats are pooled: a window of one that was not repeated for so long is its
+first again."""
+
+
 def pool_name(model_id: str, candidates_hash: str) -> str:
     """Return what names a model with candidates: what a running score is of."""
     return f"{model_id}/{candidates_hash}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pooled:
+    """What the windows of a trial say together.
+
+    Parameters
+    ----------
+    ranking : Ranking
+        Of all candidates.
+    n_repeats : int
+        How many windows.
+    calibrated : bool
+        Whether it was fitted what so many are worth.
+    trial_id : str
+        Which trial; empty if the marker does not say.
+    total : array of shape (n_candidates,)
+        The sum of what they speak for each candidate.
+    """
+
+    ranking: Ranking
+    n_repeats: int
+    calibrated: bool
+    trial_id: str
+    total: NDArray[np.float64]
 
 
 class Pool:
@@ -76,6 +108,9 @@ class Pool:
         self._readout = RetrievalReadout(candidates, model.centre, *temperatures)
         self.doubt = Doubt(model, candidates, asked)
         self._scores = RunningScores(len(candidates), ranks, sets)
+        self._repeats = model.repeats if self.calibrated else ()
+        self._so_far: dict[str, tuple[int, NDArray[np.float64]]] = {}
+        self._n_revisions = len(temperatures)
         self._index_of = {name: n for n, name in enumerate(candidates.ids)}
 
     def glyph(self, candidate_id: str) -> str:
@@ -91,6 +126,34 @@ class Pool:
         """Return the candidates in order of their probability, at a revision's temperature."""
         return self._readout.rank(latent, revision)
 
+    def pooled(self, latent: Latent, window: Window) -> Pooled:
+        """Add a latent to what was said before of the same trial; of its marker only that is read.
+
+        Parameters
+        ----------
+        latent : Latent
+            What it is decoded from.
+        window : Window
+            Whose it is.
+        """
+        trial_id = read_marker(window.marker.label)[1] if window.marker is not None else ""
+        n_before, before = self._so_far.get(trial_id, (0, 0.0))
+        n_repeats = n_before + 1
+        temperature, fitted = pooling_temperature(self._repeats, n_repeats)
+        total = self._readout.scaled(latent, window.revision) + before
+        # Of sums that end with a part of a window nothing was fitted.
+        whole = n_repeats == 1 or window.revision == self._n_revisions - 1
+        return Pooled(rank(total, temperature), n_repeats, fitted and whole, trial_id, total)
+
+    def remember(self, pooled: Pooled) -> None:
+        """Keep what a final answer rests on, for the next window of its trial."""
+        if not pooled.trial_id:
+            return
+        self._so_far.pop(pooled.trial_id, None)
+        self._so_far[pooled.trial_id] = pooled.n_repeats, pooled.total
+        if len(self._so_far) > N_TRIALS:
+            del self._so_far[next(iter(self._so_far))]
+
     def choose(
         self, decoded: TextDecoded, ranking: Ranking, marker: Marker | None
     ) -> TextDecoded:
@@ -101,13 +164,16 @@ class Pool:
         decoded : TextDecoded
             All but what was decoded; `final` if no later revision can come.
         ranking : Ranking
-            From `rank`.
+            From `rank`, or of `pooled`.
         marker : Marker or None
             What the window is locked to. Its label is looked at only after the decode was
             made, and only of final ones.
         """
-        final = decoded.final or self.doubt.stops(ranking)
-        found = self.doubt.set_of(ranking, decoded.revision, final=final)
+        once = decoded.n_repeats == 1
+        final = decoded.final or (once and self.doubt.stops(ranking))
+        found = self.doubt.set_of(
+            ranking, decoded.revision, final=final, n_repeats=decoded.n_repeats
+        )
         decoded = replace(
             decoded, top=self._readout.top(ranking, N_TOP), final=final, conformal=found
         )
@@ -133,6 +199,10 @@ class Pool:
         if not decoded.stale:
             self._scores.add(truth.rank, trained=truth.trained)
         return replace(decoded, truth=truth, running=self.summary())
+
+    def forget(self) -> None:
+        """Begin to count repeats anew."""
+        self._so_far.clear()
 
     def summary(self) -> tuple[Running, ...]:
         """Return the score so far."""

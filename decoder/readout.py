@@ -10,7 +10,7 @@ from models.candidates import Candidates
 from models.latent import Latent
 from models.retrieval import directions, probabilities, similarities
 
-__all__ = ["Ranking", "RetrievalReadout"]
+__all__ = ["Ranking", "RetrievalReadout", "rank"]
 
 
 class Ranking:
@@ -38,6 +38,11 @@ class Ranking:
         return 1 + better + (equal + 1) // 2
 
 
+def rank(scaled: NDArray[np.float64], temperature: float = 1.0) -> Ranking:
+    """Return the ranking for what `RetrievalReadout.scaled` gave, or for a sum of such."""
+    return Ranking(probabilities(scaled, temperature))
+
+
 class RetrievalReadout:
     """Similarity to each candidate, then a softmax at the fitted temperature.
 
@@ -59,10 +64,17 @@ class RetrievalReadout:
         self._temperatures = temperatures
         self._directions = directions(candidates.vectors, centre)
 
+    def scaled(self, latent: Latent, revision: int = 0) -> NDArray[np.float64]:
+        """Return how much a latent of a revision speaks for each candidate.
+
+        It is the logarithm of their probabilities, but for a number that is the same for all.
+        """
+        similarity = similarities(self._directions, self._centre, latent.vector)
+        return similarity.astype(np.float64) / self._temperatures[revision]
+
     def rank(self, latent: Latent, revision: int = 0) -> Ranking:
         """Return the ranking of the candidates for a latent of a revision."""
-        similarity = similarities(self._directions, self._centre, latent.vector)
-        return Ranking(probabilities(similarity, self._temperatures[revision]))
+        return rank(self.scaled(latent, revision))
 
     def top(self, ranking: Ranking, k: int) -> tuple[Ranked, ...]:
         """Return the best `k` candidates, best first."""

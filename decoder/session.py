@@ -262,6 +262,7 @@ class Session:
         self._betting.miss()
         self._pipeline.abandon()
         self._anytime = Anytime(self._anytime.n_revisions)
+        self._pool.forget()
         self._stretches.forget()
         return [State("session", "stopped", t, reason)]
 
@@ -406,10 +407,16 @@ class Session:
         whole = self._anytime.is_last(window.revision)
         if whole:  # of parts of windows, calibration has not said where their latents lie
             latent = self._drift.corrected(latent)
-        ranking = self._pool.rank(latent, window.revision)
-        decoded = self._pool.choose(decoded, ranking, window.marker)
+        pooled = self._pool.pooled(latent, window)
+        calibrated = decoded.calibrated and pooled.calibrated
+        decoded = replace(decoded, n_repeats=pooled.n_repeats, calibrated=calibrated)
+        decoded = self._pool.choose(decoded, pooled.ranking, window.marker)
+        if decoded.final:
+            self._pool.remember(pooled)
         self._decodes.append(decoded)
-        p = None if decoded.stale or decoded.abstained else ranking.probabilities
+        # What comes again in a trial is no draw: it was known.
+        counts = not (decoded.stale or decoded.abstained) and pooled.n_repeats == 1
+        p = pooled.ranking.probabilities if counts else None
         bets = self._betting.decide(decoded, window.marker, p, self._pool)
         if decoded.abstained:
             return [decoded, *bets]

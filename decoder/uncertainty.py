@@ -98,6 +98,7 @@ class Doubt:
         self._ids = candidates.ids
         self._trained = np.array(candidates.trained)
         self._found: dict[int, tuple[NDArray[np.float64], int]] = {}
+        self._repeated: dict[int, tuple[NDArray[np.float64], int]] = {}
         self._stop: float | None = None
         self.no_set = self.no_stop = "not asked for"
         odds, why = _odds_of(model, candidates)
@@ -105,6 +106,8 @@ class Doubt:
             self._choose_stop(odds, asked.stop_at_risk, why)
         if asked.risk is not None:
             self.no_set = why or self._choose_sets(odds, asked.risk)
+        if asked.risk is not None and not self.no_set and len(odds) == 1:
+            self._choose_repeated(model, asked.risk)
 
     def stops(self, ranking: Ranking) -> bool:
         """Return whether a decode is final though later revisions could come."""
@@ -115,7 +118,9 @@ class Doubt:
         most = self.asked.max_set
         return found is not None and most is not None and len(found.ids) > most
 
-    def set_of(self, ranking: Ranking, revision: int, *, final: bool) -> ConformalSet | None:
+    def set_of(
+        self, ranking: Ranking, revision: int, *, final: bool, n_repeats: int = 1
+    ) -> ConformalSet | None:
         """Return the candidates that hold the truth with the promised risk.
 
         The best one is always among them, which cannot make the set miss more often.
@@ -129,8 +134,13 @@ class Doubt:
         final : bool
             Whether it is the last that is sent; its set was calibrated on such, whenever they
             came.
+        n_repeats : int
+            Windows of one stimulus that it rests on; of several, the final one has a set, where
+            sums of as many held-out trials were calibrated.
         """
         found = self._found.get(_FINAL if final else revision)
+        if n_repeats > 1:
+            found = self._repeated.get(n_repeats) if final else None
         if found is None or self.asked.risk is None:
             return None
         least, n = found
@@ -174,6 +184,14 @@ class Doubt:
             else:
                 self._found[revision] = least, n
         return ""
+
+    def _choose_repeated(self, model: Model, risk: float) -> None:
+        """Find the thresholds of sums over repeats, which tell of one kind of candidate."""
+        for each in model.repeats:
+            threshold = set_threshold(each.odds.truth[:, 0], risk)
+            if threshold is not None:
+                least = np.full(len(self._ids), threshold)
+                self._repeated[each.n] = least, len(each.odds)
 
 
 def _odds_of(model: Model, candidates: Candidates) -> tuple[list[tuple[bool, Odds]], str]:

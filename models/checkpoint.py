@@ -25,6 +25,7 @@ from models.encoder import LOADERS, Encoder
 from models.latent import Latent
 from models.reference import Reference
 from models.refit import Sums
+from models.repeats import Repeats
 from models.stage import Stage
 from models.stimuli import StimulusTable
 from streaming.chain import Chain
@@ -92,6 +93,8 @@ class Model:
         candidates seen in calibration, ``"zero_shot"`` of others. Empty: nothing is promised.
     stages : tuple of Stage
         What decodes the windows before the last, where the windowing has several latencies.
+    repeats : tuple of Repeats
+        What sums over windows of one stimulus are worth.
     """
 
     spec: SignalSpec
@@ -109,6 +112,7 @@ class Model:
     sums: Sums | None = None
     conformal: Mapping[str, Odds] = field(default_factory=dict)
     stages: tuple[Stage, ...] = ()
+    repeats: tuple[Repeats, ...] = ()
     model_id: str = field(init=False)
     """SHA-256, in hex, of all that ``model.json`` says, the weights' checksum included."""
 
@@ -273,6 +277,9 @@ def _files(model: Model) -> tuple[dict[str, Any], bytes]:
         arrays |= _named("refit", model.sums.arrays())
     for n, stage in enumerate(model.stages):
         arrays |= _named(f"stage.{n}", stage.encoder.arrays())
+    for each in model.repeats:
+        odds = each.odds
+        arrays |= _named(f"repeats.{each.n}", {"truth": odds.truth, "best": odds.best})
     for protocol, odds in model.conformal.items():
         arrays[f"conformal.{protocol}.truth"] = odds.truth
         arrays[f"conformal.{protocol}.best"] = odds.best
@@ -308,6 +315,8 @@ def _files(model: Model) -> tuple[dict[str, Any], bytes]:
     }
     if model.stages:  # said of a model that has none, it would change the ids of old ones
         values["stages"] = [stage.to_json() for stage in model.stages]
+    if model.repeats:
+        values["repeats"] = [each.to_json() for each in model.repeats]
     return values, weights
 
 
@@ -368,6 +377,10 @@ def _build(values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Mod
         stages=tuple(
             Stage(_load_encoder(s["encoder"], _part(f"stage.{n}", arrays)), s["temperature"])
             for n, s in enumerate(values.get("stages", ()))
+        ),
+        repeats=tuple(
+            Repeats(r["n"], r["temperature"], Odds(**_part(f"repeats.{r['n']}", arrays)))
+            for r in values.get("repeats", ())
         ),
     )
 

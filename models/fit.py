@@ -22,6 +22,7 @@ from models.folds import Protocol, make_split
 from models.heldout import HeldOut, hold_out
 from models.reference import make_reference
 from models.refit import make_sums
+from models.repeats import fit_repeats
 from models.retrieval import (
     calibration_error,
     cross_fitted_probabilities,
@@ -246,6 +247,9 @@ def fit_model(
         stimuli=dataset.table,
         conformal=odds,
         stages=tuple(each.stage for each in early),
+        repeats=fit_repeats(
+            held_out.similarity, temperature, held_out.truth, held_out.groups, held_out.t
+        ),
         protocol=held_out.protocol,
         training={
             "n_trials": len(dataset),

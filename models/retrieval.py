@@ -77,7 +77,9 @@ def similarities(
     return toward @ (vector - centre)
 
 
-def probabilities(similarity: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
+def probabilities(
+    similarity: NDArray[np.float32] | NDArray[np.float64], temperature: float
+) -> NDArray[np.float64]:
     """Return probabilities over the last axis: the softmax of similarity over temperature."""
     # As scipy.special.softmax, bit for bit, without its 7 us of checks
     scaled = similarity.astype(np.float64) / temperature

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models.stimuli import Stimulus, StimulusTable
+from models.stimuli import Stimulus, StimulusTable, read_marker
 from streaming.errors import StimuliError
 
 
@@ -126,3 +126,30 @@ def test_files_are_relative_to_the_table(tmp_path: Path) -> None:
     table = StimulusTable.read(path)
     assert table.files("cat") == (tmp_path / "a.jpg", tmp_path / "in" / "b.jpg")
     assert table.files("dog") == ()
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("face", ("face", "")),
+        ('{"marker": "face"}', ("face", "")),
+        (' {"marker": 5, "trial_id": 17}', ("5", "17")),
+        ('{"marker": "face", "trial_id": null}', ("face", "")),
+        ('{"marker": ["face"]}', ('{"marker": ["face"]}', "")),
+        ('{"trial_id": 1}', ('{"trial_id": 1}', "")),
+        ("{face", ("{face", "")),
+        ("[1]", ("[1]", "")),
+    ],
+)
+def test_a_marker_may_be_json_with_the_number_of_its_trial(
+    label: str, said: tuple[str, str]
+) -> None:
+    assert read_marker(label) == said
+
+
+def test_a_marker_in_json_is_looked_up_by_what_it_says() -> None:
+    table = StimulusTable.from_labels(["face", "5"])
+    for label, found in (('{"marker": "face", "trial_id": 3}', "face"), ('{"marker": 5}', "5")):
+        stimulus = table.find(label)
+        assert stimulus is not None
+        assert stimulus.candidate_id == found
