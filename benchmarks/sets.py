@@ -259,6 +259,12 @@ def main() -> None:
             "faces, houses", "muse/N170_subject1_*", ("face", "house"), (0.2, 0.4, 0.6, 0.8)
         )
         recorded(
+            "SSVEP, 2 classes",
+            "muse/SSVEP_subject1_*",
+            ("20 Hz", "30 Hz"),
+            (1.0, 1.5, 2.0, 2.5, 3.0, 3.5),
+        )
+        recorded(
             "SSVEP, 4 classes",
             "ssvep/*sub12*",
             ("rest", "13 Hz", "17 Hz", "21 Hz"),

@@ -144,6 +144,8 @@ def describe(stream: str, params: dict[str, Any]) -> str:
     stale = "[red]STALE[/]  " if params["stale"] else ""
     truth = params["truth"]
     verdict = ""
+    if not params.get("final", True):
+        verdict = f"  [dim](after {1000 * params['latency']:.0f} ms; more to come)[/]"
     if truth:
         good = truth["rank"] == 1
         verdict = f"  [{'green' if good else 'red'}]{'right' if good else 'wrong'}[/]"

@@ -33,6 +33,9 @@ LIVE_SOA = 1.2
 """Seconds from one stimulus to the next when somebody watches: the decode of one comes 0.8 s
 after its onset, and must be seen beside it before the next is shown."""
 
+RISK = 0.2
+"""Of the sets that it shows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Demo:
@@ -95,7 +98,7 @@ class Demo:
         config = Config(
             source=SourceConfig(name=name, markers=(f"{name} markers",), timeout=START),
             session=SessionConfig(
-                record=self.folder / "sessions", design=Design("independent")
+                record=self.folder / "sessions", design=Design("independent"), risk=RISK
             ),
             simulated={
                 "snr": s.snr,

@@ -127,7 +127,7 @@ class Pool:
         return self._readout.rank(latent, revision)
 
     def pooled(self, latent: Latent, window: Window) -> Pooled:
-        """Add a latent to what was said before of the same trial; of its marker only that is read.
+        """Add a latent to what was said before of its trial, whose number alone is read.
 
         Parameters
         ----------

@@ -226,6 +226,7 @@ class Refitter:
             training={**model.training, "refit": refit},
             scores={},
             conformal={},
+            repeats=(),
             reference=reference,
             sums=self._sums,
         )

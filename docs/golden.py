@@ -154,7 +154,8 @@ def main() -> None:
         (root / "other-model").rename(root / "other" / "other")
         models = [root / "first-model", root / "other" / "other"]
         said = {"snr": SETTINGS.snr, "subject_seed": 1, "session_seed": 1}
-        config = Config(session=SessionConfig(design=Design("independent")), simulated=said)
+        session = SessionConfig(design=Design("independent"), risk=0.2)
+        config = Config(session=session, simulated=said)
         folder = create_folder(root / "S", "golden-things", config, models)
         feed = Feed()
         access = Access(TOKEN)

@@ -21,6 +21,7 @@ export class AccuracyPanel {
   #count;
   #chance;
   #evidence;
+  #sets;
 
   /** @param {"closed_set" | "zero_shot"} protocol The id of its section. */
   constructor(protocol) {
@@ -30,6 +31,7 @@ export class AccuracyPanel {
     this.#count = panel.querySelector(".count");
     this.#chance = panel.querySelector(".chance-key");
     this.#evidence = panel.querySelector(".evidence");
+    this.#sets = panel.querySelector(".sets");
     this.#rows = [1, 5].map((k) => this.#row(panel.querySelector(".axes"), k));
     panel.querySelector(".axes").append(this.#scale());
     this.clear();
@@ -41,6 +43,7 @@ export class AccuracyPanel {
     say(this.#count, "no trial yet");
     say(this.#chance, "");
     this.#tell("evidence: no bet yet", "");
+    say(this.#sets, "");
     for (const { row, value } of this.#rows) {
       row.classList.add("empty");
       row.title = "";
@@ -48,7 +51,17 @@ export class AccuracyPanel {
     }
   }
 
-  show({ n, pool, top1, top1_low: low, top1_high: high, top5, median_rank: median }) {
+  /** Show a score; `risk` is what its sets promise, if there are any. */
+  show(score, risk) {
+    this.#scored(score);
+    const { n_sets: sets = 0, coverage, set_size: size } = score;
+    const promised = risk === undefined ? "" : ` (promised ${percent(1 - risk)})`;
+    const mean = sets ? Number(size.toFixed(size < 10 ? 1 : 0)) : 0;
+    const each = mean === 1 ? "candidate" : "candidates";
+    say(this.#sets, sets ? `sets of ${mean} ${each} hold ${percent(coverage)}${promised}` : "");
+  }
+
+  #scored({ n, pool, top1, top1_low: low, top1_high: high, top5, median_rank: median }) {
     const chance = 1 / pool;
     say(this.#big, percent(top1));
     const above = low > chance;

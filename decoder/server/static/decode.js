@@ -13,6 +13,7 @@ const REASONS = {
   "bad channels": "too many channels are bad",
   artifact: "this window holds an artifact",
   paused: "decoding is paused",
+  unsure: "not sure enough to say",
 };
 
 /** How a decode went: right, near (among the best five), wrong, or none (nothing to judge). */
@@ -25,6 +26,21 @@ export function verdict({ truth, abstained, stale }) {
 /** Whether a decode reached this page too late to be called live: `age` seconds after it was sent. */
 export function isLate(event, age) {
   return event.stale || age > LATE;
+}
+
+const share = (risk) => `${Number((100 * risk).toFixed(1))} %`;
+
+/** What a decode rests on, and which candidates it leaves. */
+export function promise({ conformal, final, revision, latency, n_repeats: repeats, abstained }) {
+  const parts = [];
+  if (repeats > 1) parts.push(`from ${repeats} windows`);
+  if (latency && (revision > 0 || !final)) parts.push(`after ${Math.round(1000 * latency)} ms`);
+  if (conformal) {
+    const n = conformal.ids.length;
+    const which = n === 1 && !abstained ? "this one" : `one of ${n}`;
+    parts.push(`${which}, wrong in at most ${share(conformal.risk)} of cases`);
+  }
+  return parts.join(" · ");
 }
 
 export class ShownPanel {
@@ -63,6 +79,7 @@ export class DecodePanel {
   #about = byId("decoded-for");
   #seen = byId("decoded-seen");
   #flag = byId("decoded-flag");
+  #promise = byId("decoded-set");
   #result = byId("verdict");
   #rows;
   #event = null;
@@ -88,29 +105,34 @@ export class DecodePanel {
   clear() {
     this.#event = null;
     this.#panel.dataset.look = "waiting";
-    for (const node of [this.#about, this.#seen, this.#flag]) say(node, "");
+    for (const node of [this.#about, this.#seen, this.#flag, this.#promise]) say(node, "");
     this.#result.replaceChildren(make("span", "", "no decode yet"));
-    this.#fill([], null);
+    this.#fill([], null, []);
   }
 
   /** Show a decode, or why there is none; `late` if it must not look live. */
   show(event, late) {
     this.#event = event;
-    const { truth, abstained, calibrated } = event;
+    const { truth, abstained, calibrated, final = true, conformal } = event;
     this.#panel.dataset.look = abstained ? "abstained" : late ? "stale" : "live";
     say(this.#about, truth ? `for ${truth.glyph} ${truth.text}` : "");
     const familiar = truth?.trained ? "seen in calibration" : "never seen in calibration";
-    say(this.#seen, truth ? familiar : abstained ? "" : "no truth is known for this window");
+    const untold = abstained || !final ? "" : "no truth is known for this window";
+    say(this.#seen, truth ? familiar : untold);
+    say(this.#promise, promise(event));
     say(this.#flag, abstained ? "NO DECODE" : late ? "STALE" : calibrated ? "" : "not calibrated");
-    this.#fill(abstained ? [] : event.top, truth);
+    this.#fill(abstained ? [] : event.top, truth, conformal?.ids ?? []);
     this.#result.replaceChildren(...this.#judge(event, late));
   }
 
-  #fill(top, truth) {
+  #fill(top, truth, inside) {
     this.#rows.forEach(({ row, glyph: emoji, text, bar, p }, i) => {
       const entry = top[i];
       row.classList.toggle("empty", !entry);
       row.classList.toggle("truth", Boolean(entry && truth && entry.id === truth.id));
+      const named = Boolean(entry && inside.includes(entry.id));
+      row.classList.toggle("inside", named);
+      row.title = named ? "one of the set" : "";
       say(emoji, entry?.glyph ?? "");
       say(text, entry?.text ?? "");
       bar.style.setProperty("--p", entry?.p ?? 0);
@@ -123,6 +145,7 @@ export class DecodePanel {
     if (abstained) return [shape("none"), make("span", "", REASONS[abstained] ?? abstained)];
     if (event.stale) return [shape("none"), make("span", "", "came too late to be live; not counted")];
     if (late) return [shape("none"), make("span", "", "reached this page too late to be live")];
+    if (event.final === false) return [shape("none"), make("span", "", "not final yet")];
     if (!truth) return [shape("none"), make("span", "", `best of ${pool} candidates`)];
     const kind = verdict(event);
     const words = { right: "Right", near: "In the top five", wrong: "Wrong" }[kind];

@@ -176,7 +176,7 @@ client
     decoded.show(event, late);
     trials.add(event);
     herald.tell(event, seconds());
-    for (const score of event.running) accuracy[score.protocol]?.show(score);
+    for (const score of event.running) accuracy[score.protocol]?.show(score, event.conformal?.risk);
   });
 
 function tick() {
