@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -35,7 +36,7 @@ def test_a_later_answer_takes_the_place_of_the_one_before(
     page.goto(url)
     mock.wait()
     about = page.locator("#decoded-set")
-    one = {"decode_id": "S1/locked/900"}
+    one: dict[str, Any] = {"decode_id": "S1/locked/900"}
     mock.decode(
         0, [2, 0, 1, 3, 4], truth=None, final=False, latency=0.4, conformal=first(4), **one
     )
