@@ -18,7 +18,8 @@ from decoder.runtime import Audience, Runtime
 from decoder.server.hub import Message
 from decoder.session import Session
 from decoder.start import FRESH_START
-from models.checkpoint import save_model
+from decoder.uncertainty import uncertainty_of
+from models.checkpoint import Model, save_model
 from streaming.ingest import FeedQueue, Ingest
 from streaming.link import Hello
 from streaming.lsl_clock import lsl_clock
@@ -46,14 +47,19 @@ def record(root: Path, timing: Timing | None = None) -> tuple[SessionFolder, lis
 
 
 def record_source(
-    root: Path, open_source: Callable[[Tap], Source], timing: Timing | None = None
+    root: Path,
+    open_source: Callable[[Tap], Source],
+    timing: Timing | None = None,
+    model: Model | None = None,
+    config: Config = CONFIG,
 ) -> tuple[SessionFolder, list[Message]]:
     """Record and decode what a source gives."""
-    save_model(tiny_model(), root / "model")
-    folder = create_folder(root / "sessions", "S", CONFIG, [root / "model"])
+    model = model or tiny_model()
+    save_model(model, root / "model")
+    folder = create_folder(root / "sessions", "S", config, [root / "model"])
     recorder = XdfWriter(folder.raw)
     source = open_source(recorder)
-    write_manifest(folder, Hello(source.name, source.spec, source.to_si), CONFIG)
+    write_manifest(folder, Hello(source.name, source.spec, source.to_si), config)
     timed = TimedSource(source, timing or Timing())
     queue = FeedQueue(max_times=100_000)
     Ingest(timed, recorder, queue, lsl_clock).run()
@@ -61,7 +67,7 @@ def record_source(
     journal = Journal(folder.inputs)
     journal.start(FRESH_START, 0.0)
     runtime = Runtime(
-        Session(tiny_model(), source.spec, "S", 1e9),
+        Session(model, source.spec, "S", 1e9, asked=uncertainty_of(config.session)),
         queue,
         journal,
         EventLog(folder.events, sent.append, lsl_clock),

@@ -1,21 +1,27 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby, pairwise
 from pathlib import Path
 
+import mne
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from decoder.config import Config, SessionConfig
 from decoder.control import Pause, Resume, Stop, SwapModel
 from decoder.events import Event, LatentMade, TextDecoded
 from decoder.session import Session
 from decoder.uncertainty import CERTAIN, Uncertainty
+from decoder.verify import verify_session
 from models.checkpoint import load_model, save_model
 from streaming.signal import Marker
+from streaming.sources.recording import RecordingSource
+from tests.decoder.sessions import record_source
 from tests.decoder.sharpening import GROWING, LATENCIES, growing_model
 from tests.decoder.tiny import SPEC, chunk, marker, signal, tiny_model
 from tests.examples import examples
@@ -177,3 +183,31 @@ def test_a_model_folder_keeps_its_stages(tmp_path: Path) -> None:
 def test_stages_must_fit_the_windows() -> None:
     with pytest.raises(ValueError, match="2 latencies"):
         replace(MODEL, stages=MODEL.stages[:1])
+
+
+def test_a_session_that_sharpens_stops_and_pools_is_fed_again_bit_for_bit(
+    tmp_path: Path,
+) -> None:
+    raw = mne.io.RawArray(signal(6000), SPEC.to_info(), verbose="error")
+    onsets = np.arange(8, 58, 0.8)
+    labels = [
+        json.dumps({"marker": ("face", "house")[n // 2 % 2], "trial_id": n // 2})
+        for n in range(len(onsets))
+    ]
+    raw.set_annotations(mne.Annotations(onsets, 0.0, labels))
+    raw.save(tmp_path / "one_raw.fif", verbose="error")
+    config = Config(session=SessionConfig(freshness=1e9, risk=0.2, max_set=1, stop_at_risk=0.1))
+    folder, sent = record_source(
+        tmp_path,
+        lambda tap: RecordingSource(tmp_path / "one_raw.fif", tap=tap),
+        model=MODEL,
+        config=config,
+    )
+    said = [json.loads(message.body)["params"] for message in sent if message.stream == "text"]
+    assert {p["revision"] for p in said} == {0, 1, 2}
+    assert {p["n_repeats"] for p in said if p["final"]} == {1, 2}
+    assert any(p["final"] and p["revision"] < 2 for p in said)
+    assert any(p["conformal"] for p in said)
+    verdict = verify_session(folder.path)
+    assert (verdict.difference, verdict.cut_short) == ("", False)
+    assert verdict.n_equal >= len(said)

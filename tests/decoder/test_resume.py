@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,3 +107,21 @@ def test_after_another_recording_segments_go_on_counting(tmp_path: Path) -> None
     before = resume(folder)
     assert before.place == Place("raw-2.xdf", 80, 100.3)
     assert before.position == Position(replace(HELLO, recording="raw-2.xdf"), 3, 4)
+
+
+def test_sets_are_counted_on_from_the_newest_score(tmp_path: Path) -> None:
+    folder = SessionFolder(tmp_path)
+    score = {"protocol": "closed_set", "n_sets": 4, "coverage": 0.75, "set_size": 2.5}
+    lines = [json.loads(text(n, str(n), truth(1, "true"))) for n in (1, 2)]
+    lines[0]["params"]["running"] = [score | {"n_sets": 3, "coverage": 2 / 3}]
+    lines[1]["params"]["running"] = [score]
+    folder.events.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    write_manifest(folder, HELLO, Config())
+    Journal(folder.inputs).abandon()
+    start = resume(folder).start
+    assert start.sets == {"closed_set": [4, 3, 10]}
+    journal = Journal(folder.inputs)
+    journal.start(start, 5.0)
+    journal.abandon()
+    entry = json.loads(folder.inputs.read_text().splitlines()[-1])
+    assert Start(*entry[2:]) == start
