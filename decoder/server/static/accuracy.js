@@ -55,10 +55,9 @@ export class AccuracyPanel {
   show(score, risk) {
     this.#scored(score);
     const { n_sets: sets = 0, coverage, set_size: size } = score;
-    const promised = risk === undefined ? "" : ` (promised ${percent(1 - risk)})`;
-    const mean = sets ? Number(size.toFixed(size < 10 ? 1 : 0)) : 0;
-    const each = mean === 1 ? "candidate" : "candidates";
-    say(this.#sets, sets ? `sets of ${mean} ${each} hold ${percent(coverage)}${promised}` : "");
+    say(this.#sets, sets ? `sets hold ${percent(coverage)}` : "");
+    const promised = risk === undefined ? "" : `; ${percent(1 - risk)} is promised`;
+    this.#sets.title = sets ? `${sets} sets of ${size.toFixed(1)} candidates${promised}` : "";
   }
 
   #scored({ n, pool, top1, top1_low: low, top1_high: high, top5, median_rank: median }) {
