@@ -87,9 +87,9 @@ def _drift(_rng: np.random.Generator, signal: Floats, counts: Floats, _sums: Flo
     return np.asarray(np.cos(signal + np.arange(counts.shape[1])) * 3)
 
 
-def _left(_rng: np.random.Generator, _signal: Floats, counts: Floats, _sums: Floats) -> Floats:
+def _left(rng: np.random.Generator, _signal: Floats, counts: Floats, _sums: Floats) -> Floats:
     """Hope for what came least often."""
-    return np.asarray(3 * (counts.min(axis=1, keepdims=True) - counts))
+    return np.asarray(2 * rng.normal(size=counts.shape) - 3 * counts)
 
 
 def _learns(_rng: np.random.Generator, signal: Floats, counts: Floats, sums: Floats) -> Floats:

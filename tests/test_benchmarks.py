@@ -13,13 +13,14 @@ import pylsl
 import pytest
 
 from benchmarks import __main__ as runner
-from benchmarks import adaptation, clients, encoders, latency, null, real, recovered
+from benchmarks import adaptation, clients, encoders, evidence, latency, null, real, recovered
 from benchmarks._accounts import lost_in_truth
 from benchmarks._assembly import Decoder
 from benchmarks._counting import CountingSource, counting_spec
 from benchmarks._crowd import Crowd
 from benchmarks._rig import CHUNK, SFREQ, noise_model, send_noise, spec_of, write_arrays
 from decoder.evaluation import evaluate
+from decoder.randomisation import Design
 from decoder.readout import RetrievalReadout
 from models.encoder import ENCODERS
 from models.trials import Trials
@@ -210,3 +211,12 @@ def test_sessions_that_adapt_in_other_ways_get_the_same_samples() -> None:
     assert [s.state for s in found[""].states] == []
     assert found["refit"].states[0].state == "shadow"
     assert found[""].top(2, 0.0, 1e9) == 1.0
+
+
+def test_evidence_errs_as_seldom_as_it_promises_where_the_odds_are_right() -> None:
+    # One in 1,000 of right tests has more than 18 of 200 beyond 20 : 1.
+    for name, nothing in evidence.NULLS.items():
+        beyond, _ = evidence.crossings(nothing, 200, n_trials=100)
+        assert (beyond > 18) == name.startswith("NOT VALID"), name
+    for design in (Design("independent"), Design("shuffled", 20)):
+        assert evidence.through_betting(design, 20, n_trials=20)[0] <= 5
