@@ -124,7 +124,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """A bet against chance, for one protocol; see the `evidence` events.
+    """A bet against chance, for one protocol, or for any (``""``); see the `evidence` events.
 
     Parameters
     ----------
@@ -138,6 +138,8 @@ class Evidence:
         The anytime-valid p at the end; 1 if nothing was bet.
     reason : str
         Why there is none; empty if there is.
+    warning : str
+        Why not to believe it; empty if nothing speaks against it.
     """
 
     protocol: str
@@ -147,6 +149,7 @@ class Evidence:
     n: int
     p: float
     reason: str = ""
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

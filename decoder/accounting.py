@@ -68,7 +68,7 @@ def read_account(folder: SessionFolder) -> Account:
         latencies=log.latencies(),
         channels=log.channels(),
         losses=tuple(log.losses),
-        evidence=tuple(_evidence(name, says) for name, says in log.evidence.items()),
+        evidence=tuple(_evidence(says, log.withdrawn) for says in log.evidence.values()),
         happened=tuple(log.happened),
         decoded=log.decoded,
         by_latency={at: (hits, n) for at, (hits, n) in sorted(log.by_latency.items())},
@@ -118,6 +118,7 @@ class _Log:
         self.losses: list[Loss] = []
         self.happened: list[Happening] = []
         self.evidence: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.withdrawn = ""
         self._earlier: dict[str, list[tuple[float, str]]] = {}
         self._sets: dict[tuple[str, int, float], list[tuple[float, bool, int]]]
         self._sets = defaultdict(list)
@@ -142,6 +143,8 @@ class _Log:
                 self._state(params, t)
             case "evidence":
                 self.evidence[params["protocol"]].append(params | {"t": t})
+                if params.get("over"):
+                    self.withdrawn = params["reason"]
 
     def _text(self, params: dict[str, Any], t: float) -> None:
         top = params["top"]
@@ -254,17 +257,19 @@ _USUAL = {("decoder", "settling"), ("decoder", "ready")}
 """What is said at the beginning of each stretch of signal."""
 
 
-def _evidence(protocol: str, says: list[dict[str, Any]]) -> Evidence:
-    bet = [said for said in says if said["available"]]
+def _evidence(says: list[dict[str, Any]], withdrawn: str) -> Evidence:
+    """Return what betting came to; what was withdrawn is not drawn."""
+    bet = [said for said in says if said["available"] and not withdrawn]
     last = says[-1]
     return Evidence(
-        protocol=protocol,
+        protocol=last["protocol"],
         design=last["design"],
         t=np.array([said["t"] for said in bet]),
         log10_e=np.array([said["log10_e"] for said in bet]),
         n=last["n"] if bet else 0,
         p=last["p"] if bet else 1.0,
-        reason="" if last["available"] else last["reason"],
+        reason=withdrawn or ("" if last["available"] else last["reason"]),
+        warning=last.get("warning", ""),
     )
 
 

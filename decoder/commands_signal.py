@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -102,6 +105,9 @@ def replay(
     wait: Annotated[
         float, typer.Option(min=0, help="Seconds to wait for somebody to receive it first.")
     ] = 0.0,
+    enter: Annotated[
+        bool, typer.Option("--enter", help="Begin when the Enter key is pressed.")
+    ] = False,
     fault: FaultOption = None,
     faults: FaultsOption = None,
     fault_log: FaultLogOption = None,
@@ -125,7 +131,7 @@ def replay(
     playables = [open_playable(r, name=name, start=start, stop=stop) for r in recordings]
     total = max(playable.duration for playable in playables)
     streams = [stream for playable in playables for stream in playable.streams]
-    pace = _speed(speed)
+    pace, stopped = _speed(speed), stopped_by_signals()
     with output_to(to, streams) as output, progress_bar() as bar:
         task = bar.add_task("sending", total=None if loop else total)
 
@@ -141,12 +147,31 @@ def replay(
             speed=pace,
             loop=loop,
             wait_for_consumer=wait,
+            hold=partial(_until_enter, stopped) if enter else _at_once,
             schedule=schedule,
             truth=fault_log,
-            stop=stopped_by_signals(),
+            stop=stopped,
             progress=tell,
         )
     err.print(f"{n_sent} samples were sent")
+
+
+def _at_once() -> None:
+    """Wait for nothing."""
+
+
+def _until_enter(stop: threading.Event) -> None:
+    """Wait for the Enter key, or the end of the input, or `stop`."""
+    pressed = threading.Event()
+
+    def read() -> None:
+        os.read(0, 1)  # not through sys.stdin, whose lock would be held at the end
+        pressed.set()
+
+    err.print("press Enter to begin")
+    threading.Thread(target=read, daemon=True).start()
+    while not pressed.wait(0.05) and not stop.is_set():
+        pass
 
 
 def _speed(text: str) -> float:

@@ -174,7 +174,10 @@ def _evidence(account: Account) -> str:
         last = f"{one.log10_e[-1]:.2f}" if len(one.log10_e) else ""
         most = f"{one.log10_e.max():.2f}" if len(one.log10_e) else ""
         said = f"unavailable: {one.reason}" if one.reason else f"p = {one.p:.3g}"
-        rows.append((_PROTOCOLS[one.protocol], one.design, f"{one.n}", last, most, said))
+        said += f"; {one.warning}" if one.warning else ""
+        rows.append(
+            (_PROTOCOLS.get(one.protocol, "any"), one.design, f"{one.n}", last, most, said)
+        )
     header = ("protocol", "design", "trials", "log10 e", "its maximum", "")
     return block(
         table(header, rows, numbers=(2, 3, 4)),

@@ -87,6 +87,7 @@ def play(  # noqa: PLR0913 - what the command line asks for, each with a default
     loop: bool = False,
     chunk_size: int = 16,
     wait_for_consumer: float = 0.0,
+    hold: Callable[[], None] = lambda: None,
     schedule: Schedule | None = None,
     truth: Path | None = None,
     stop: threading.Event | None = None,
@@ -120,6 +121,8 @@ def play(  # noqa: PLR0913 - what the command line asks for, each with a default
     wait_for_consumer : float
         Wait up to so many seconds until somebody receives every signal before the first
         sample.
+    hold : callable
+        Called after that; the first sample leaves when it returns.
     schedule : Schedule, optional
         Faults to inject in the signals. Their times count from the first sample.
     truth : Path, optional
@@ -158,6 +161,7 @@ def play(  # noqa: PLR0913 - what the command line asks for, each with a default
         progress(0.0)
         signals = [o for o, d in zip(outlets, streams, strict=True) if d.is_signal]
         _wait_for_consumers(signals, wait_for_consumer, stop, clock)
+        hold()
         start, n_sent = math.nan, 0
         for item in _in_order(_merged(recordings, loop=loop), pipes, speed):
             start = clock() if math.isnan(start) else start

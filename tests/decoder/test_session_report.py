@@ -93,7 +93,7 @@ def test_the_report_is_where_the_page_finds_it(
     (score,) = read_account(copy).scores
     assert f"{score.hits} of {len(score.rank)}" in said
     assert "yes, on 2" in said  # it was verified
-    assert "Unavailable: nothing was bet on" in said
+    assert "unavailable: " in said.lower()  # no design was declared
     assert "What was taken for what" in said
     assert "subject 01" in said
     assert path.read_text().count("<svg") >= 3
@@ -117,6 +117,7 @@ def test_what_came_later_is_shown_where_it_is_there(copy: SessionFolder) -> None
     earlier["params"] |= {"final": False, "revision": 0, "latency": 0.2, "truth": None}
     earlier["params"]["top"][0]["id"] = wrong
     found.insert(first, earlier)
+    found = [m for m in found if m["method"] != "evidence"]  # that no design was declared
     copy.events.write_text("".join(json.dumps(message) + "\n" for message in found))
     bet = {"n": 9, "log10_e_max": 2.5, "p": 0.003, "available": True, "reason": ""}
     bet |= {"decode_id": "d", "design": "independent", "protocol": "closed_set"}
@@ -134,11 +135,10 @@ def test_what_came_later_is_shown_where_it_is_there(copy: SessionFolder) -> None
     assert (coverage.risk, set(coverage.size)) == (0.1, {2})
     assert account.by_latency[0.2] == (0, 1)
     assert account.by_latency[0.4] == (score.hits, len(score.rank))
-    assert [(one.protocol, one.n, one.reason) for one in account.evidence] == [
-        ("closed_set", 9, ""),
-        ("zero_shot", 0, "the order is blocked"),
-    ]
-    np.testing.assert_array_equal(account.evidence[0].log10_e, [2.5, 1.5])
+    bets = {one.protocol: one for one in account.evidence}
+    assert (bets["closed_set"].n, bets["closed_set"].reason) == (9, "")
+    assert (bets["zero_shot"].n, bets["zero_shot"].reason) == (0, "the order is blocked")
+    np.testing.assert_array_equal(bets["closed_set"].log10_e, [2.5, 1.5])
     said = words(report_session(copy.path))
     for text in ("0.003", "unavailable: the order is blocked", "the spread rose", "90.0%"):
         assert text in said
@@ -212,3 +212,15 @@ def test_what_cannot_be_is_said_in_a_line(copy: SessionFolder, tmp_path: Path) -
     copy.events.unlink()
     with pytest.raises(SessionError, match=r"no events\.jsonl"):
         report_session(copy.path)
+
+
+def test_evidence_that_was_withdrawn_is_none(copy: SessionFolder) -> None:
+    bet = {"n": 9, "log10_e": 2.5, "log10_e_max": 2.5, "p": 0.003, "design": "shuffled"}
+    bet |= {"decode_id": "d", "reason": "", "available": True, "protocol": "closed_set"}
+    add(copy, "evidence", **bet)
+    gone = {"available": False, "reason": "the order is another", "protocol": "", "over": True}
+    add(copy, "evidence", **(bet | gone))
+    evidence = read_account(copy).evidence
+    said = {one.protocol: (one.n, one.reason) for one in evidence}
+    assert said["closed_set"] == said[""] == (0, "the order is another")
+    assert "unavailable: the order is another" in words(report_session(copy.path))

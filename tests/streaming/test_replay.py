@@ -181,3 +181,10 @@ def test_what_takes_time_is_refused_at_full_speed_and_no_log_is_overwritten(
         play(playable, truth=tmp_path / "none" / "log")
     with pytest.raises(SourceError, match="two of the streams"):
         play(playable * 2)
+
+
+def test_nothing_leaves_before_it_is_let_go() -> None:
+    output, had = Nowhere(), list[int]()
+    play([recorded("a")], output, speed=math.inf, hold=lambda: had.append(len(output.got)))
+    assert had == [0]
+    assert output.got
