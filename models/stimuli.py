@@ -40,7 +40,7 @@ def read_marker(label: str) -> tuple[str, str]:
         return label, ""
     try:
         said = json.loads(label)
-    except ValueError:
+    except (ValueError, RecursionError):  # thousands of brackets are no marker
         return label, ""
     if not isinstance(said, dict) or not isinstance(said.get("marker"), str | int):
         return label, ""

@@ -139,6 +139,7 @@ def test_files_are_relative_to_the_table(tmp_path: Path) -> None:
         ('{"trial_id": 1}', ('{"trial_id": 1}', "")),
         ("{face", ("{face", "")),
         ("[1]", ("[1]", "")),
+        ('{"a":' + "[" * 5000, ('{"a":' + "[" * 5000, "")),
     ],
 )
 def test_a_marker_may_be_json_with_the_number_of_its_trial(
