@@ -89,7 +89,9 @@ class Learner:
         if decoded.stale or not (decoded.calibrated and decoded.final) or made.data is None:
             return
         if decoded.truth is not None:
-            shown, rank = decoded.truth.id, decoded.truth.rank
+            # One window alone is not to be held against several.
+            once = decoded.n_repeats == 1
+            shown, rank = decoded.truth.id, decoded.truth.rank if once else 0
         elif self._decodes and decoded.top[0].p >= SURE:
             shown, rank = decoded.top[0].id, 0
         else:

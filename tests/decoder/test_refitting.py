@@ -164,6 +164,9 @@ def test_only_what_is_labelled_or_asked_for_is_taken(
     for _ in range(N_WAITING + 3):
         by_labels.offer(decoded, latent)
     assert (by_labels.n_dropped, by_labels.n_waiting) == (3, N_WAITING)
+    by_labels.offer(replace(decoded, n_repeats=2), latent)
+    header = json.loads(by_labels._trials[-1].partition(b"\n")[0])
+    assert (header["shown"], header["rank"]) == (LESSONS[0].shown, 0)
     by_decodes = Learner(folder, heard, recentre=False, decodes=True)
     by_decodes.offer(unsure, latent)
     assert by_decodes.n_waiting == 0
