@@ -22,7 +22,7 @@ from decoder.evidence import NOTHING, Stake, gains
 from decoder.order_check import OrderCheck
 from decoder.pool import Pool
 from decoder.randomisation import Design, Draw, Draws
-from models.stimuli import StimulusTable
+from models.stimuli import StimulusTable, read_marker
 from streaming.signal import Marker
 
 __all__ = ["Betting"]
@@ -35,6 +35,11 @@ _LEAST = 1e-300
 
 _OTHER_TABLE = (
     "a model with another table of stimuli was swapped in: what can be shown is not known"
+)
+
+_OTHER_STIMULUS = (
+    "a trial came again with another marker: what is drawn anew cannot be told from repeats; "
+    "number trials through the whole session"
 )
 
 
@@ -68,6 +73,7 @@ class Betting:
         self._stakes: dict[str, Stake] = {}
         self._warning = ""
         self._waiting: dict[tuple[str, float], deque[_Waiting]] = {}
+        self._shown_in: dict[str, str] = {}  # the marker that each trial came with first
         self._told = ""
         self._check: OrderCheck | None = None
         if not self._draws.over:
@@ -81,6 +87,8 @@ class Betting:
     def _go_on(self, before: Mapping[str, Any]) -> None:
         self._draws.miss()
         self._warning = before["warning"]
+        for label in before.get("trials", ()):  # older sessions have none
+            self._is_draw(label)
         if before["over"]:
             self._draws.end(before["reason"])
         for protocol, (n, bets, most) in before["stakes"].items():
@@ -88,7 +96,7 @@ class Betting:
 
     def see(self, marker: Marker, pool: Pool) -> list[Evidence]:
         """Take a stimulus that came, before anything is decoded of it."""
-        draw = self._draws.come(marker.label)
+        draw = self._draws.come(marker.label) if self._is_draw(marker.label) else None
         if draw is None:
             return self._unavailable()
         if self._check is not None:
@@ -99,6 +107,21 @@ class Betting:
         if len(self._waiting) > _N_WAITING:
             del self._waiting[next(iter(self._waiting))]
         return []
+
+    def _is_draw(self, label: str) -> bool:
+        """Note the trial of a marker; return whether what is shown in it was not known yet.
+
+        What comes again in a trial is not drawn again, whoever decodes by then.
+        """
+        name, trial = read_marker(label)
+        if not trial:
+            return True
+        if trial not in self._shown_in:
+            self._shown_in[trial] = name
+            return True
+        if self._shown_in[trial] != name:
+            self._draws.end(_OTHER_STIMULUS)
+        return False
 
     def begin_run(self) -> None:
         """Take a ``run_start``."""

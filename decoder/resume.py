@@ -18,6 +18,7 @@ from decoder.runtime import Place
 from decoder.score import sets_so_far
 from decoder.shelf import Shelf
 from decoder.start import FRESH_START, Start
+from models.stimuli import read_marker
 from streaming.link import Hello
 from streaming.link_feed import Position
 
@@ -75,6 +76,7 @@ def _read_log(path: Path, held: Held) -> tuple[Start, int, int]:
     ranks: dict[str, list[int]] = {}
     sets: dict[str, list[int]] = {}
     evidence: dict[str, Any] = {"stakes": {}, "reason": "", "over": False, "warning": ""}
+    trials: dict[str, str] = {}
     for message in _lines(path):
         params = message["params"]
         last_seq = params["seq"]
@@ -88,6 +90,8 @@ def _read_log(path: Path, held: Held) -> tuple[Start, int, int]:
             truth = params["truth"]
             if truth and not params["stale"]:
                 ranks["closed_set" if truth["trained"] else "zero_shot"].append(truth["rank"])
+        elif message["method"] == "markers" and params["role"] == "stimulus":
+            trials.setdefault(read_marker(params["label"])[1], params["label"])
         elif message["method"] == "evidence":
             evidence |= {name: params[name] for name in ("reason", "over", "warning")}
             if params["available"]:
@@ -96,6 +100,8 @@ def _read_log(path: Path, held: Held) -> tuple[Start, int, int]:
         elif message["method"] == "state" and params["what"] == "session":
             held.said(params["t"], params["state"], params["detail"])
             purged = last_seq if params["state"] == "stopped" else purged
+    trials.pop("", None)  # of those that were not numbered
+    evidence |= {"trials": list(trials.values())} if trials else {}
     start = Start(first_trigger, ranks, pool, sets=sets, evidence=evidence)
     return start, last_seq, purged
 

@@ -414,8 +414,7 @@ class Session:
         if decoded.final:
             self._pool.remember(pooled)
         self._decodes.append(decoded)
-        # What comes again in a trial is no draw: it was known.
-        counts = not (decoded.stale or decoded.abstained) and pooled.n_repeats == 1
+        counts = not (decoded.stale or decoded.abstained)
         p = pooled.ranking.probabilities if counts else None
         bets = self._betting.decide(decoded, window.marker, p, self._pool)
         if decoded.abstained:

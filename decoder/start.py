@@ -28,7 +28,8 @@ class Start:
     evidence : dict or None
         What `decoder.betting.Betting` goes on from: ``stakes`` (by protocol: trials, bets and
         the most so far), ``reason`` and ``over`` (why there is no evidence, and whether for
-        good), and ``warning``. None if there was no decoder before.
+        good), ``warning``, and ``trials`` if there were any (a marker of each that was
+        numbered). None if there was no decoder before.
     """
 
     first_trigger: int = 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -167,6 +168,41 @@ def test_a_swap_goes_on_with_the_stake_unless_other_things_can_be_shown() -> Non
     assert "another table" in said[-1].reason
 
 
+def of_trial(trial: int, name: str) -> str:
+    return json.dumps({"marker": name, "trial_id": trial})
+
+
+TWICE = [of_trial(n // 2, LABELS[n // 2]) for n in range(10)]
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        [],
+        [SetCandidates(MODEL.candidates, "x")],
+        [SwapModel(replace(MODEL, temperature=MODEL.temperature / 2), 2)],
+    ],
+    ids=["same", "candidates", "swap"],
+)
+def test_a_trial_is_bet_on_once_whatever_was_changed_meanwhile(what: list[Input]) -> None:
+    said = evidence(run(TWICE, between=dict.fromkeys(range(1, 10, 2), what)))
+    assert [e.n for e in said] == [1, 2, 3, 4, 5]
+    assert not said[-1].warning
+
+
+def test_repeats_are_no_draws_of_a_shuffled_block() -> None:
+    labels = [of_trial(n // 3, ("face", "house")[n // 3 % 2]) for n in range(12)]
+    said = evidence(run(labels, SHUFFLED))
+    assert [(e.n, e.available) for e in said] == [(1, True), (2, True)]
+
+
+def test_numbers_of_trials_that_begin_anew_withdraw_the_evidence() -> None:
+    labels = [of_trial(0, "face"), of_trial(1, "face"), of_trial(0, "house")]
+    said = evidence(run(labels))
+    assert [e.available for e in said] == [True, True, False]
+    assert "number trials through the whole session" in said[-1].reason
+
+
 def before(said: Evidence) -> Start:
     stakes = {"closed_set": [said.n, list(said.log10_bets), said.log10_e_max]}
     left = {"stakes": stakes, "reason": said.reason, "over": said.over, "warning": "w"}
@@ -184,6 +220,13 @@ def test_after_a_decoder_died_the_stake_goes_on_where_draws_are_independent() ->
     ended = replace(said, available=False, reason="why", over=True)
     (last,) = evidence(run(start=before(ended)))
     assert (last.reason, last.available) == ("why", False)
+
+
+def test_a_trial_is_not_bet_on_again_after_a_decoder_died() -> None:
+    left = before(evidence(WHOLE)[0])
+    assert left.evidence is not None
+    start = replace(left, evidence=left.evidence | {"trials": [TWICE[0]]})
+    assert [e.n for e in evidence(run(TWICE[1:4], start=start))] == [2]
 
 
 SHOWN = tuple("abcdefgh")

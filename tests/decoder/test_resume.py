@@ -6,7 +6,7 @@ from pathlib import Path
 
 from decoder.config import Config
 from decoder.control import MarkBad
-from decoder.events import Evidence, State
+from decoder.events import Evidence, MarkerSeen, State
 from decoder.folder import SessionFolder, write_manifest
 from decoder.journal import Journal
 from decoder.resume import Resumption, resume
@@ -125,3 +125,17 @@ def test_sets_are_counted_on_from_the_newest_score(tmp_path: Path) -> None:
     journal.abandon()
     entry = json.loads(folder.inputs.read_text().splitlines()[-1])
     assert Start(*entry[2:]) == start
+
+
+def test_numbered_trials_are_known(tmp_path: Path) -> None:
+    folder = SessionFolder(tmp_path)
+    labels = [f'{{"marker": "face", "trial_id": {n}}}' for n in (1, 1, 2)]
+    seen = [MarkerSeen(marker(10, label), "stimulus") for label in [*labels, "face"]]
+    seen.append(MarkerSeen(marker(20, labels[0].replace("1", "3")), "unknown"))
+    lines = [encode(event, seq, 1.0) + "\n" for seq, event in enumerate(seen, 1)]
+    folder.events.write_text("".join(lines))
+    write_manifest(folder, HELLO, Config())
+    Journal(folder.inputs).abandon()
+    left = resume(folder).start.evidence
+    assert left is not None
+    assert left["trials"] == [labels[0], labels[2]]
