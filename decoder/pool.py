@@ -53,6 +53,8 @@ class Pooled:
         Which trial; empty if the marker does not say.
     total : array of shape (n_candidates,)
         The sum of what they speak for each candidate.
+    whole : bool
+        Whether all are whole windows: of sums with parts of them nothing was fitted.
     """
 
     ranking: Ranking
@@ -60,6 +62,7 @@ class Pooled:
     calibrated: bool
     trial_id: str
     total: NDArray[np.float64]
+    whole: bool
 
 
 class Pool:
@@ -109,7 +112,7 @@ class Pool:
         self.doubt = Doubt(model, candidates, asked)
         self._scores = RunningScores(len(candidates), ranks, sets)
         self._repeats = model.repeats if self.calibrated else ()
-        self._so_far: dict[str, tuple[int, NDArray[np.float64]]] = {}
+        self._so_far: dict[str, tuple[int, NDArray[np.float64], bool]] = {}
         self._n_revisions = len(temperatures)
         self._index_of = {name: n for n, name in enumerate(candidates.ids)}
 
@@ -137,20 +140,20 @@ class Pool:
             Whose it is.
         """
         trial_id = read_marker(window.marker.label)[1] if window.marker is not None else ""
-        n_before, before = self._so_far.get(trial_id, (0, 0.0))
+        n_before, before, whole = self._so_far.get(trial_id, (0, 0.0, True))
         n_repeats = n_before + 1
         temperature, fitted = pooling_temperature(self._repeats, n_repeats)
         total = self._readout.scaled(latent, window.revision) + before
-        # Of sums that end with a part of a window nothing was fitted.
-        whole = n_repeats == 1 or window.revision == self._n_revisions - 1
-        return Pooled(rank(total, temperature), n_repeats, fitted and whole, trial_id, total)
+        whole = whole and window.revision == self._n_revisions - 1
+        ranking, calibrated = rank(total, temperature), fitted and (whole or n_repeats == 1)
+        return Pooled(ranking, n_repeats, calibrated, trial_id, total, whole)
 
     def remember(self, pooled: Pooled) -> None:
         """Keep what a final answer rests on, for the next window of its trial."""
         if not pooled.trial_id:
             return
         self._so_far.pop(pooled.trial_id, None)
-        self._so_far[pooled.trial_id] = pooled.n_repeats, pooled.total
+        self._so_far[pooled.trial_id] = pooled.n_repeats, pooled.total, pooled.whole
         if len(self._so_far) > N_TRIALS:
             del self._so_far[next(iter(self._so_far))]
 
@@ -171,9 +174,11 @@ class Pool:
         """
         once = decoded.n_repeats == 1
         final = decoded.final or (once and self.doubt.stops(ranking))
-        found = self.doubt.set_of(
-            ranking, decoded.revision, final=final, n_repeats=decoded.n_repeats
-        )
+        found = None
+        if once or decoded.calibrated:
+            found = self.doubt.set_of(
+                ranking, decoded.revision, final=final, n_repeats=decoded.n_repeats
+            )
         decoded = replace(
             decoded, top=self._readout.top(ranking, N_TOP), final=final, conformal=found
         )

@@ -107,9 +107,17 @@ def test_only_final_answers_are_added_and_a_later_window_is_seen_to_its_end() ->
     ]
     second = [d for d in found if d.n_repeats == 2]
     assert [d.final for d in second] == [False, False, True]
-    assert [d.calibrated for d in second] == [False, False, True]
+    assert [d.calibrated for d in second] == [False, False, False]  # the first was a part
     alone = run([marker(AT[1])], model)
     assert logits(second[-1]) == pytest.approx((logits(first[-1]) + logits(alone[-1])) / 1.5)
+
+
+@pytest.mark.parametrize(("stop", "promised"), [(None, True), (0.1, False)])
+def test_a_sum_with_a_part_of_a_window_has_no_set(stop: float | None, promised: bool) -> None:
+    model = replace(growing_model(), repeats=(Repeats(2, 1.5, ODDS),))
+    found = run([numbered(n, "7") for n in AT[:2]], model, Uncertainty(0.2, None, stop))
+    assert found[-1].n_repeats == 2
+    assert (found[-1].conformal is not None, found[-1].calibrated) == (promised, promised)
 
 
 def test_a_model_folder_keeps_what_repeats_are_worth(tmp_path: Path) -> None:
