@@ -382,14 +382,8 @@ class Controller:
         """Take what became of a refit, and the model that it ended with."""
         if not self.refits:
             return
-        if model is not None and (
-            self.state == "stopped" or self._candidates.hash != model.candidates.hash
-        ):
-            why = (
-                "the session is stopped"
-                if self.state == "stopped"
-                else "others are chosen from"
-            )
+        why = "" if model is None else self._why_not(model)
+        if why:
             self._feed(Adapted("refused", f"the refitted model is dropped: {why}"))
             return
         if model is not None:
@@ -397,6 +391,16 @@ class Controller:
             self._history.append(model)
             self._feed(self._swapped(model, back=False))
         self._feed(Adapted(state, detail))
+
+    def _why_not(self, refitted: Model) -> str:
+        """Return why a refitted model cannot take over; empty if it can."""
+        if self.state == "stopped":
+            return "the session is stopped"
+        if self._candidates.hash != refitted.candidates.hash:
+            return "others are chosen from"
+        if refitted.training["refit"]["from"] != self._history[-1].model_id:
+            return "another model decodes than it was refitted from"
+        return ""
 
     def _adopt(self, model: Model) -> None:
         self._adapted.add(model.model_id)

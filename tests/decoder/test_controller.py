@@ -244,7 +244,7 @@ def test_what_held_holds_for_who_takes_over(tmp_path: Path) -> None:
     assert again.session.model.model_id == FIRST.model_id
 
 
-REFITTED = replace(FIRST, temperature=0.2)
+REFITTED = replace(FIRST, temperature=0.2, training={"refit": {"from": FIRST.model_id}})
 
 
 def test_what_was_refitted_takes_over_and_can_be_rolled_back(served: Controlled) -> None:
@@ -295,6 +295,17 @@ def test_what_was_refitted_does_not_take_over_where_it_does_not_fit(served: Cont
     controller.adapted("swapped", "it was better", REFITTED)
     assert states(served, "adaptation") == ["started", "refused", "refused"]
     assert served.session.model.model_id == FIRST.model_id
+
+
+def test_what_was_refitted_of_a_model_that_was_left_does_not_take_over(
+    served: Controlled,
+) -> None:
+    controller = served.controller
+    controller.set_refit(Refit(on=True))
+    done(controller.swap("second"))
+    controller.adapted("swapped", "it was better", REFITTED)
+    assert states(served, "adaptation") == ["started", "refused"]
+    assert served.session.model.model_id == SECOND.model_id
 
 
 def test_a_refitted_model_is_known_to_the_decoder_that_takes_over(served: Controlled) -> None:
