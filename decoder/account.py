@@ -260,9 +260,9 @@ class Account:
         What became of it; `channels` is None where nothing was said of them.
     decoded : Counter of str
         How often each candidate came first.
-    by_latency : mapping of float to (int, int)
-        Of decodes that were refined: seconds after the marker, then how often the truth came
-        first, of how many.
+    by_latency : mapping of (str, int) to mapping of float to (int, int)
+        Of decodes that were refined, by protocol and number of candidates: seconds after the
+        marker, then how often the truth came first, of how many.
     uncalibrated : int
         Decodes whose probabilities were not calibrated.
     roles : Counter of str
@@ -290,7 +290,7 @@ class Account:
     evidence: tuple[Evidence, ...]
     happened: tuple[Happening, ...]
     decoded: Counter[str]
-    by_latency: Mapping[float, tuple[int, int]]
+    by_latency: Mapping[tuple[str, int], Mapping[float, tuple[int, int]]]
     uncalibrated: int
     roles: Counter[str]
     unknown: Counter[str]

@@ -71,7 +71,10 @@ def read_account(folder: SessionFolder) -> Account:
         evidence=tuple(_evidence(says, log.withdrawn) for says in log.evidence.values()),
         happened=tuple(log.happened),
         decoded=log.decoded,
-        by_latency={at: (hits, n) for at, (hits, n) in sorted(log.by_latency.items())},
+        by_latency={
+            key: {at: (hits, n) for at, (hits, n) in sorted(found.items())}
+            for key, found in sorted(log.by_latency.items())
+        },
         uncalibrated=log.uncalibrated,
         roles=log.roles,
         unknown=log.unknown,
@@ -112,7 +115,7 @@ class _Log:
         self.scores: list[_Scoring] = []
         self.decoded: Counter[str] = Counter()
         self.uncalibrated = 0
-        self.by_latency: dict[float, list[int]] = defaultdict(lambda: [0, 0])
+        self.by_latency: dict[tuple[str, int], dict[float, list[int]]] = {}
         self.roles: Counter[str] = Counter()
         self.unknown: Counter[str] = Counter()
         self.losses: list[Loss] = []
@@ -166,16 +169,17 @@ class _Log:
         if params["truth"] and not params["stale"]:
             self._scored(params, t, first)
             if params.get("latency") is not None:
-                truth = params["truth"]["id"]
+                truth = params["truth"]
+                key = _protocol(truth), params["n_candidates"]
+                found = self.by_latency.setdefault(key, defaultdict(lambda: [0, 0]))
                 for latency, said in [*earlier, (params["latency"], first)]:
-                    self.by_latency[latency][0] += said == truth
-                    self.by_latency[latency][1] += 1
+                    found[latency][0] += said == truth["id"]
+                    found[latency][1] += 1
 
     def _promised(self, params: dict[str, Any], t: float) -> None:
         sets, truth = params.get("conformal"), params["truth"]
         if sets and truth and not params["stale"]:
-            protocol = "closed_set" if truth["trained"] else "zero_shot"
-            key = protocol, params["n_candidates"], sets["risk"]
+            key = _protocol(truth), params["n_candidates"], sets["risk"]
             self._sets[key].append((t, truth["id"] in sets["ids"], len(sets["ids"])))
 
     def coverage(self) -> tuple[Coverage, ...]:
@@ -205,7 +209,7 @@ class _Log:
         pool = params["model_id"], params["candidates_hash"]
         if pool != self._pool:  # chance, or who decodes, is another: so is the score
             self._pool, self._n_pools = pool, self._n_pools + 1
-        key = *pool, self._n_pools, "closed_set" if truth["trained"] else "zero_shot"
+        key = *pool, self._n_pools, _protocol(truth)
         score = next((score for score in self.scores[-2:] if score.key == key), None)
         if score is None:
             version = params.get("candidates_version", 1)
@@ -255,6 +259,10 @@ class _Log:
 
 _USUAL = {("decoder", "settling"), ("decoder", "ready")}
 """What is said at the beginning of each stretch of signal."""
+
+
+def _protocol(truth: dict[str, Any]) -> str:
+    return "closed_set" if truth["trained"] else "zero_shot"
 
 
 def _evidence(says: list[dict[str, Any]], withdrawn: str) -> Evidence:

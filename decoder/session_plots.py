@@ -59,8 +59,9 @@ def _confusions(answers: Counter[tuple[str, str]]) -> Figure:
         colour = "white" if share > 0.55 else "black"
         text = str(counts[row, column])
         axes.text(column, row, text, ha="center", va="center", color=colour)
-    axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
-    axes.set_yticks(range(len(names)), names)
+    # What is shown may be called "$x_$", which is no formula.
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", parse_math=False)
+    axes.set_yticks(range(len(names)), names, parse_math=False)
     axes.set_xlabel("decoded")
     axes.set_ylabel("shown")
     return fig

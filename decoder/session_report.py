@@ -114,12 +114,11 @@ def _figures(account: Account) -> Iterator[tuple[str, list[tuple[str, Figure, st
         title = "What was taken for what" if pool <= FEW else "Where the truth came out"
         caption = f"Among {pool} candidates, {name}."
         drawn.append((f"{title}, {name}", plot_answers(most), caption))
-    if len(account.by_latency) > 1:
-        chance = 1 / account.scores[-1].pool
-        figure = plot_by_latency(account.by_latency, chance)
-        drawn.append(
-            ("With how much of the response", figure, "The same decodes, refined with time.")
-        )
+    for (protocol, pool), by_latency in account.by_latency.items():
+        if len(by_latency) > 1:
+            title = f"With how much of the response, {protocol.replace('_', ' ')}"
+            caption = f"The same decodes, refined with time, among {pool} candidates."
+            drawn.append((title, plot_by_latency(by_latency, 1 / pool), caption))
     yield "Accuracy", drawn
     if account.coverage:
         figure = plot_coverage(account.coverage)

@@ -162,10 +162,11 @@ def _draw_scores(account: Account, axes: Axes) -> None:
 
 
 def _draw_evidence(account: Account, axes: Axes) -> None:
-    for one in account.evidence:
+    bets = [one for one in account.evidence if len(one.t)]  # why there was none has no curve
+    for one in bets:
         label = one.protocol.replace("_", " ")
         axes.plot(one.t / 60, one.log10_e, color=_PROTOCOLS[one.protocol], lw=2, label=label)
-    top = max(float(one.log10_e.max()) for one in account.evidence if len(one.t))
+    top = max(float(one.log10_e.max()) for one in bets)
     for alpha in (0.05, 0.01, 0.001):
         if -np.log10(alpha) < max(1.5 * top, 2.1):
             axes.axhline(-np.log10(alpha), color=RED, lw=0.8, ls="--")
@@ -226,7 +227,9 @@ def _draw_channels(channels: Channels, end: float, axes: Axes) -> None:
     axes.plot(middle[places[:, 1]], places[:, 0], "k.", ms=1.2, rasterized=True)
     names = channels.ch_names
     every = max(1, len(names) // 24)
-    axes.set_yticks(range(0, len(names), every), names[::every], fontsize="xx-small")
+    axes.set_yticks(
+        range(0, len(names), every), names[::every], fontsize="xx-small", parse_math=False
+    )
     axes.set_ylim(len(names) - 0.5, -0.5)
     there = [n for n in range(len(VERDICTS)) if (worst == n).any()]
     patches = [Patch(color=_VERDICT_COLOURS[n], label=VERDICTS[n]) for n in there]

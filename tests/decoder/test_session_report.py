@@ -47,6 +47,12 @@ def rewrite(folder: SessionFolder, change: Callable[[dict[str, Any]], None]) -> 
     folder.events.write_text("".join(json.dumps(message) + "\n" for message in found))
 
 
+def forget_evidence(folder: SessionFolder) -> None:
+    """Leave out that no design was declared."""
+    found = [m for m in messages(folder) if m["method"] != "evidence"]
+    folder.events.write_text("".join(json.dumps(message) + "\n" for message in found))
+
+
 def add(folder: SessionFolder, stream: str, **params: Any) -> None:
     """Add an event a second after the last."""
     last = messages(folder)[-1]["params"]
@@ -117,8 +123,8 @@ def test_what_came_later_is_shown_where_it_is_there(copy: SessionFolder) -> None
     earlier["params"] |= {"final": False, "revision": 0, "latency": 0.2, "truth": None}
     earlier["params"]["top"][0]["id"] = wrong
     found.insert(first, earlier)
-    found = [m for m in found if m["method"] != "evidence"]  # that no design was declared
     copy.events.write_text("".join(json.dumps(message) + "\n" for message in found))
+    forget_evidence(copy)
     bet = {"n": 9, "log10_e_max": 2.5, "p": 0.003, "available": True, "reason": ""}
     bet |= {"decode_id": "d", "design": "independent", "protocol": "closed_set"}
     add(copy, "evidence", log10_e=2.5, **bet)
@@ -133,8 +139,9 @@ def test_what_came_later_is_shown_where_it_is_there(copy: SessionFolder) -> None
     (coverage,) = account.coverage
     assert coverage.held.all()  # both candidates are in each set
     assert (coverage.risk, set(coverage.size)) == (0.1, {2})
-    assert account.by_latency[0.2] == (0, 1)
-    assert account.by_latency[0.4] == (score.hits, len(score.rank))
+    (by_latency,) = account.by_latency.values()
+    assert by_latency[0.2] == (0, 1)
+    assert by_latency[0.4] == (score.hits, len(score.rank))
     bets = {one.protocol: one for one in account.evidence}
     assert (bets["closed_set"].n, bets["closed_set"].reason) == (9, "")
     assert (bets["zero_shot"].n, bets["zero_shot"].reason) == (0, "the order is blocked")
@@ -224,3 +231,54 @@ def test_evidence_that_was_withdrawn_is_none(copy: SessionFolder) -> None:
     said = {one.protocol: (one.n, one.reason) for one in evidence}
     assert said["closed_set"] == said[""] == (0, "the order is another")
     assert "unavailable: the order is another" in words(report_session(copy.path))
+
+
+def test_evidence_that_was_interrupted_is_drawn(copy: SessionFolder) -> None:
+    forget_evidence(copy)
+    bet = {"n": 9, "log10_e": 2.5, "log10_e_max": 2.5, "p": 0.003, "design": "shuffled"}
+    bet |= {"decode_id": "d", "reason": "", "available": True, "protocol": "closed_set"}
+    away = {"available": False, "reason": "stimuli may have been missed", "protocol": ""}
+    add(copy, "evidence", **(bet | away | {"over": False}))
+    add(copy, "evidence", **bet)
+    said = words(report_session(copy.path))
+    assert "p = 0.003" in said
+    assert "unavailable: stimuli may have been missed" in said
+
+
+def test_names_are_no_formulas(copy: SessionFolder) -> None:
+    """Of matplotlib, where two dollars enclose one."""
+
+    def rename(message: dict[str, Any]) -> None:
+        params = message["params"]
+        for one in params.get("top") or ():
+            one["id"] = f"${one['id']}_$"
+        if params.get("truth"):
+            params["truth"]["id"] = f"${params['truth']['id']}_$"
+        if message["method"] == "quality":
+            params["ch_names"] = [f"${name}_$" for name in params["ch_names"]]
+            params["interpolated"] = [f"${name}_$" for name in params["interpolated"]]
+
+    rewrite(copy, rename)
+    assert "$face_$" in words(report_session(copy.path))
+
+
+def test_latencies_of_two_protocols_are_not_put_together(copy: SessionFolder) -> None:
+    seen = [0]
+
+    def refine(message: dict[str, Any]) -> None:
+        params = message["params"]
+        if message["method"] == "text" and params["truth"]:
+            seen[0] += 1
+            params |= {"revision": 1, "final": True, "latency": 0.2 + 0.2 * (seen[0] % 2)}
+            params["truth"]["trained"] = seen[0] <= 10
+
+    rewrite(copy, refine)
+    account = read_account(copy)
+    assert set(account.by_latency) == {("closed_set", 2), ("zero_shot", 2)}
+    for (protocol, _), found in account.by_latency.items():
+        scores = [score for score in account.scores if score.protocol == protocol]
+        n = sum(len(score.rank) for score in scores)
+        assert sum(times for _, times in found.values()) == n
+    said = words(report_session(copy.path))
+    assert "With how much of the response, closed set" in said
+    assert "With how much of the response, zero shot" in said
