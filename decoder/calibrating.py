@@ -85,7 +85,7 @@ class Calibration:
         Counts them.
     appraiser : Appraiser
         Fits beside.
-    recordings : callable
+    recorded : callable
         Returns the recordings that there are.
     clock : Clock
         LSL's, where the samples are taken in.
@@ -102,7 +102,7 @@ class Calibration:
         feed: Feed,
         tally: Tally,
         appraiser: Appraiser,
-        recordings: Callable[[], list[Path]],
+        recorded: Callable[[], list[Path]],
         clock: Clock,
     ) -> None:
         self.appraisal: Appraisal | None = None
@@ -110,7 +110,8 @@ class Calibration:
         self._feed = feed
         self._tally = tally
         self._appraiser = appraiser
-        self._recordings = recordings
+        self._recorded = recorded
+        self._shown = set[str]()  # recordings in which something was
         self._clock = clock
         self._news = ""
         self._withdrawn = False
@@ -139,6 +140,8 @@ class Calibration:
             fed = self._feed.get(_LOOK)
             if fed is not None:
                 self._take(fed.item)
+                if self._tally.counts(fed.item):
+                    self._shown.add(fed.recording)
             now = self._clock()
             if now >= shown_at:
                 shown_at = now + _SHOW_EVERY
@@ -150,6 +153,14 @@ class Calibration:
         view(self._tally, self.appraisal, self._news, False)
         return why
 
+    def recordings(self) -> list[Path]:
+        """Return what can be fitted: a recording in which nothing was shown would be refused.
+
+        There is one if taking in began again before the first stimulus, or after the last.
+        """
+        found = self._recorded()
+        return [path for path in found if path.name in self._shown] or found
+
     def _take(self, item: object) -> None:
         if isinstance(item, SourceState):
             self._news = "" if item.state in {"live", "good"} else item.detail
@@ -159,7 +170,7 @@ class Calibration:
 
     def _appraise(self) -> None:
         self.appraisal = self._appraiser.answer() or self.appraisal
-        self._appraiser.ask(self._recordings, self._tally.n_windows)
+        self._appraiser.ask(self.recordings, self._tally.n_windows)
 
     def _over(self, stop: threading.Event) -> Ended:
         """Say whether it is over, and why."""
@@ -187,12 +198,13 @@ class Calibration:
 
 
 def recorded(folder: SessionFolder) -> list[Path]:
-    """Return the recordings of a session, in their order."""
-    paths, part = [], 1
-    while (path := folder.path / recording_name(part)).exists():
-        paths.append(path)
-        part += 1
-    return paths
+    """Return the recordings of a session, in their order.
+
+    A number is missing where taking in began again and found no stream.
+    """
+    numbers = (path.stem.partition("-")[2] or "1" for path in folder.path.glob("raw*.xdf"))
+    parts = sorted(int(number) for number in numbers if number.isdecimal())
+    return [folder.path / recording_name(part) for part in parts]
 
 
 @contextmanager

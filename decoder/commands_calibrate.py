@@ -49,7 +49,7 @@ def calibrate(
     Ctrl-C; then the recording is fitted and evaluated as by `fit`. Whatever happens, the
     recording is kept, and `fit` takes it.
     """
-    from decoder.calibrating import Plan, recorded, taking_in
+    from decoder.calibrating import Plan, taking_in
     from decoder.commands_fit import fit_and_tell
     from decoder.config import BidsConfig, Config, SessionConfig
     from decoder.dashboard import shown_live
@@ -78,13 +78,14 @@ def calibrate(
         err.print(f"the participant stopped: nothing is fitted; {escape(kept)}")
         raise typer.Exit(1)
     err.print(f"{_REASONS[why]}; fitting", highlight=False)
+    recordings = calibration.recordings()
     with interruptible():
         try:
-            fit_and_tell(recorded(folder), output, settings, report=report, overwrite=overwrite)
+            fit_and_tell(recordings, output, settings, report=report, overwrite=overwrite)
         except (BraincastError, KeyboardInterrupt):
             err.print(
-                f"nothing was fitted; {escape(kept)}: give {escape(str(folder.raw))} to "
-                "braincast fit",
+                f"nothing was fitted; {escape(kept)}: give "
+                f"{escape(' '.join(map(str, recordings)))} to braincast fit",
                 soft_wrap=True,
             )
             raise

@@ -116,6 +116,11 @@ class Tally:
         """How many markers the table does not list."""
         return self._collector.roles["unknown"]
 
+    def counts(self, item: object) -> bool:
+        """Return whether an item, once it was taken, is a stimulus that counts."""
+        stimulus = self.table.find(item.label) if isinstance(item, Marker) else None
+        return stimulus is not None and stimulus.role == "stimulus" and not self.paused
+
     def feed(self, item: Item) -> None:
         """Take what the source says next."""
         if isinstance(item, Chunk):

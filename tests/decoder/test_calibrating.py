@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,32 @@ def test_recordings_come_in_their_order(tmp_path: Path) -> None:
     names = [path.name for path in recorded(SessionFolder(tmp_path))]
     assert names[:3] == ["raw.xdf", "raw-2.xdf", "raw-3.xdf"]
     assert names[-1] == "raw-11.xdf"
+
+
+def test_a_recording_that_was_given_up_hides_none_after_it(tmp_path: Path) -> None:
+    """Taking in that begins again and finds no stream leaves a number that no file has."""
+    for name in ("raw.xdf", "raw-4.xdf", "raw-12.xdf"):
+        (tmp_path / name).touch()
+    names = [path.name for path in recorded(SessionFolder(tmp_path))]
+    assert names == ["raw.xdf", "raw-4.xdf", "raw-12.xdf"]
+
+
+def test_a_recording_in_which_nothing_was_shown_is_not_fitted(tmp_path: Path) -> None:
+    """Such as one that begins after the last stimulus: a fit would refuse them all."""
+    there = [tmp_path / "raw.xdf", tmp_path / "raw-2.xdf"]
+    plan = Plan(settings=settings(tmp_path))
+    tally = Tally(WHO.spec, plan.settings)
+    items = list(live(5))
+    last = max(n for n, fed in enumerate(items) if tally.counts(fed.item))
+    feed = Given(
+        replace(fed, recording="raw-2.xdf" if n > last else "raw.xdf")
+        for n, fed in enumerate(items)
+    )
+    appraiser = Appraiser(plan.settings, first=NEVER)
+    calibration = Calibration(plan, feed, tally, appraiser, lambda: there, lambda: tally.newest)
+    assert calibration.recordings() == there  # nothing was shown yet: a fit says so
+    assert calibration.run(threading.Event(), lambda *_: None, str) == "run_end"
+    assert calibration.recordings() == there[:1]
 
 
 def test_where_there_is_no_stream_nothing_is_left(
