@@ -15,9 +15,11 @@ __all__ = ["pressed_keys"]
 def pressed_keys() -> Iterator[Callable[[], str]]:
     """Give a function that returns the keys pressed since; without a terminal, none are.
 
+    Nor are they in the background, where a terminal stops whoever changes its settings.
+
     Keys are not echoed meanwhile; Ctrl-C stays what it is.
     """
-    if os.name != "posix" or not sys.stdin.isatty():
+    if os.name != "posix" or not sys.stdin.isatty() or not _in_foreground():
         yield lambda: ""
         return
     import termios
@@ -36,3 +38,10 @@ def pressed_keys() -> Iterator[Callable[[], str]]:
         yield pressed
     finally:
         termios.tcsetattr(fd, termios.TCSADRAIN, before)
+
+
+def _in_foreground() -> bool:
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:  # a terminal that is not ours
+        return True
