@@ -14,6 +14,7 @@ from models.dataset import Dataset, first_part
 from models.encoder import Encoder, for_subject
 from models.folds import Protocol, Split, check_split, concepts_of
 from models.retrieval import directions, similarities
+from models.warm import ancestors
 from streaming.errors import EvaluationError
 from streaming.signal import Marker, Window
 from streaming.window import LockedWindows
@@ -201,9 +202,10 @@ def predict(
     Raises
     ------
     EvaluationError
-        If the model was fitted to one of the recordings, or nothing is left to score.
+        If the model, or one that it began with, was fitted to one of the recordings, or
+        nothing is left to score.
     """
-    known = set(model.training.get("sha256", ())) & set(dataset.hashes)
+    known = set(ancestors(model)) & set(dataset.hashes)
     if known:
         msg = (
             f"the model was fitted to recording {dataset.hashes.index(min(known)) + 1} of "

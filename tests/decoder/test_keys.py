@@ -59,9 +59,6 @@ def test_in_the_background_nobody_is_stopped() -> None:
     """As with ``braincast calibrate ... &``: a terminal stops who sets it from there."""
     ours, theirs = os.openpty()
     with os.fdopen(theirs) as terminal:
-        command = (
-            "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n" + _IN_BACKGROUND
-        )
         done = subprocess.run(
             [sys.executable, "-c", _IN_BACKGROUND],
             stdin=terminal,

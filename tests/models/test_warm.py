@@ -7,6 +7,7 @@ import pytest
 
 from models.fit import fit_model, truth_of
 from models.folds import make_split
+from models.heldout import predict
 from models.refit import make_sums, solved
 from models.ridge import RidgeEncoder
 from models.riemann import RiemannEncoder
@@ -139,6 +140,8 @@ def test_the_family_is_known() -> None:
         check_fresh(younger, older.training["sha256"][:1])
     check_fresh(younger, ["another"])
     check_parent(younger)
+    with pytest.raises(EvaluationError, match="would score what it remembers"):
+        predict(younger, dataset(), "closed_set")  # which the older one was fitted to
 
 
 def test_networks_have_no_children() -> None:
