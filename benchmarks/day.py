@@ -3,8 +3,9 @@
 Follows ``docs/tutorial/a-day-in-the-lab.md`` command by command, in processes of their own,
 over LSL. Then prints what became of each session, accuracy before and after drift with
 adaptation off and on, and, from the benchmark `calibration`, minutes of calibration on day 1,
-on day 2, and of somebody new. Run with ``python -m benchmarks day``; ``--quick`` shows fewer
-trials, ``--no-minutes`` leaves out the last table, ``--keep FOLDER`` keeps all that was
+on day 2, and of somebody new, and, from the benchmark `evidence`, how often there seems to be
+evidence where nothing is. Run with ``python -m benchmarks day``; ``--quick`` shows fewer
+trials, ``--no-minutes`` leaves out the last two tables, ``--keep FOLDER`` keeps all that was
 recorded.
 """
 
@@ -23,7 +24,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import calibration
+from benchmarks import calibration, evidence
 from benchmarks._day import Day, blocks
 from decoder.account import Account
 from decoder.accounting import read_account
@@ -99,6 +100,7 @@ def _sessions(sessions: Sequence[Served]) -> Table:
         "never shown: n",
         "top-5 of 300",
         "sets with the truth, promised 80 %",
+        "evidence: shown, never shown [log10 to 1]",
         "verified",
     ):
         table.add_column(name, justify="right")
@@ -111,6 +113,7 @@ def _sessions(sessions: Sequence[Served]) -> Table:
             cells += [f"{len(ranks)}", _share(ranks <= place)]
         held = np.concatenate([said.held for said in a.coverage]) if a.coverage else None
         cells.append("none" if held is None else _share(held))
+        cells.append(", ".join(_bets(a, protocol) for protocol in ("closed_set", "zero_shot")))
         cells.append(one.difference or f"{one.n_verified} events")
         table.add_row(SERVED[one.label], *cells)
     return table
@@ -125,6 +128,15 @@ def _ranks(account: Account, protocol: str) -> tuple[np.ndarray, np.ndarray]:
         np.concatenate([score.t for score in scores]),
         np.concatenate([score.rank for score in scores]),
     )
+
+
+def _bets(account: Account, protocol: str) -> str:
+    said = [
+        f"{one.log10_e[-1]:.1f}"
+        for one in account.evidence
+        if one.protocol == protocol and len(one.log10_e)
+    ]
+    return said[-1] if said else "none"
 
 
 def _share(happened: np.ndarray) -> str:
@@ -167,7 +179,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="day")
     parser.add_argument("--quick", action="store_true", help="a first look: fewer trials")
-    parser.add_argument("--no-minutes", action="store_true", help="leave out the last table")
+    parser.add_argument("--no-minutes", action="store_true", help="leave out the last tables")
     parser.add_argument("--keep", type=Path, help="an empty folder for all that is recorded")
     options = parser.parse_args()
     console = Console(width=220, markup=False)
@@ -185,6 +197,7 @@ def main() -> None:
         console.print(f"report: {Path(reports[0]).stat().st_size / 1e6:.1f} MB")
     if not options.no_minutes:
         console.print(_minutes(quick=options.quick))
+        evidence.main(["--power", "0"])
 
 
 def _times(day: Day) -> list[str]:

@@ -33,11 +33,10 @@ from benchmarks._counting import counting_spec, sending
 from benchmarks._rig import HOP, save_noise_model, spec_of, unit_of
 from benchmarks._service import PATIENCE, Service, calm_folder, is_decode, serving
 from decoder.client import split_url
+from decoder.server.wire import LOGGED
 from streaming.lsl_clock import lsl_clock
 
 __all__ = ["main"]
-
-STREAMS = ["text", "state", "quality", "markers"]
 
 
 def _ask(ws: ClientConnection, method: str, **params: Any) -> dict[str, Any]:
@@ -66,7 +65,7 @@ class _Resumer:
             try:
                 with connect(self.address, compression=None, open_timeout=PATIENCE) as ws:
                     _ask(ws, "authorize", token=self.token)
-                    answer = _ask(ws, "subscribe", streams=STREAMS, from_seq=self.last + 1)
+                    answer = _ask(ws, "subscribe", streams=LOGGED, from_seq=self.last + 1)
                     assert answer["missed"] == 0, answer
                     self._listen(ws, n_cuts, done, until)
             except (OSError, EOFError, WebSocketException):  # killed, maybe in a handshake

@@ -177,10 +177,12 @@ def _faulty(messages: list[dict[str, Any]], fault: str) -> Iterator[dict[str, An
 def _fail(text: dict[str, Any], fault: str, reasons: Iterator[str]) -> Iterator[dict[str, Any]]:
     said = text["params"]
     if fault == "stale":
-        late = {key: said[key] - LATE for key in ("t_start", "t_end")}
+        # One that was given up before its window was over would be on time otherwise.
+        by = LATE + max(0.0, said["t_end"] - said["t_emit"])
+        late = {key: said[key] - by for key in ("t_start", "t_end")}
         stages = dict(said["latency_ms"] or {})
         for stage in stages.keys() & {"acquire", "total"}:
-            stages[stage] += 1000 * LATE
+            stages[stage] += 1000 * by
         yield text | {"params": {**said, **late, "stale": True, "latency_ms": stages}}
     elif fault == "abstain":
         yield _withheld(text, next(reasons))

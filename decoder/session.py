@@ -437,6 +437,8 @@ class Session:
         t_start -= (factor - 1) / sfreq
         t_end -= factor / sfreq
         stretch = self._stretches.numbered(covers.segment)
+        age = t - t_end
+        from_future = age < -AHEAD and isinstance(result, Window)  # others were given up
         decoded = TextDecoded(
             decode_id=f"{self._id}/{result.decode_id}",
             top=(),
@@ -450,7 +452,7 @@ class Session:
             n_times=round(covers.n_times * factor),
             t_start=t_start,
             t_end=t_end,
-            stale=self.timed and not -AHEAD <= t - t_end <= self.freshness,
+            stale=self.timed and (from_future or age > self.freshness),
             delay=self._pipeline.delay,
             revision=result.revision,
             latency=self._pipeline.latencies[result.revision],

@@ -20,12 +20,12 @@ from websockets.sync.server import ServerConnection, serve
 
 from decoder import client
 from decoder.script import GOLDEN, read_script
+from decoder.server.wire import LOGGED as LOGGED_STREAMS
 from tests.decoder.cutting import cutting
 from tests.decoder.mocking import TOKEN, mocking
 from tests.decoder.serving import serving
 from tests.pages import ROOT
 
-EVERYTHING = ("text", "markers", "quality", "state")
 LOGGED = [line for line in read_script(GOLDEN).lines if line.seq]
 BODIES = [str(line.body) for line in LOGGED]
 TEXTS = [line.seq for line in LOGGED if line.stream == "text"]
@@ -53,7 +53,7 @@ def opened(port: int) -> client.Client:
     """Connect through what may cut the very first connection, too."""
     while True:
         try:
-            return client.connect(through(port), EVERYTHING, from_seq=1)
+            return client.connect(through(port), LOGGED_STREAMS, from_seq=1)
         except (OSError, WebSocketException):
             pass
 
@@ -89,7 +89,7 @@ def test_so_does_one_in_asyncio_that_asks_for_the_time_meanwhile() -> None:
     async def run(port: int) -> list[int]:
         while True:
             try:
-                async with client.connect_async(through(port), EVERYTHING, 1) as events:
+                async with client.connect_async(through(port), LOGGED_STREAMS, 1) as events:
                     asking = [asyncio.create_task(ask(events)) for _ in range(2)]
                     found = await collect(events)
                     for task in asking:
@@ -111,7 +111,7 @@ def test_so_does_the_javascript_one_in_node() -> None:
         script = f"""
             import {{ Client, splitUrl }} from "{CLIENT_JS.as_uri()}";
             const {{ url, token }} = splitUrl("{through(proxy.port)}");
-            const streams = {json.dumps(EVERYTHING)};
+            const streams = {json.dumps(LOGGED_STREAMS)};
             const policies = Object.fromEntries(streams.map((s) => [s, "lossless"]));
             const client = new Client(url, {{ token, policies, fromSeq: 1 }});
             const seqs = [];
@@ -199,7 +199,7 @@ def test_the_javascript_one_reads_frames_asks_and_is_told_what_is_wrong() -> Non
 def test_it_goes_on_with_another_session_and_waits_for_it(tmp_path: Path) -> None:
     with mocking(speed=1000) as (mock, url):
         port = mock.port
-        events = client.connect(url, EVERYTHING, from_seq=1)
+        events = client.connect(url, LOGGED_STREAMS, from_seq=1)
         assert seqs(iter(events)) == ALL
     log = tmp_path / "another" / "events.jsonl"
     log.parent.mkdir()

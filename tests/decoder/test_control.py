@@ -24,7 +24,7 @@ from decoder.control import (
     SwapModel,
 )
 from decoder.events import Event, GapFound, MarkerSeen, State, TextDecoded
-from decoder.session import Session
+from decoder.session import AHEAD, Session
 from models.candidates import Candidates
 from models.checkpoint import Model
 from models.stimuli import Stimulus, StimulusTable
@@ -223,6 +223,18 @@ def test_markers_that_wait_for_another_chain_are_told_why_nothing_comes() -> Non
     other = replace(LOCKED, transforms=chain)
     events = run([chunk(DATA, 0, 1000), marker(995), SwapModel(other, 2)], LOCKED)
     assert [d.abstained for d in decodes(events)] == ["settling"]
+
+
+def test_a_window_given_up_before_its_samples_are_there_is_not_stale() -> None:
+    other = replace(MODEL, transforms=OTHER_CHAIN)
+    session = Session(LOCKED, SPEC, "S")
+    samples, t = chunk(DATA, 0, 1000), 109.8
+    for item in (samples, marker(999)):
+        session.feed(item, t)
+    (given_up,) = decodes(session.feed(SwapModel(other, 2), t))
+    assert given_up.abstained
+    assert given_up.t_end > t + AHEAD
+    assert not given_up.stale
 
 
 def test_notes_and_blind_are_said() -> None:

@@ -12,16 +12,17 @@ import pytest
 from decoder import client
 from decoder.mock import LEAD
 from decoder.script import EVERY, GOLDEN, read_script
+from decoder.server.wire import LOGGED as LOGGED_STREAMS
+from decoder.session import FRESHNESS
 from tests.decoder.mocking import TOKEN, mocking
 
-EVERYTHING = ("text", "markers", "quality", "state")
 SCRIPT = read_script(GOLDEN)
 LOGGED = [line for line in SCRIPT.lines if line.seq]
 
 
 def bodies(url: str, n: int = len(LOGGED)) -> list[str]:
     """Return the first events of a mock, as they came."""
-    with client.connect(url, EVERYTHING, from_seq=1) as events:
+    with client.connect(url, LOGGED_STREAMS, from_seq=1) as events:
         return [json.dumps(event.params, sort_keys=True) for event in islice(events, n)]
 
 
@@ -69,7 +70,7 @@ def decodes(fault: str) -> list[client.Decode]:
 def test_each_third_decode_can_be_stale() -> None:
     late = decodes("stale")[EVERY - 1 :: EVERY]
     assert all(decode["stale"] for decode in late)
-    assert all(decode["t_emit"] - decode["t_end"] > 2 for decode in late)
+    assert all(decode["t_emit"] - decode["t_end"] > FRESHNESS for decode in late)
 
 
 def test_each_third_decode_can_be_withheld() -> None:
@@ -82,7 +83,7 @@ def test_each_third_decode_can_be_withheld() -> None:
 def test_a_client_whose_connections_end_gets_every_event_once(fault: str) -> None:
     with (
         mocking(fault=fault) as (_, url),
-        client.connect(url, EVERYTHING, from_seq=1) as events,
+        client.connect(url, LOGGED_STREAMS, from_seq=1) as events,
     ):
         seqs = [event.params["seq"] for event in islice(events, len(LOGGED))]
         assert events.n_connections > 1
@@ -104,6 +105,6 @@ print(sorted(loaded))
 def test_its_clock_stands_a_little_before_the_first_event_until_somebody_subscribes() -> None:
     with mocking(speed=1.0) as (mock, url):
         assert mock.clock() == pytest.approx(SCRIPT.lines[0].t - LEAD)
-        with client.connect(url, EVERYTHING) as events:
+        with client.connect(url, LOGGED_STREAMS) as events:
             event = next(iter(events))
         assert mock.clock() >= event.params["t_emit"]

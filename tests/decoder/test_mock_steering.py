@@ -6,14 +6,17 @@ import pytest
 
 from decoder import client
 from decoder.script import GOLDEN, read_script
+from decoder.server.wire import LOGGED as LOGGED_STREAMS
 from tests.decoder.mocking import TOKEN, mocking
 
-EVERYTHING = ("text", "markers", "quality", "state")
 LOGGED = [line for line in read_script(GOLDEN).lines if line.seq]
 
 
 def test_what_an_operator_may_do_is_answered_and_said() -> None:
-    with mocking(speed=50) as (_, url), client.connect(url, EVERYTHING, from_seq=1) as events:
+    with (
+        mocking(speed=50) as (_, url),
+        client.connect(url, LOGGED_STREAMS, from_seq=1) as events,
+    ):
         assert events.control("pause") == "paused"
         assert events.inject_marker("cough", 3.0) == 3.0
         things = [{"id": "cat", "text": "a cat"}, {"id": "sphinx", "text": "a sphinx"}]
@@ -43,7 +46,7 @@ def test_what_an_operator_may_do_is_answered_and_said() -> None:
 
 def test_after_a_stop_nothing_is_said_until_it_is_resumed_and_nothing_twice() -> None:
     with mocking(speed=50) as (_, url):
-        with client.connect(url, EVERYTHING, from_seq=1) as events:
+        with client.connect(url, LOGGED_STREAMS, from_seq=1) as events:
             for event in events:
                 if event.stream == "text":
                     break
@@ -55,7 +58,7 @@ def test_after_a_stop_nothing_is_said_until_it_is_resumed_and_nothing_twice() ->
         with pytest.raises(client.RequestError) as purged, client.connect(url, from_seq=1):
             pass
         assert purged.value.code == -32005
-        with client.connect(url, EVERYTHING, from_seq=last) as events:
+        with client.connect(url, LOGGED_STREAMS, from_seq=last) as events:
             stopped = next(iter(events)).params
             assert (stopped["what"], stopped["state"]) == ("session", "stopped")
             events.control("resume")

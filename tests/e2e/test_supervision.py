@@ -21,6 +21,7 @@ from decoder.client import Client, connect
 from decoder.folder import open_folder
 from decoder.journal import place, read_entries
 from decoder.reading import read_recorded
+from decoder.server.wire import LOGGED
 from decoder.timeline import Timeline
 from decoder.verify import verify_session
 from models.checkpoint import save_model
@@ -128,7 +129,7 @@ def test_decoding_goes_on_after_decoders_that_are_killed_or_hang(
     arguments = ("--name", name, "--markers", f"{name} markers", "--port", "0")
     with braincast("serve", "-m", model, *arguments, cwd=tmp_path) as serve:
         url = serve.line()
-        staying = connect(url, ["text", "markers", "quality", "state"], from_seq=1)
+        staying = connect(url, LOGGED, from_seq=1)
         with connect(url, ["text", "state"]) as events:
             last = until_decoded(events)
         for how in (signal.SIGKILL, signal.SIGSTOP):
