@@ -219,7 +219,7 @@ class Segment:
         x = self._instants(n_times)
         self._learn(stamps, x)
         if x[-1] < 1 or int(x[-1]) > int(x[0] - 1 / self._sfreq):  # once a second
-            self._recount(_SURE)
+            self._recount(_SURE if x[-1] <= _TOLD else _LIKELY)
             self._recount_filled()
         target = self._target(float(x[-1]))
         drift = self._envelope.slope * n_times / self._sfreq
@@ -227,7 +227,6 @@ class Segment:
             self._anchor = Anchor(self._sfreq, target - drift)
         away = self._anchor.follow(target, drift, n_times, n_before=first)
         if x[-1] > _TOLD:
-            self._recount(_LIKELY)
             self._offset = None
         self.n += n_times
         return Given(n_times, first, away)

@@ -8,9 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.clock import DECISION, MAX_FILL
+from streaming.envelope import Envelope
+from streaming.line import Count
 from tests.examples import examples
 from tests.streaming.clocks import (
     SFREQ,
+    START,
     error_of,
     live_of,
     run_clock,
@@ -210,3 +213,23 @@ def test_a_late_block_of_a_second_is_no_loss(cut: int) -> None:
     run = run_clock(truth + late, [cut])
     assert not run.gaps
     assert not [s for s in run.stretches if s.revision is not None]
+
+
+def test_a_loss_that_is_never_sure_is_counted_once_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At 20 kHz a count takes 20 ms, which is how often such an amplifier delivers."""
+    n_counts = 0
+    count_since = Envelope.count_since
+
+    def counted(envelope: Envelope, before: Envelope, n_before: int, near: float) -> Count:
+        nonlocal n_counts
+        n_counts += 1
+        return count_since(envelope, before, n_before, near)
+
+    monkeypatch.setattr(Envelope, "count_since", counted)
+    sfreq, block = 5000.0, 500
+    truth = START + np.arange(round(60 * sfreq)) / sfreq
+    truth[round(10 * sfreq) :] += 1.0
+    run_clock(stamped(truth, block, 0.05), [block], sfreq)
+    assert 20 < n_counts < 75  # in 50 s; in the first, at each delivery
