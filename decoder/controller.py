@@ -240,12 +240,12 @@ class Controller:
         Raises
         ------
         RpcError
-            If nobody records, or the time is far ahead.
+            If nobody records, or the time is negative or far ahead.
         """
         self._refuse_stopped()
         now = self._recording.clock()
-        if t is not None and t > now + MAX_AHEAD:
-            msg = f"t is {t - now:.0f} s ahead; give seconds on the LSL clock, see time"
+        if t is not None and not 0 <= t <= now + MAX_AHEAD:
+            msg = f"t is {t:g} and it is {now:.0f} now; give seconds on the LSL clock, see time"
             raise RpcError(Code.INVALID_PARAMS, msg)
         t = now if t is None else t
         if not self._recording.inject(label, t):

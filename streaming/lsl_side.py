@@ -24,6 +24,9 @@ from streaming.spatial import normal_name
 
 __all__ = ["Role", "SideStreams", "Taken", "answering", "impedance_of"]
 
+MAX_INSTANT = 1e12
+"""Seconds that no clock has counted: 30,000 years."""
+
 logger = logging.getLogger(__name__)
 
 Role = Literal["markers", "impedance", "aux"]
@@ -58,7 +61,7 @@ class Taken:
             labels = [marker_label(value) for value in labels[:, 0].tolist()]
         found = []
         for t, label in zip(self.t.tolist(), labels, strict=True):
-            if math.isfinite(t):
+            if abs(t) < MAX_INSTANT:  # and a number
                 found.append((t, label))
             else:
                 logger.warning("marker %r has the timestamp %s: passed over", label, t)
