@@ -125,6 +125,7 @@ class _Log:
         self._earlier: dict[str, list[tuple[float, str]]] = {}
         self._sets: dict[tuple[str, int, float], list[tuple[float, bool, int]]]
         self._sets = defaultdict(list)
+        self._n_sets: dict[str, tuple[int, int]] = {}  # and how many held the truth
         self._n_pools, self._pool = 0, ("", "")
         self._t_decode = array("d")
         self._stages: dict[str, array[float]] = {}
@@ -177,7 +178,16 @@ class _Log:
                     found[latency][1] += 1
 
     def _promised(self, params: dict[str, Any], t: float) -> None:
-        sets, truth = params.get("conformal"), params["truth"]
+        sets = params.get("conformal")
+        for running in params["running"]:  # which tells it of those that were withheld, too
+            protocol, n = running["protocol"], running.get("n_sets", 0)
+            n_held = round(n * (running.get("coverage") or 0.0))
+            before = self._n_sets.get(protocol, (0, 0)) if n > 1 else (0, 0)
+            self._n_sets[protocol] = n, n_held
+            if sets and params["abstained"] and n == before[0] + 1:
+                key = protocol, params["n_candidates"], sets["risk"]
+                self._sets[key].append((t, n_held > before[1], len(sets["ids"])))
+        truth = params["truth"]
         if sets and truth and not params["stale"]:
             key = _protocol(truth), params["n_candidates"], sets["risk"]
             self._sets[key].append((t, truth["id"] in sets["ids"], len(sets["ids"])))

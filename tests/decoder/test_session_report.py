@@ -282,3 +282,27 @@ def test_latencies_of_two_protocols_are_not_put_together(copy: SessionFolder) ->
     said = words(report_session(copy.path))
     assert "With how much of the response, closed set" in said
     assert "With how much of the response, zero shot" in said
+
+
+def test_sets_of_what_was_withheld_as_unsure_count(copy: SessionFolder) -> None:
+    """Their truth is not said, but whether they held it is, with the score so far."""
+    n_sets, n_held = 0, 0
+
+    def withhold(message: dict[str, Any]) -> None:
+        nonlocal n_sets, n_held
+        params = message["params"]
+        if message["method"] != "text" or not params["truth"] or params["stale"]:
+            return
+        n_sets += 1
+        ids = ["face", "house"] if n_sets % 2 else ["face"]
+        n_held += params["truth"]["id"] in ids
+        params["conformal"] = {"ids": ids, "risk": 0.1, "n_calibration": 40}
+        params["running"][0] |= {"n_sets": n_sets, "coverage": n_held / n_sets}
+        if len(ids) > 1:
+            params |= {"abstained": "unsure", "truth": None, "top": []}
+
+    rewrite(copy, withhold)
+    (coverage,) = read_account(copy).coverage
+    assert (len(coverage.held), coverage.held.sum()) == (n_sets, n_held)
+    assert list(coverage.size[:4]) == [2, 1, 2, 1]
+    assert coverage.held[coverage.size == 2].all()
