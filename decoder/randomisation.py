@@ -7,13 +7,15 @@ Nothing here looks at the signal or at a decode.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.stimuli import Stimulus, StimulusTable
 from streaming.errors import ConfigError
+
+if TYPE_CHECKING:
+    from models.stimuli import Stimulus, StimulusTable  # an ingest has no models
 
 __all__ = [
     "UNDECLARED",
