@@ -189,8 +189,8 @@ class Controller:
         """Stop at once, whatever the decoder is busy with."""
         self._hub.hold()
         self._recording.stop(reason)
+        self._halt.begin(reason)  # a disk may be slow, but who is told can rely on it
         self._feed(Stop(reason))
-        self._halt.begin(reason)  # last: a disk may be slow
 
     async def watch_file(self) -> None:
         """Stop when the file is there that the session was given; never returns."""

@@ -166,7 +166,7 @@ class Ingest:
     stop_markers : collection of str
         Markers that are the participant's stop, beside `STOP_MARKER`.
     on_withdraw : callable
-        Gets the reason of a participant's stop, to keep it; last, as a disk may be slow.
+        Gets the reason of a participant's stop, to keep it before anybody is told of it.
 
     Attributes
     ----------
@@ -248,9 +248,9 @@ class Ingest:
         self.withdrawn = self.withdrawn or reason
         self._stop.set()
         self._queue.purge()
+        self._on_withdraw(reason)  # before anybody is told, who could resume
         if tell:
             self._queue.put(stopped(reason, self._clock()))
-        self._on_withdraw(reason)
 
     def inject(self, label: str, t: float) -> None:
         """Take a marker that comes from no stream; any thread may call it.
