@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.real import DATA, RECORDINGS, Recordings
 from decoder.curves import SHARES, LearningPoint, learned_parts, minutes_of, point_of
@@ -167,7 +166,7 @@ def curve(
             partial(fit_encoder, encoder=encoder, parent=older),
         )
         _, score = headline(evaluate(held_out, with_p=False))
-        points.append(Point(minutes_of(_first(dataset, train)), int(train.sum()), score))
+        points.append(Point(minutes_of(dataset.take(train)), int(train.sum()), score))
     return points
 
 
@@ -221,7 +220,8 @@ def days(
     other = replace(first, subject_seed=seed + 100)
     candidates = demo_concepts()
     sessions = [session(settings, n) for settings in (first, second, other)]
-    model = fit_model(_first(sessions[0], np.arange(n) < n_trained), candidates).model
+    monday = sessions[0].take(np.arange(len(sessions[0])) < n_trained)
+    model = fit_model(monday, candidates).model
     plan = [
         ("day 1", 0, None),
         ("day 2, anew", 1, None),
@@ -263,7 +263,7 @@ def runs(recordings: Recordings, sizes: Sequence[int], n_tested: int) -> list[Ru
     scores: dict[tuple[int, bool], list[Point]] = {}
     for run in np.unique(dataset.files):
         here = dataset.files == run
-        today, others = _first(dataset, here), _first(dataset, ~here)
+        today, others = dataset.take(here), dataset.take(~here)
         others = replace(others, groups=others.files)
         model = fit_model(others, candidates, encoder="auto").model
         for parent in (None, model):
@@ -303,21 +303,6 @@ def leave_one_run_out(recordings: Recordings) -> tuple[list[LearningPoint], Fore
     parts = list(learned_parts(problem.settled(problem.hold_out()), SHARES))
     told = forecast(parts[:-1], parts[-2].minutes) if len(parts) > 3 else None
     return [point_of(part) for part in parts], told
-
-
-def _first(dataset: Dataset, kept: NDArray[np.bool_]) -> Dataset:
-    """Return some trials of a dataset."""
-    kept = kept[: len(dataset)]
-    which = np.flatnonzero(kept)
-    return replace(
-        dataset,
-        windows=dataset.windows[which],
-        ids=tuple(dataset.ids[n] for n in which),
-        stim_files=tuple(dataset.stim_files[n] for n in which),
-        files=dataset.files[which],
-        groups=dataset.groups[which],
-        t=dataset.t[which],
-    )
 
 
 def main() -> None:

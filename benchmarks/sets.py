@@ -157,7 +157,7 @@ def _report_stopping(name: str, found: Stopping | str) -> str:
 def _at_each(model: Model, dataset: Dataset, *, trained: bool) -> list[HeldOut]:
     """Predict trials among all candidates, as live: of what was trained, or of what was not."""
     was = dict(zip(model.candidates.ids, model.candidates.trained, strict=True))
-    part = _part(dataset, np.array([was[name] is trained for name in dataset.ids]))
+    part = dataset.take(np.array([was[name] is trained for name in dataset.ids]))
     every = replace(model.candidates, trained=(True,) * len(model.candidates))
     return [predict(model, part, "closed_set", every, n) for n in range(len(model.stages) + 1)]
 
@@ -227,24 +227,11 @@ def recorded(
     candidates = settings.pool(table)
     whole = read_windows(paths, settings, settings.windows(table), lambda _: None)
     last = whole.groups == whole.groups.max()
-    train, test = _part(whole, ~last), _part(whole, last)
+    train, test = whole.take(~last), whole.take(last)
     fitted = fit_model(train, candidates, encoder="auto", latencies=latencies)
     crossed = coverage_of(fitted.held_out)
     print(report_sets(f"{name}, each run by the others", crossed), flush=True)
     _tell(f"{name}, last run", fitted.model, replace(test, hashes=("kept",)))
-
-
-def _part(dataset: Dataset, kept: np.ndarray) -> Dataset:
-    rows = np.flatnonzero(kept)
-    return replace(
-        dataset,
-        windows=dataset.windows[rows],
-        ids=tuple(dataset.ids[n] for n in rows),
-        stim_files=tuple(dataset.stim_files[n] for n in rows),
-        files=dataset.files[rows],
-        groups=dataset.groups[rows],
-        t=dataset.t[rows],
-    )
 
 
 def main() -> None:

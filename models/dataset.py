@@ -121,6 +121,19 @@ class Dataset:
         """Return one as an encoder takes it; without its marker, which no encoder reads."""
         return Window(Chunk(self.windows[index], self.spec_out), f"locked/{index}")
 
+    def take(self, which: NDArray[np.bool_]) -> Dataset:
+        """Return some of the windows, those of shape (n,) that are true."""
+        rows = np.flatnonzero(which)
+        return replace(
+            self,
+            windows=self.windows[rows],
+            ids=tuple(self.ids[n] for n in rows),
+            stim_files=tuple(self.stim_files[n] for n in rows),
+            files=self.files[rows],
+            groups=self.groups[rows],
+            t=self.t[rows],
+        )
+
 
 def read_dataset(  # noqa: PLR0913 - what a fit asks for, each with a default
     recordings: Sequence[str | Path],

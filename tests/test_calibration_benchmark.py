@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.calibration import Point, _first, curve, minutes_to_reach
+from benchmarks.calibration import Point, curve, minutes_to_reach
 from decoder.resampling import Score
 from models.fit import fit_model
 from tests.decoder.trials import problem
@@ -28,7 +28,7 @@ def test_minutes_are_counted_until_a_score_stays() -> None:
 def test_a_curve_rises_and_begins_higher_with_an_older_model() -> None:
     p = problem(n=480, n_concepts=3, signal=0.15)
     early = np.arange(480) < 240
-    first, second = _first(p.dataset, early), _first(p.dataset, ~early)
+    first, second = p.dataset.take(early), p.dataset.take(~early)
     model = fit_model(first, p.candidates).model
     anew = curve(second, p.candidates, (20, 120), 80)
     warm = curve(second, p.candidates, (20, 120), 80, parent=model)

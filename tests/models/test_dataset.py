@@ -85,6 +85,16 @@ def test_windows_are_what_the_chain_gives_live(tmp_path: Path) -> None:
     assert told[-1] == 1.0
 
 
+def test_some_windows_are_taken_with_all_that_is_said_of_each(tmp_path: Path) -> None:
+    whole = read(record(tmp_path / "a_raw.fif"))
+    part = whole.take(np.arange(len(whole)) % 3 == 1)
+    np.testing.assert_array_equal(part.windows, whole.windows[1::3])
+    np.testing.assert_array_equal(part.t, whole.t[1::3])
+    np.testing.assert_array_equal(part.groups, whole.groups[1::3])
+    np.testing.assert_array_equal(part.files, whole.files[1::3])
+    assert (part.ids, part.stim_files) == (whole.ids[1::3], whole.stim_files[1::3])
+
+
 def test_windows_begin_where_the_stimuli_did(tmp_path: Path) -> None:
     """Markers that are 50 ms early, moved by the offset or to the pulses of a channel."""
     data = np.concatenate([noise(), np.zeros((1, round(32 * SFREQ)))])
