@@ -15,7 +15,7 @@ install: .venv/installed
 	  || { echo "Python lacks venv; on Debian: sudo apt-get install python3-venv"; exit 2; }
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt torch
-	$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[decode,meg,test]'
+	$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[preview,meg,test]'
 	@touch $@
 
 demo: install
@@ -39,10 +39,10 @@ test: check browser
 benchmarks: install
 	$(PY) -m benchmarks
 
-# For machines without internet and of this kind: pip install --no-index --find-links wheelhouse 'braincast[decode,meg]'
+# For machines without internet and of this kind: pip install --no-index --find-links wheelhouse 'braincast[preview,meg]'
 wheelhouse: install
 	$(PY) -m pip wheel -q --disable-pip-version-check -w wheelhouse -c constraints.txt torch
-	$(PY) -m pip wheel -q --disable-pip-version-check -w wheelhouse --find-links wheelhouse -c constraints.txt '.[decode,meg]'
+	$(PY) -m pip wheel -q --disable-pip-version-check -w wheelhouse --find-links wheelhouse -c constraints.txt '.[preview,meg]'
 
 screenshot: install browser
 	$(PY) -m docs.screenshot
