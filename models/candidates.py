@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
@@ -13,13 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.candidate_table import CandidateTable, parse_table, read_table
 from models.spaces import PACKAGED_SPACE, Space, open_space
 from streaming.errors import ConfigError
 
 __all__ = ["Candidates", "demo_concepts", "embed_candidates", "read_candidates"]
-
-_COLUMNS = ("candidate_id", "text", "glyph", "trained", "stim_file")
-_TRUE, _FALSE = ("1", "true", "yes"), ("0", "false", "no")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,16 +158,7 @@ def read_candidates(path: str | Path, space: Space) -> Candidates:
     space : Space
         Where to embed them.
     """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        msg = f"cannot read {path}: {error.strerror}; name a list of words, one a line"
-        raise ConfigError(msg) from error
-    except UnicodeDecodeError as error:
-        msg = f"{path} is not UTF-8 text; save it as UTF-8, one word a line"
-        raise ConfigError(msg) from error
-    return _parse(str(path), text, space, path.parent)
+    return _embedded(read_table(path), space)
 
 
 def demo_concepts(space: Space | None = None) -> Candidates:
@@ -183,65 +171,10 @@ def demo_concepts(space: Space | None = None) -> Candidates:
     """
     file = resources.files("models").joinpath("data/concepts.tsv")
     text = file.read_text(encoding="utf-8")
-    return _parse("models/data/concepts.tsv", text, space or open_space(PACKAGED_SPACE))
+    table = parse_table("models/data/concepts.tsv", text)
+    return _embedded(table, space or open_space(PACKAGED_SPACE))
 
 
-def _parse(where: str, text: str, space: Space, folder: Path = Path()) -> Candidates:
-    """Make candidates from the text of a file."""
-    rows = _rows(where, text)
-    ids, texts, glyphs, trained = [], [], [], []
-    files: list[tuple[Path, ...]] = []
-    first: dict[str, int] = {}
-    for number, row in rows:
-        candidate_id = row.get("candidate_id") or row.get("text", "")
-        candidate_text = row.get("text") or candidate_id
-        for value in {candidate_id, candidate_text}:
-            if not value or first.setdefault(value, number) != number:
-                fault = f"{value!r} is on line {first[value]} already" if value else "no text"
-                msg = f"{where} line {number}: {fault}; give each candidate one line"
-                raise ConfigError(msg)
-        ids.append(candidate_id)
-        texts.append(candidate_text)
-        glyphs.append(row.get("glyph", ""))
-        stim_file = row.get("stim_file", "")
-        files.append((folder / stim_file,) if stim_file else ())
-        trained.append(_flag(f"{where} line {number}", row.get("trained", "") or "1"))
-    if len(ids) < 2:
-        msg = f"{where} has {len(ids)} candidates; a choice needs at least two"
-        raise ConfigError(msg)
-    return embed_candidates(ids, texts, space, glyphs, trained, files)
-
-
-def _rows(where: str, text: str) -> list[tuple[int, dict[str, str]]]:
-    """Return the number and the cells of each line that is not empty."""
-    lines = text.splitlines()
-    if not text.strip():
-        msg = f"{where} is empty; write one word a line"
-        raise ConfigError(msg)
-    header = [name.strip() for name in lines[0].split("\t")]
-    if "\t" not in lines[0] and "candidate_id" not in header:
-        words = [line.strip() for line in lines]
-        return [(number, {"text": word}) for number, word in enumerate(words, 1) if word]
-    for name in header:
-        if name not in _COLUMNS or header.count(name) > 1:
-            what = "unknown" if name not in _COLUMNS else "there twice"
-            columns = ", ".join(_COLUMNS)
-            msg = f"{where} line 1: column {name!r} is {what}; the columns are {columns}"
-            raise ConfigError(msg)
-    table = csv.reader(lines[1:], delimiter="\t", quoting=csv.QUOTE_NONE)
-    cells = (
-        (number, [value.strip() for value in values]) for number, values in enumerate(table, 2)
-    )
-    return [
-        (number, dict(zip(header, values, strict=False)))
-        for number, values in cells
-        if any(values)
-    ]
-
-
-def _flag(where: str, value: str) -> bool:
-    """Return whether a cell says yes."""
-    if value.lower() not in _TRUE + _FALSE:
-        msg = f"{where}, column trained: {value!r} is neither 1 nor 0; write one of them"
-        raise ConfigError(msg)
-    return value.lower() in _TRUE
+def _embedded(table: CandidateTable, space: Space) -> Candidates:
+    files = tuple((file,) if file else () for file in table.files)
+    return embed_candidates(table.ids, table.texts, space, table.glyphs, table.trained, files)

@@ -1,0 +1,217 @@
+"""From a latent to a picture: what a generator is, and the generators that there are.
+
+A generator is named by its kind and where it comes from:
+
+============================  ================================================================
+``retrieve:FOLDER``           the nearest picture of a gallery; see `models.gallery`
+============================  ================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.errors import ConfigError
+
+__all__ = [
+    "OPENERS",
+    "Cancelled",
+    "Generator",
+    "Kind",
+    "Opening",
+    "Picture",
+    "check_vector",
+    "open_generator",
+]
+
+Kind = Literal["generated", "retrieved"]
+"""Whether a picture was made, or chosen among pictures that there are."""
+
+Cancelled = Callable[[], bool]
+"""Answers whether nobody wants the picture any more."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """What a generator shows.
+
+    Parameters
+    ----------
+    pixels : array of shape (height, width, 3)
+        Red, green and blue, uint8. The only array with another order of axes than elsewhere:
+        it is how pictures are stored and sent.
+    kind : str
+        ``"generated"`` or ``"retrieved"``.
+    step, n_steps : int
+        Which step of the generator it shows, from 1, and how many there are; the picture is
+        final when they are equal.
+    source : str
+        Name of what was retrieved, else the generator's.
+    """
+
+    pixels: NDArray[np.uint8]
+    kind: Kind
+    step: int
+    n_steps: int
+    source: str
+
+    def __post_init__(self) -> None:
+        """Check the pixels and the step."""
+        shape = self.pixels.shape
+        if self.pixels.dtype != np.uint8 or len(shape) != 3 or shape[2] != 3 or 0 in shape:
+            msg = f"pixels must be uint8 of (height, width, 3), got {self.pixels.dtype} {shape}"
+            raise ValueError(msg)
+        if not 1 <= self.step <= self.n_steps:
+            msg = f"step must be 1 to n_steps, got {self.step} of {self.n_steps}"
+            raise ValueError(msg)
+
+    @property
+    def final(self) -> bool:
+        """Whether no finer picture follows."""
+        return self.step == self.n_steps
+
+
+class Generator(Protocol):
+    """Makes pictures of latents; from the same vector, seed and hash the same pictures."""
+
+    @property
+    def name(self) -> str:
+        """The name that `open_generator` opens it by."""
+
+    @property
+    def space(self) -> str:
+        """The embedding space whose vectors it takes."""
+
+    @property
+    def hash(self) -> str:
+        """SHA-256, in hex, of its weights or its gallery, and of what decides beside them."""
+
+    @property
+    def kind(self) -> Kind:
+        """Whether its pictures are generated or retrieved."""
+
+    def preview(
+        self, vector: NDArray[np.float32], seed: int, cancelled: Cancelled
+    ) -> Iterator[Picture]:
+        """Yield a coarse picture early, then finer ones; the last is final.
+
+        Parameters
+        ----------
+        vector : array of shape (n_dims,)
+            A latent, not normalised.
+        seed : int
+            Of all that is random in it.
+        cancelled : callable
+            Asked between steps; once it says yes, no further picture comes.
+
+        Raises
+        ------
+        ConfigError
+            If the vector is none of `space`.
+        """
+
+    def prior(self, seed: int) -> Picture:
+        """Return a picture of nothing: the final one that no latent has a part in."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opening:
+    """What a generator is opened with.
+
+    Parameters
+    ----------
+    name : str
+        Its whole name.
+    source : str
+        What stands behind the colon.
+    space : str
+        Where the latents lie that it will get.
+    centre : array of shape (n_dims,) or None
+        Mean of the targets that the decoder was fitted to: where directions are seen from.
+    device, dtype : str
+        What it computes on, and with.
+    """
+
+    name: str
+    source: str
+    space: str
+    centre: NDArray[np.float32] | None
+    device: str
+    dtype: str
+
+
+def check_vector(vector: NDArray[np.float32], n_dims: int, name: str) -> None:
+    """Refuse what is no latent of a space.
+
+    Parameters
+    ----------
+    vector : array
+        What a generator was given.
+    n_dims : int
+        What it takes.
+    name : str
+        Its name.
+
+    Raises
+    ------
+    ConfigError
+        If it has another shape or is not finite.
+    """
+    if vector.shape != (n_dims,) or not np.isfinite(vector).all():
+        found = f"shape {vector.shape}" if vector.shape != (n_dims,) else "numbers not finite"
+        msg = f"{name} takes finite vectors of shape ({n_dims},), got {found}; check its space"
+        raise ConfigError(msg)
+
+
+def _open_gallery(opening: Opening) -> Generator:
+    from models.gallery import open_gallery
+
+    return open_gallery(Path(opening.source), opening.space, opening.centre)
+
+
+OPENERS: dict[str, Callable[[Opening], Generator]] = {
+    "retrieve": _open_gallery,
+}
+"""Kind of a generator -> what opens it. A new one needs a line here, and one in the tests."""
+
+
+def open_generator(
+    name: str,
+    *,
+    space: str,
+    centre: NDArray[np.float32] | None = None,
+    device: str = "cpu",
+    dtype: str = "float32",
+) -> Generator:
+    """Open a generator by its name.
+
+    Parameters
+    ----------
+    name : str
+        As the table at the top of this module lists them.
+    space : str
+        Where the latents lie that it will get.
+    centre : array of shape (n_dims,) or None
+        Mean of the targets that the decoder was fitted to. Without one, the mean of what the
+        generator knows of the space stands in its place.
+    device, dtype : str
+        What a network computes on (``cpu``, ``cuda``, ``mps``) and with (``float32``,
+        ``float16``, ``bfloat16``).
+
+    Raises
+    ------
+    ConfigError
+        If there is no such generator, or it does not take what lies in the space.
+    """
+    kind, _, source = name.partition(":")
+    if kind not in OPENERS:
+        kinds = ", ".join(OPENERS)
+        msg = f"generator {name!r} is unknown; the kinds are {kinds}, such as retrieve:FOLDER"
+        raise ConfigError(msg)
+    return OPENERS[kind](Opening(name, source, space, centre, device, dtype))
