@@ -39,7 +39,7 @@ from decoder.session import Session
 from decoder.shelf import Shelf
 from models.candidates import Candidates
 from models.checkpoint import Model
-from streaming.errors import BraincastError
+from streaming.errors import BraincastError, SessionError
 
 __all__ = ["Controller", "Feeding", "Recording", "Served"]
 
@@ -410,7 +410,10 @@ class Controller:
     # -- feeding --
 
     async def _fed(self, control: Control) -> None:
-        await asyncio.wrap_future(self._feed(control))
+        try:
+            await asyncio.wrap_future(self._feed(control))
+        except SessionError as error:
+            raise RpcError(Code.BUSY, str(error)) from None
 
     def close(self) -> None:
         """Begin nothing more."""

@@ -165,6 +165,7 @@ class Runtime:
         self._stopped = threading.Event()
         self._controls: deque[tuple[Control, Future[None], bool]] = deque()
         self._was_stopped = False
+        self._ended = False
 
     def begin(self, start: Start) -> None:
         """Write down how the session begins, or goes on."""
@@ -188,9 +189,7 @@ class Runtime:
         try:
             while not self._source.ended and not self._stopped.is_set():
                 while self._controls:
-                    control, done, held = self._controls.popleft()
-                    self._feed(control, 0, self._clock(), held=held)
-                    done.set_result(None)
+                    self._say(*self._controls.popleft())
                 fed = self._source.get(POLL)
                 if fed is not None:
                     self._take(fed)
@@ -207,6 +206,30 @@ class Runtime:
             if self._journal is not None:
                 self._journal.close(self._clock())
             self._log.close()
+            self._ended = True
+            self._refuse()
+
+    def _say(self, control: Control, done: Future[None], held: bool) -> None:
+        """Feed what somebody said, who may have gone meanwhile: it holds nevertheless."""
+        awaited = done.set_running_or_notify_cancel()
+        try:
+            self._feed(control, 0, self._clock(), held=held)
+        except BaseException:
+            if awaited:
+                done.set_exception(_too_late(control))
+            raise
+        if awaited:
+            done.set_result(None)
+
+    def _refuse(self) -> None:
+        """Tell those who wait that nothing is fed any more."""
+        while self._controls:
+            try:
+                control, done, _ = self._controls.popleft()
+            except IndexError:  # another thread was quicker
+                return
+            if done.set_running_or_notify_cancel():
+                done.set_exception(_too_late(control))
 
     def latency(self) -> Latency:
         """Return how the service keeps up."""
@@ -258,10 +281,13 @@ class Runtime:
         Returns
         -------
         Future
-            Done once it was fed, and its events were published.
+            Done once it was fed, and its events were published; raises a `SessionError` if
+            the session ended before.
         """
         future: Future[None] = Future()
         self._controls.append((control, future, held))
+        if self._ended:  # asked after it was put there: `run` may have looked before
+            self._refuse()
         return future
 
     def _feed(self, item: Input, row: int, t_received: float, *, held: bool = False) -> None:
@@ -342,3 +368,7 @@ class Runtime:
             data = np.concatenate([s.data for s in self._signal], axis=1)
             self._signal.clear()
             self._log.emit(Signal(data, first.t0, first.sfreq))
+
+
+def _too_late(control: Control) -> SessionError:
+    return SessionError(f"{type(control).__name__} was not done: the session has ended")

@@ -30,6 +30,7 @@ from decoder.events import State
 from decoder.folder import SessionFolder
 from decoder.server.rpc import Code, RpcError
 from models.checkpoint import save_model
+from streaming.errors import SessionError
 from streaming.signal import SignalSpec
 from tests.decoder.controlled import Controlled, Labels
 from tests.decoder.tiny import tiny_model
@@ -318,3 +319,15 @@ def test_a_refitted_model_is_known_to_the_decoder_that_takes_over(served: Contro
         again.feed(control)
     done(again.controller.roll_back())
     assert states(again, "adaptation") == ["started", "stopped", "rolled back"]
+
+
+def test_who_asks_as_the_service_ends_gets_an_answer() -> None:
+    served = Controlled()
+
+    def feed(control: Control) -> Future[None]:
+        future: Future[None] = Future()
+        future.set_exception(SessionError(f"{control!r} was not done: the session has ended"))
+        return future
+
+    served.controller._feed = feed
+    refused(served.controller.note("x"), Code.BUSY, "the session has ended")
