@@ -116,7 +116,7 @@ def replay(
     """Send recordings as if they were live, annotations as markers: over LSL, or as a buffer.
 
     Streams of XDF keep their names, types, formats and descriptions. The kinds of faults:
-    drop, stall, jitter, bunch, step, drift, disconnect, nan, flat, saturate, line.
+    drop, stall, jitter, bunch, step, drift, disconnect, nan, flat, saturate, pop, line.
     """
     from streaming.replay import play
     from streaming.sources.faults import read_schedule

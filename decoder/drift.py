@@ -90,6 +90,7 @@ class Drift:
 
     def __init__(self, model: Model) -> None:
         self._reference = model.reference
+        self._longest = model.usual[-1].length if model.usual else np.inf
         self._why_not = not_recentred(model)
         self._recentring: Recentring | None = None
         self._alarms: dict[str, Alarm] = {}
@@ -118,7 +119,7 @@ class Drift:
             return State("adaptation", "stopped", t, "latents are decoded as they are")
         if self._why_not or self._reference is None:
             return State("adaptation", "refused", t, f"not recentred: {self._why_not}")
-        self._recentring = Recentring(self._reference.mean)
+        self._recentring = Recentring(self._reference.mean, self._longest)
         detail = (
             f"recentring: latents follow their mean over the last {MEMORY} windows, from here "
             "on; right if what is shown has the same shares all the time"

@@ -162,8 +162,9 @@ class TextDecoded:
         The same in seconds on the LSL clock; `t_end` is when its newest sample was taken.
     abstained : str
         Why there is no decode (``"settling"``, ``"gap"``, ``"late"``, ``"bad samples"``,
-        ``"bad channels"``, ``"artifact"``, ``"paused"``, ``"unsure"``: its set is too large);
-        empty if there is one.
+        ``"bad channels"``, ``"artifact"``, ``"paused"``, ``"unusual"``: larger, or farther
+        off, than what calibration has seen, ``"unsure"``: its set is too large); empty if
+        there is one.
     stale : bool
         The decode came later after its samples than the freshness deadline, or the samples are
         said to be from the future: never show it as live.

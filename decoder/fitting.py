@@ -340,7 +340,7 @@ def fit_recordings(
         if settings.track:
             model = replace(model, candidates=live)
         # What slides is not like what was held out, of which each began with a stimulus.
-        model = replace(model, conformal={})
+        model = replace(model, conformal={}, usual=())
     save_model(model, output, overwrite=overwrite)
     shutil.rmtree(keep, ignore_errors=True)
     progress(1.0)

@@ -25,10 +25,13 @@ class Recentring:
     ----------
     mean : array of shape (n_dims,)
         Of latents in calibration.
+    longest : float
+        What is farther from it moves the mean no more than what is so far: a single artifact
+        would push those after it away.
     """
 
-    def __init__(self, mean: NDArray[np.float64]) -> None:
-        self._mean = mean
+    def __init__(self, mean: NDArray[np.float64], longest: float = np.inf) -> None:
+        self._mean, self._longest = mean, longest
         self._shift = np.zeros_like(mean)
         self._n = 0
 
@@ -42,5 +45,9 @@ class Recentring:
         moved = (vector - self._shift).astype(np.float32)
         self._n += 1
         weight = max(1 / (_PRIOR + self._n), 1 / MEMORY)
-        self._shift = self._shift + weight * (vector - self._mean - self._shift)
+        off = vector - self._mean - self._shift
+        length = float(np.linalg.norm(off))
+        if length > self._longest:
+            off *= self._longest / length
+        self._shift = self._shift + weight * off
         return moved

@@ -18,6 +18,7 @@ from models.latent import Latent
 from models.refit import HALF_LIFE, add_trial, solved
 from models.retrieval import directions, fit_temperature, similarities
 from models.ridge import RidgeEncoder
+from models.usual import length_of
 from streaming.errors import ModelError
 
 __all__ = ["Outcome", "Refitter", "Trial"]
@@ -80,6 +81,7 @@ class _Shadow:
     recentring: Recentring | None
     paired: Paired
     similarity: list[NDArray[np.float32]]
+    lengths: list[float]
     truth: list[int]
 
 
@@ -154,10 +156,11 @@ class Refitter:
     def _begin(self) -> Outcome:
         encoder = solved(self._sums, self._encoder)
         candidates, centre = self.model.candidates, encoder.intercept
-        reference = self.model.reference
+        model, reference = self.model, self.model.reference
+        longest = model.usual[-1].length if model.usual else np.inf
         recentring = None
         if self._recentre and reference is not None:
-            recentring = Recentring(encoder.intercept.astype(np.float64))
+            recentring = Recentring(encoder.intercept.astype(np.float64), longest)
         self._shadow = _Shadow(
             encoder,
             centre,
@@ -165,6 +168,7 @@ class Refitter:
             directions(candidates.vectors, centre),
             recentring,
             Paired(),
+            [],
             [],
             [],
         )
@@ -183,6 +187,7 @@ class Refitter:
         place = shadow.readout.rank(latent).rank_of(truth)
         shadow.paired.add(place, trial.rank)
         shadow.similarity.append(similarities(shadow.toward, shadow.centre, vector))
+        shadow.lengths.append(length_of(vector, shadow.centre))
         shadow.truth.append(truth)
 
     def _judge(self, shadow: _Shadow) -> list[Outcome]:
@@ -210,6 +215,9 @@ class Refitter:
         if reference is not None:
             moved = reference.mean + (shadow.centre.astype(np.float64) - model.centre)
             reference = replace(reference, mean=moved)
+        # Fitted to more it may answer with longer latents, of which these were unusual to none.
+        longest = max(shadow.lengths)
+        usual = tuple(replace(u, length=max(u.length, longest)) for u in model.usual)
         refit = {
             "from": model.model_id,
             "half_life": HALF_LIFE,
@@ -228,5 +236,6 @@ class Refitter:
             conformal={},
             repeats=(),
             reference=reference,
+            usual=usual,
             sums=self._sums,
         )

@@ -407,6 +407,10 @@ class Session:
         whole = self._anytime.is_last(window.revision)
         if whole:  # of parts of windows, calibration has not said where their latents lie
             latent = self._drift.corrected(latent)
+        if not self.model.is_usual(latent, window):
+            decoded = replace(decoded, abstained="unusual", final=True)
+            self._decodes.append(decoded)
+            return [decoded, *self._betting.decide(decoded, window.marker, None, self._pool)]
         pooled = self._pool.pooled(latent, window)
         calibrated = decoded.calibrated and pooled.calibrated
         decoded = replace(decoded, n_repeats=pooled.n_repeats, calibrated=calibrated)

@@ -28,6 +28,7 @@ from models.refit import Sums
 from models.repeats import Repeats
 from models.stage import Stage
 from models.stimuli import StimulusTable
+from models.usual import Usual
 from streaming.chain import Chain
 from streaming.errors import BraincastError, ModelError
 from streaming.signal import SignalSpec, Window
@@ -95,6 +96,9 @@ class Model:
         What decodes the windows before the last, where the windowing has several latencies.
     repeats : tuple of Repeats
         What sums over windows of one stimulus are worth.
+    usual : tuple of Usual
+        How long latents and how large windows were in calibration, of each latency. Empty: not
+        known, as of windows that slide, and of older versions.
     """
 
     spec: SignalSpec
@@ -113,6 +117,7 @@ class Model:
     conformal: Mapping[str, Odds] = field(default_factory=dict)
     stages: tuple[Stage, ...] = ()
     repeats: tuple[Repeats, ...] = ()
+    usual: tuple[Usual, ...] = ()
     model_id: str = field(init=False)
     """SHA-256, in hex, of all that ``model.json`` says, the weights' checksum included."""
 
@@ -130,9 +135,13 @@ class Model:
         windowing = self.windowing
         ends = windowing.ends if isinstance(windowing, LockedWindows) else (0.0,)
         n_revisions = len(self.stages) + 1
-        widths = [len(ends), *(part.truth.shape[1] for part in self.conformal.values())]
+        widths = [len(ends), len(self.usual) or n_revisions]
+        widths += [part.truth.shape[1] for part in self.conformal.values()]
         if any(width != n_revisions for width in widths):
-            msg = f"the model has {n_revisions} latencies, but windows and odds have {widths}"
+            msg = (
+                f"the model has {n_revisions} latencies, but windows, what is usual and odds "
+                f"have {widths}"
+            )
             raise ValueError(msg)
         values, _ = _files(self)
         object.__setattr__(self, "model_id", _id_of(values))
@@ -160,6 +169,13 @@ class Model:
     def chain(self) -> Chain:
         """Return a fresh chain, the one that the training data went through."""
         return Chain.from_json(self.transforms)
+
+    def is_usual(self, latent: Latent, window: Window) -> bool:
+        """Return whether a latent and its window are no more than calibration has seen."""
+        if not self.usual:
+            return True
+        usual = self.usual[window.revision]
+        return usual.holds(latent.vector, self.centre, window.chunk.data)
 
     def encode(self, window: Window) -> Latent:
         """Return the latent of a window, by the encoder of its length."""
@@ -317,6 +333,8 @@ def _files(model: Model) -> tuple[dict[str, Any], bytes]:
         values["stages"] = [stage.to_json() for stage in model.stages]
     if model.repeats:
         values["repeats"] = [each.to_json() for each in model.repeats]
+    if model.usual:
+        values["usual"] = [each.to_json() for each in model.usual]
     return values, weights
 
 
@@ -382,6 +400,7 @@ def _build(values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Mod
             Repeats(r["n"], r["temperature"], Odds(**_part(f"repeats.{r['n']}", arrays)))
             for r in values.get("repeats", ())
         ),
+        usual=tuple(Usual(**each) for each in values.get("usual", ())),
     )
 
 

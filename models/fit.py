@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ from models.retrieval import (
 from models.ridge import RidgeEncoder
 from models.trials import MAX_FOLDS, Course, Trials, flicker_rates
 from models.unseen import hold_out_unseen
+from models.usual import Usual, make_usual
 from models.warm import ancestors, fit_warm, seen_by, with_prior
 from streaming.chain import Chain, standard_chain
 from streaming.errors import ConfigError, RecordingError
@@ -250,6 +251,9 @@ def fit_model(
         repeats=fit_repeats(
             held_out.similarity, temperature, held_out.truth, held_out.groups, held_out.t
         ),
+        usual=_usual(
+            dataset, windowing, _centre(targets), [*(e.held_out for e in early), held_out]
+        ),
         protocol=held_out.protocol,
         training={
             "n_trials": len(dataset),
@@ -276,6 +280,22 @@ def fit_model(
     )
     tell(1.0)
     return Fitted(model, held_out, tuple(each.held_out for each in early))
+
+
+def _usual(
+    dataset: Dataset,
+    windowing: LockedWindows,
+    centre: NDArray[np.float32],
+    found: Sequence[HeldOut],
+) -> tuple[Usual, ...]:
+    """Return what trials were like at each latency; empty if one does not tell."""
+    usual = []
+    for end, each in zip(windowing.ends, found, strict=True):
+        n_times = dataset.spec_out.to_samples(end - windowing.tmin)
+        windows = (dataset.windows[n, :, :n_times] for n in each.index)
+        usual.append(make_usual(each.latents, centre, windows))
+    known = tuple(each for each in usual if each is not None)
+    return known if len(known) == len(usual) else ()
 
 
 def truth_of(dataset: Dataset, candidates: Candidates) -> NDArray[np.intp]:

@@ -122,6 +122,7 @@ class TruthLog:
             "nan": {"channels": channels},
             "flat": {"channels": channels},
             "saturate": {"channels": channels, "levels": levels},
+            "pop": {"channels": channels, "levels": levels},
             "line": {"channels": channels, "levels": levels, "hz": fault.hz},
         }
         self._line(line | more.get(fault.kind, {}))

@@ -19,6 +19,9 @@ __all__ = ["alter_rows", "jitter_delay", "stamp_shift"]
 
 _PAGE = 1024
 
+_DECAY = 5.0
+"""Time constants of a pop until it is over: 1 % of it is left."""
+
 
 def alter_rows(
     fault: Fault,
@@ -32,7 +35,8 @@ def alter_rows(
     Parameters
     ----------
     fault : Fault
-        ``nan``, ``flat`` (at 0), ``saturate`` or ``line`` (a sine); others change nothing.
+        ``nan``, ``flat`` (at 0), ``saturate``, ``pop`` (a step that dies away, as of an
+        electrode that is touched) or ``line`` (a sine); others change nothing.
     rows : array of shape (n_times, n_channels)
         The samples.
     t : array of shape (n_times,)
@@ -53,6 +57,9 @@ def alter_rows(
     if fault.kind == "line":
         wave = np.sin(2 * np.pi * fault.hz * t)
         changed[:, columns] += wave[:, None] * levels
+    elif fault.kind == "pop":
+        decay = np.exp(-_DECAY * (t - fault.at) / fault.duration)
+        changed[:, columns] += decay[:, None] * levels
     elif fault.kind == "saturate":
         changed[:, columns] = levels
     else:

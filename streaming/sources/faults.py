@@ -39,11 +39,12 @@ KINDS = {
     "nan": "nan@10:500ms:channels=Cz,Pz",
     "flat": "flat@10:5s:channels=Cz",
     "saturate": "saturate@10:5s:5mV:channels=Cz",
+    "pop": "pop@10:2s:5mV:channels=Cz",
     "line": "line@10:5s:50uV:hz=60",
 }
 """The kinds of faults, and how each is written."""
 
-WITH_CHANNELS = {"nan", "flat", "saturate", "line"}
+WITH_CHANNELS = {"nan", "flat", "saturate", "pop", "line"}
 """The kinds that act on single channels."""
 
 _OPTIONS = {"disconnect": {"rate", "n_channels"}, "line": {"hz"}}
@@ -70,7 +71,7 @@ class Fault:
     amount : float
         The longest delay of ``jitter`` [s], the samples that ``bunch`` gives one timestamp,
         what ``step`` adds to the clock [s], the ``drift`` in millionths, the level of
-        ``saturate`` and the amplitude of ``line`` [`unit`].
+        ``saturate``, the height of ``pop`` and the amplitude of ``line`` [`unit`].
     unit : str
         SI unit of a level; empty: the stream's own unit.
     hz : float
@@ -122,7 +123,7 @@ class Fault:
                 f"an outage takes {_SHORTEST_OUTAGE:g} s or more, got {self.duration:g} s",
             ),
             (
-                kind not in {"stall", "disconnect"} or self.duration < math.inf,
+                kind not in {"stall", "disconnect", "pop"} or self.duration < math.inf,
                 "it must end: give its duration in seconds",
             ),
             (
@@ -293,6 +294,7 @@ _READERS: dict[str, tuple[tuple[str, Callable[[str], float | tuple[float, str]]]
         "nan": (("duration", _duration),),
         "flat": (("duration", _duration),),
         "saturate": (("duration", _duration), ("level", _level)),
+        "pop": (("duration", _duration), ("level", _level)),
         "line": (("duration", _duration), ("level", _level)),
     }.items()
 }

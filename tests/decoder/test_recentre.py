@@ -33,3 +33,10 @@ def test_the_future_changes_nothing() -> None:
     whole, part = Recentring(MEAN), Recentring(MEAN)
     moved = [whole(vector) for vector in vectors]
     np.testing.assert_array_equal([part(vector) for vector in vectors[:20]], moved[:20])
+
+
+def test_one_far_off_moves_the_mean_no_more_than_the_longest_that_is_usual() -> None:
+    near, far = Recentring(MEAN, longest=2.0), Recentring(MEAN, longest=2.0)
+    near((MEAN + np.array([0.0, 2.0, 0.0])).astype(np.float32))
+    far((MEAN + np.array([0.0, 1e6, 0.0])).astype(np.float32))
+    np.testing.assert_allclose(far.shift, near.shift, rtol=1e-6)

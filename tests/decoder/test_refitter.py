@@ -9,6 +9,7 @@ from decoder.refitter import N_FRESH, N_LEAST, N_MOST, Outcome, Refitter, Trial
 from models.candidates import Candidates
 from models.ridge import RidgeEncoder
 from models.stage import Stage
+from models.usual import Usual, length_of
 from streaming.errors import ModelError
 from streaming.window import LockedWindows
 from tests.decoder.learning import learner, trials
@@ -86,3 +87,20 @@ def test_a_model_of_several_latencies_is_refused() -> None:
     stage = Stage(MODEL.encoder, MODEL.temperature)
     with pytest.raises(ModelError, match="2 latencies has an encoder for each"):
         Refitter(replace(MODEL, windowing=windowing, stages=(stage,)))
+
+
+def test_what_is_usual_of_a_refitted_model_is_what_it_was_tried_on() -> None:
+    usual = (Usual(1e-6, 1e-4, 60),)
+    refitter = Refitter(replace(MODEL, usual=usual))
+    for seed in range(60):
+        taken(refitter, trials(refitter.model, 10, -0.5, seed=seed))
+    made = refitter.model
+    assert made.model_id != MODEL.model_id
+    assert isinstance(made.encoder, RidgeEncoder)
+    (now,) = made.usual
+    assert (now.size, now.n) == (usual[0].size, usual[0].n)
+    fresh = [
+        length_of(made.encoder.encode_data(trial.data), made.centre)
+        for trial in trials(made, 100, -0.5, seed=99)
+    ]
+    assert np.mean(np.array(fresh) <= now.length) > 0.9

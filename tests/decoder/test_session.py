@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from decoder.control import MarkBad
 from decoder.events import (
@@ -23,6 +24,7 @@ from decoder.events import (
 )
 from decoder.server.wire import encode
 from decoder.session import FRESHNESS, Session
+from models.usual import Usual, length_of, size_of
 from streaming.errors import StreamMismatch
 from streaming.signal import Chunk, Gap, Impedance, Marker, Revision, SignalSpec, SourceState
 from streaming.sources.source import Item
@@ -347,3 +349,33 @@ def test_decodes_of_samples_from_the_future_are_never_fresh() -> None:
     events = session.feed(chunk(DATA, 1100, 1200), 112.0)
     assert [e.state for e in events if isinstance(e, State)] == ["live"]
     assert not any(d.stale for d in decodes(events))
+
+
+def test_what_is_unlike_calibration_is_withheld_and_nothing_follows_from_it() -> None:
+    """A pop in some windows: the limits are those of the clean ones, which all pass."""
+    popped = DATA.copy()
+    popped[0, 2000:2400] += 5e-3 * np.exp(-np.arange(400) / 20).astype(np.float32)
+
+    def fed(usual: tuple[Usual, ...], data: NDArray[np.float32]) -> list[Event]:
+        session = Session(replace(MODEL, usual=usual), SPEC, "S", 1e9)
+        events: list[Event] = []
+        for start in range(0, data.shape[1], 50):
+            for due in (m for m in MARKERS if start <= m.sample < start + 50):
+                events += session.feed(due, 130.0)
+            events += session.feed(chunk(data, start, start + 50), 130.0)
+        return events
+
+    latents = [event for event in fed((), DATA) if isinstance(event, LatentMade)]
+    lengths = [length_of(event.vector, MODEL.centre) for event in latents]
+    sizes = [size_of(event.data) for event in latents if event.data is not None]
+    usual = (Usual(max(lengths), max(sizes), len(lengths)),)
+    assert [d.abstained for d in decodes(fed(usual, DATA))] == [""] * len(MARKERS)
+    said = fed(usual, popped)
+    found = decodes(said)
+    unusual = [d for d in found if d.abstained]
+    assert {d.abstained for d in unusual} == {"unusual"}
+    assert 0 < len(unusual) < len(MARKERS) / 2
+    assert all(d.final and not d.top and d.truth is None for d in unusual)
+    made = {event.decode_id for event in said if isinstance(event, LatentMade)}
+    assert made == {d.decode_id for d in found if not d.abstained}
+    assert found[-1].running[0].n == len(made)

@@ -18,6 +18,7 @@ from models.ridge import RidgeEncoder
 from models.spaces import LabelSpace
 from models.stimuli import StimulusTable
 from models.trials import Trials
+from models.usual import Usual
 from streaming.chain import standard_chain
 from streaming.errors import ModelError
 from streaming.signal import Chunk, SignalSpec, Window
@@ -205,3 +206,13 @@ def test_serving_a_model_does_not_import_torch(folder: Path) -> None:
     root = Path(__file__).parents[2]
     done = subprocess.run(run, capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_is_usual_is_kept_and_told_of_each_latency(model: Model, tmp_path: Path) -> None:
+    with_it = replace(model, usual=(Usual(0.1 + 0.2, 3.0, 60),))
+    save_model(with_it, tmp_path / "usual")
+    again = load_model(tmp_path / "usual")
+    assert (again.usual, again.model_id) == (with_it.usual, with_it.model_id)
+    assert again.model_id != model.model_id
+    with pytest.raises(ValueError, match="what is usual"):
+        replace(model, usual=(*with_it.usual, *with_it.usual))

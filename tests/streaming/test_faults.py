@@ -32,6 +32,7 @@ ALL = (
     "stall@2.5:0.25s",
     "flat@3:200ms",
     "saturate@3.5:200ms:5mV:channels=VEOG",
+    "pop@4:200ms:5mV:channels=Cz",
     "disconnect@4:1s:rate=50:n_channels=2",
 )
 
@@ -136,6 +137,11 @@ def test_faults_of_channels_change_those_alone_in_their_unit() -> None:
     assert (changed("flat@1:1s")[200:400] == 0).all()
     saturated = changed("saturate@1:1s:5mV:channels=Cz")
     np.testing.assert_array_equal(saturated[200:400, 0], np.float32(5e-3))
+    pop = changed("pop@1:1s:5mV:channels=Cz")[:, 0].astype(float) - DATA[:, 0]
+    decay = 5e-3 * np.exp(-5 * (T[200:400] - 1))
+    np.testing.assert_allclose(pop[200:400], decay, atol=1e-6)
+    assert not pop[:200].any()
+    assert not pop[400:].any()
     line = changed("line@1:1s:50uV:hz=60:channels=Cz")
     added = line[:, 0].astype(float) - DATA[:, 0]
     wave = 50e-6 * np.sin(2 * np.pi * 60 * T)

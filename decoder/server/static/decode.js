@@ -13,6 +13,7 @@ const REASONS = {
   "bad channels": "too many channels are bad",
   artifact: "this window holds an artifact",
   paused: "decoding is paused",
+  unusual: "unlike anything in calibration",
   unsure: "not sure enough to say",
 };
 
