@@ -12,6 +12,7 @@ import typer
 from rich.markup import escape
 
 from decoder import (
+    commands_adapter,
     commands_calibrate,
     commands_convert,
     commands_decode,
@@ -48,6 +49,7 @@ for command in (
     commands_fit.chain,
     commands_fit.fit,
     commands_calibrate.calibrate,
+    commands_adapter.fit_adapter,
     commands_evaluate.evaluate,
     commands_serve.serve,
     commands_serve.ingest,

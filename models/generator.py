@@ -4,7 +4,12 @@ A generator is named by its kind and where it comes from:
 
 ============================  ================================================================
 ``retrieve:FOLDER``           the nearest picture of a gallery; see `models.gallery`
+``diffusers:FOLDER_OR_ID``    a pipeline that takes the embedding of an image, with an
+                              IP-Adapter where it needs one: ``diffusers:PIPELINE+IP_ADAPTER``
 ============================  ================================================================
+
+Where a generator takes vectors of another space than the decoder's, an adapter stands between
+them; see `models.adapter`.
 """
 
 from __future__ import annotations
@@ -136,6 +141,8 @@ class Opening:
         Mean of the targets that the decoder was fitted to: where directions are seen from.
     device, dtype : str
         What it computes on, and with.
+    nothing : array of shape (n_dims,) or None
+        The embedding of a picture that is nothing, if an adapter knows it.
     """
 
     name: str
@@ -144,6 +151,7 @@ class Opening:
     centre: NDArray[np.float32] | None
     device: str
     dtype: str
+    nothing: NDArray[np.float32] | None = None
 
 
 def check_vector(vector: NDArray[np.float32], n_dims: int, name: str) -> None:
@@ -175,7 +183,14 @@ def _open_gallery(opening: Opening) -> Generator:
     return open_gallery(Path(opening.source), opening.space, opening.centre)
 
 
+def _open_diffused(opening: Opening) -> Generator:
+    from models.diffused import open_diffused
+
+    return open_diffused(opening)
+
+
 OPENERS: dict[str, Callable[[Opening], Generator]] = {
+    "diffusers": _open_diffused,
     "retrieve": _open_gallery,
 }
 """Kind of a generator -> what opens it. A new one needs a line here, and one in the tests."""
@@ -186,6 +201,7 @@ def open_generator(
     *,
     space: str,
     centre: NDArray[np.float32] | None = None,
+    adapter: str | Path | None = None,
     device: str = "cpu",
     dtype: str = "float32",
 ) -> Generator:
@@ -200,6 +216,8 @@ def open_generator(
     centre : array of shape (n_dims,) or None
         Mean of the targets that the decoder was fitted to. Without one, the mean of what the
         generator knows of the space stands in its place.
+    adapter : str or Path or None
+        Folder of an adapter from that space to the generator's; see `models.adapter`.
     device, dtype : str
         What a network computes on (``cpu``, ``cuda``, ``mps``) and with (``float32``,
         ``float16``, ``bfloat16``).
@@ -208,10 +226,26 @@ def open_generator(
     ------
     ConfigError
         If there is no such generator, or it does not take what lies in the space.
+    ModelError
+        If its weights, or the adapter, are not there or were altered.
     """
     kind, _, source = name.partition(":")
     if kind not in OPENERS:
         kinds = ", ".join(OPENERS)
         msg = f"generator {name!r} is unknown; the kinds are {kinds}, such as retrieve:FOLDER"
         raise ConfigError(msg)
-    return OPENERS[kind](Opening(name, source, space, centre, device, dtype))
+    if adapter is None:
+        return OPENERS[kind](Opening(name, source, space, centre, device, dtype))
+    from models.adapter import Adapted, load_adapter
+
+    between = load_adapter(Path(adapter))
+    if space != between.source:
+        msg = (
+            f"the adapter {adapter} takes vectors in {between.source}, and the decoder's lie "
+            f"in {space}; fit one from there"
+        )
+        raise ConfigError(msg)
+    opening = Opening(
+        name, source, between.target, between.mean, device, dtype, between.nothing
+    )
+    return Adapted(OPENERS[kind](opening), between, centre)

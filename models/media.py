@@ -19,7 +19,7 @@ from streaming.errors import ConfigError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["read_image", "read_wav", "resampled"]
+__all__ = ["flat_picture", "read_image", "read_wav", "resampled"]
 
 _MAX_PIXELS = 50_000_000
 
@@ -52,6 +52,15 @@ def read_image(file: Path | bytes) -> Image:
     except (OSError, SyntaxError, ValueError) as error:
         msg = f"{name} is no picture that can be read ({error}); give a PNG or JPEG file"
         raise ConfigError(msg) from error
+
+
+def flat_picture() -> bytes:
+    """Return a PNG that is nothing: all of it has the mean colour of CLIP's pictures."""
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.new("RGB", (64, 64), (123, 117, 104)).save(content, "PNG")
+    return content.getvalue()
 
 
 def read_wav(file: Path | bytes) -> tuple[NDArray[np.float32], float]:

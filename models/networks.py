@@ -8,16 +8,14 @@ is opened, not before.
 from __future__ import annotations
 
 import hashlib
-import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.hub import hub_answers, is_folder
 from models.media import read_image, read_wav, resampled
 from streaming.errors import ModelError
 
@@ -153,6 +151,49 @@ def _open_clip(source: str) -> tuple[Network, ...]:
     return ClipText(tokenizer, model), ClipImage(processor, model)
 
 
+class ImageEmbeds:
+    """CLIP's image side as pipelines of diffusers take it: projected, its length kept.
+
+    Parameters
+    ----------
+    source : str
+        Folder or id of an encoder, or of a pipeline that has one as ``image_encoder``; of an
+        id, what follows its second part is a folder within, such as
+        ``h94/IP-Adapter/models/image_encoder``.
+    """
+
+    modality: Modality = "image"
+
+    def __init__(self, source: str) -> None:
+        what, place = "image encoder with a projection", source
+        options: dict[str, str] = {}
+        if is_folder(source):
+            inner = Path(source).expanduser() / "image_encoder"
+            place = str(inner) if inner.is_dir() else source
+        else:
+            parts = source.split("/")
+            place = "/".join(parts[:2])
+            options["subfolder"] = "/".join(parts[2:]) or "image_encoder"
+        self._model = _prepared(
+            what, place, "CLIPVisionModelWithProjection", use_safetensors=True, **options
+        ).eval()
+        self._side = int(self._model.config.image_size)
+        self.fingerprint = _fingerprint(self._model, f"shorter side {self._side}, its middle")
+
+    def __call__(self, items: Sequence[Item]) -> tuple[NDArray[np.float32], Arrays]:
+        import torch
+        from transformers import CLIPImageProcessorPil
+
+        side = self._side
+        prepare = CLIPImageProcessorPil(
+            size={"shortest_edge": side}, crop_size={"height": side, "width": side}
+        )
+        with torch.inference_mode():
+            out = self._model(pixel_values=_pixels(prepare, items), output_hidden_states=True)
+        layers = [_numpy(hidden.mean(1)) for hidden in out.hidden_states]
+        return _numpy(out.image_embeds), layers
+
+
 class SpeechNetwork:
     """wav2vec 2.0; the embedding of a sound is the mean of its last layer over time."""
 
@@ -244,6 +285,7 @@ KINDS: dict[str, Callable[[str], tuple[Network, ...]]] = {
     "sentence": lambda source: (TextNetwork(source),),
     "clip": _open_clip,
     "dinov2": lambda source: (ImageNetwork(source),),
+    "image-embeds": lambda source: (ImageEmbeds(source),),
     "wav2vec2": lambda source: (SpeechNetwork(source),),
     "efficientnet": lambda _: (EfficientNet(),),
 }
@@ -257,7 +299,7 @@ def _load(what: str, source: str, preparer: str, network: str) -> tuple[Any, Any
     return prepares, model.eval()
 
 
-def _prepared(what: str, source: str, part: str, **options: bool) -> Any:
+def _prepared(what: str, source: str, part: str, **options: bool | str) -> Any:
     """Load one part of a model: from this machine if it is there, else from the hub."""
     try:
         import transformers
@@ -267,11 +309,11 @@ def _prepared(what: str, source: str, part: str, **options: bool) -> Any:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     _one_thread()
-    is_path = Path(source).is_dir() or source.startswith((".", "/", "~")) or "\\" in source
+    is_path = is_folder(source)
     place = str(Path(source).expanduser()) if is_path else source
     reason: Exception | None = None
     for local in (True,) if is_path else (True, False):
-        if not local and not _hub_answers():  # its client would try again for a minute
+        if not local and not hub_answers():  # its client would try again for a minute
             reason = OSError("it is not on this machine, and the hub does not answer")
             break
         try:
@@ -288,21 +330,6 @@ def _prepared(what: str, source: str, part: str, **options: bool) -> Any:
         "check the network"
     )
     raise ModelError(msg) from reason
-
-
-def _hub_answers() -> bool:
-    """Tell whether a connection to the hub can be made; behind a proxy, let its client try."""
-    from huggingface_hub import constants
-
-    if any(getproxies().get(kind) for kind in ("http", "https", "all")):
-        return True
-    address = urlsplit(constants.ENDPOINT)
-    port = address.port or (443 if address.scheme == "https" else 80)
-    try:
-        with socket.create_connection((address.hostname or "", port), timeout=5.0):
-            return True
-    except OSError:
-        return False
 
 
 def _one_thread() -> None:

@@ -10,6 +10,7 @@ is stored with the model:
 ``clip:FOLDER_OR_HUB_ID``           texts and pictures in one space
 ``dinov2:FOLDER_OR_HUB_ID``         pictures, any vision transformer
 ``efficientnet``                    pictures; installed as a package, needs no network
+``image-embeds:FOLDER_OR_HUB_ID``   pictures, as a pipeline's own image encoder gives them
 ``wav2vec2:FOLDER_OR_HUB_ID``       speech
 ``dinov2:facebook/dinov2-base@6``   its layer 6, averaged over tokens; 0 is what enters layer 1
 ==================================  ==========================================================

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import diffusers
+
 from models.gallery import TABLE
 from models.generator import Generator, open_generator
 from tests.models.pretrained import save_clip, save_picture
+from tests.models.tiny_pipelines import (
+    N_DIMS,
+    SAVERS,
+    image_encoder,
+    save_ip_adapter,
+    set_scheduler,
+)
 
 __all__ = ["MAKERS", "save_gallery"]
 
@@ -32,7 +41,19 @@ def _gallery(folder: Path) -> Generator:
     return open_generator(f"retrieve:{save_gallery(folder / 'gallery')}", space=space)
 
 
+def _diffused(folder: Path) -> Generator:
+    for name in ("pipeline", "encoder"):
+        (folder / name).mkdir()
+    pipeline = SAVERS["StableDiffusionPipeline"](folder / "pipeline")
+    set_scheduler(pipeline, diffusers.LCMScheduler())  # few steps
+    file = save_ip_adapter(pipeline, folder / "ip.safetensors")
+    image_encoder().save_pretrained(folder / "encoder")
+    space = f"image-embeds:{folder / 'encoder'}"
+    return open_generator(f"diffusers:{pipeline}+{file}", space=space)
+
+
 MAKERS: dict[str, Callable[[Path], tuple[Generator, int]]] = {
+    "diffusers": lambda folder: (_diffused(folder), N_DIMS),
     "retrieve": lambda folder: (_gallery(folder), 8),
 }
 """Kind of a generator -> what makes one in an empty folder, and its number of dimensions."""

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.io import wavfile
 
-__all__ = ["save_bert", "save_clip", "save_dinov2", "save_picture", "save_wav", "save_wav2vec2"]
+__all__ = [
+    "save_bert",
+    "save_clip",
+    "save_clip_images",
+    "save_dinov2",
+    "save_picture",
+    "save_wav",
+    "save_wav2vec2",
+]
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "dog", "cat", "##s"]
 
@@ -75,6 +83,22 @@ def save_clip(folder: Path) -> Path:
     ).save_pretrained(folder)
     size, crop = {"shortest_edge": 28}, {"height": 28, "width": 28}
     transformers.CLIPImageProcessorPil(size=size, crop_size=crop).save_pretrained(folder)
+    return folder
+
+
+def save_clip_images(folder: Path) -> Path:
+    """Only the image side, as pipelines of diffusers have it."""
+    torch.manual_seed(0)
+    config = transformers.CLIPVisionConfig(
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=28,
+        patch_size=14,
+        intermediate_size=32,
+        projection_dim=8,
+    )
+    transformers.CLIPVisionModelWithProjection(config).save_pretrained(folder)
     return folder
 
 

@@ -14,6 +14,7 @@ from streaming.errors import ModelError
 from tests.models.pretrained import (
     save_bert,
     save_clip,
+    save_clip_images,
     save_dinov2,
     save_picture,
     save_wav,
@@ -24,6 +25,7 @@ SAVE: dict[str, Callable[[Path], object]] = {
     "sentence": save_bert,
     "clip": save_clip,
     "dinov2": save_dinov2,
+    "image-embeds": save_clip_images,
     "wav2vec2": save_wav2vec2,
     "efficientnet": lambda _: None,
 }
@@ -64,7 +66,7 @@ def test_other_weights_have_another_fingerprint(tmp_path: Path) -> None:
     assert changed.fingerprint != network.fingerprint
 
 
-@pytest.mark.parametrize("kind", ["clip", "dinov2", "wav2vec2"])
+@pytest.mark.parametrize("kind", ["clip", "dinov2", "image-embeds", "wav2vec2"])
 def test_an_empty_folder_is_refused_in_one_line(kind: str, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no .* in that folder .*; give a folder") as error:
         KINDS[kind](str(tmp_path))
