@@ -114,7 +114,9 @@ class Arm:
         truth = self.decodes[-1].truth
         if truth is None or made.data is None:
             return
-        for outcome in refitter.take(Trial(made.data, truth.id, truth.rank)):
+        for outcome in refitter.take(
+            Trial(made.data, truth.id, truth.rank, recentred=made.recentred)
+        ):
             self.states.append(State("adaptation", outcome.state, t, outcome.detail))
             if outcome.model is not None:
                 version = self.session.candidates.version + 1
@@ -189,7 +191,7 @@ def adapted(model: Model, source: Source, arms: Sequence[str] = ARMS) -> dict[st
     found = {}
     for name in arms:
         wanted = AdaptationConfig.of(name)
-        refitter = Refitter(model, recentre=wanted.recentre) if wanted.refit else None
+        refitter = Refitter(model) if wanted.refit else None
         found[name] = Arm(Session(model, source.spec, "S", freshness=1e9), refitter)
         if wanted.recentre:
             found[name].take(found[name].session.feed(Recentre(on=True), 0.0), 0.0)
@@ -261,7 +263,7 @@ def offered(
     """
     save_model(model, folder.model_path(model.model_id))
     session = Session(model, source.spec, "S", freshness=1e9)
-    learner = Learner(folder, lambda *_: None, recentre=False, decodes=False)
+    learner = Learner(folder, lambda *_: None, "S", decodes=False)
     taken: dict[str, list[float]] = {"offered": [], "not offered": []}
     while (item := source.read(0)) is not None:
         t = item.t_end if isinstance(item, Chunk) else item.t

@@ -341,12 +341,12 @@ def embed(space: str) -> None:
 
 def refit(
     folder: Annotated[Path, typer.Option()],
-    recentre: Annotated[bool, typer.Option("--recentre")] = False,
+    session: Annotated[str, typer.Option()],
 ) -> None:
     """Learn from labelled trials: the process that `decode` starts with ``--adapt refit``."""
     from decoder.refitting import serve_refit
 
-    serve_refit(folder, sys.stdin.buffer, sys.stdout.buffer, recentre=recentre)
+    serve_refit(folder, session, sys.stdin.buffer, sys.stdout.buffer)
 
 
 def outlet(

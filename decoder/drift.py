@@ -126,6 +126,11 @@ class Drift:
         )
         return State("adaptation", "started", t, detail)
 
+    @property
+    def recentres(self) -> bool:
+        """Whether latents are moved."""
+        return self._recentring is not None
+
     def corrected(self, latent: Latent) -> Latent:
         """Return a latent as it is to be decoded."""
         if self._recentring is None:

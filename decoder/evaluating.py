@@ -21,6 +21,7 @@ from models.checkpoint import REPORTS, Model
 from models.dataset import N_BLOCKS, Dataset, first_part, read_through
 from models.folds import MIN_SCORED, Protocol
 from models.heldout import HeldOut
+from models.lineage import seen_in, without_seen
 from models.warm import windows_of
 from streaming.errors import ConfigError, RecordingError
 from streaming.sources.opening import open_recording
@@ -207,16 +208,23 @@ def evaluate_model(
         info = source.info
         check_recording(source, later.dataset)
     tell("predicting", 0.8)
+    dataset, note = without_seen(model, later.dataset)
+    before, left_out = later.before, dict(later.left_out)
+    if before is not None and (known := seen_in(model, before)[0]).any():
+        before = None if known.all() else before.take(~known)
+        left_out[BEFORE] = "" if before else "the model learnt from these samples"
     assessment = assess_model(
         model,
-        later.dataset,
+        dataset,
         recordings,
         settings.protocol or later.protocol,
         candidates=later.candidates,
-        before=later.before,
+        before=before,
         info=info,
-        left_out=later.left_out,
+        left_out={name: why for name, why in left_out.items() if why},
     )
+    if note:
+        assessment = replace(assessment, warnings=(note, *assessment.warnings))
     _write(assessment, output, tell)
     return assessment
 

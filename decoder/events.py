@@ -428,6 +428,8 @@ class LatentMade:
         Which of the answers under its `decode_id` it was made for.
     data : array of shape (n_channels, n_times) or None
         The window; for what learns from it, and never sent.
+    recentred : bool
+        Whether the mean of those before was taken off.
     """
 
     decode_id: str
@@ -437,6 +439,7 @@ class LatentMade:
     t_end: float
     revision: int = 0
     data: NDArray[np.float32] | None = None
+    recentred: bool = False
 
 
 Event = (

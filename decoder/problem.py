@@ -17,7 +17,8 @@ from models.dataset import Dataset
 from models.fit import fit_encoder, truth_of
 from models.folds import Protocol, Split, make_split
 from models.heldout import HeldOut, hold_out
-from models.warm import check_fresh, seen_by
+from models.lineage import check_fresh
+from models.warm import seen_by
 from streaming.errors import EvaluationError
 from streaming.signal import SignalSpec
 
@@ -65,7 +66,7 @@ class Problem:
             If no recording shows two different things, or the older model knows one of them.
         """
         if parent is not None:
-            check_fresh(parent, dataset.hashes)
+            check_fresh(parent, dataset)
             encoder = parent.encoder.kind
         truth = truth_of(dataset, candidates)
         order = order_of(truth, dataset.files, candidates.vectors)

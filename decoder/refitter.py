@@ -14,7 +14,9 @@ from decoder.readout import RetrievalReadout
 from decoder.recentre import Recentring
 from decoder.shadow import ENOUGH, Paired
 from models.checkpoint import Model
+from models.conformal import odds_of
 from models.latent import Latent
+from models.lineage import Span, joined, sessions_of, window_hashes
 from models.refit import HALF_LIFE, add_trial, solved
 from models.retrieval import directions, fit_temperature, similarities
 from models.ridge import RidgeEncoder
@@ -46,11 +48,17 @@ class Trial:
         The candidate that was shown; or decoded, if `rank` is 0.
     rank : int
         Place of the truth in the decode, from 1; 0 where none is known.
+    span : tuple of float
+        From when to when it lay, in seconds on the LSL clock.
+    recentred : bool
+        Whether the latent that was ranked had been recentred.
     """
 
     data: NDArray[np.float32]
     shown: str
     rank: int
+    span: Span = (0.0, 0.0)
+    recentred: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +102,14 @@ class Refitter:
     better within `N_MOST` trials.
 
     Only what calibration had shown is learnt: a concept that counts as never seen stays so.
+    Latents of the copy are recentred as long as those of the model are.
 
     Parameters
     ----------
     model : Model
         That decodes.
-    recentre : bool
-        Whether its latents are recentred; then those of the copy are, too.
+    session : str
+        That the trials are of: what it learnt there is never scored.
 
     Raises
     ------
@@ -108,7 +117,7 @@ class Refitter:
         If it cannot go on learning.
     """
 
-    def __init__(self, model: Model, *, recentre: bool = False) -> None:
+    def __init__(self, model: Model, session: str = "") -> None:
         if not isinstance(model.encoder, RidgeEncoder):
             msg = (
                 f"an encoder of the kind {model.encoder.kind} cannot be refitted while it "
@@ -128,13 +137,11 @@ class Refitter:
             raise ModelError(msg)
         self.model = model
         self._encoder, self._sums = model.encoder, model.sums
-        self._recentre = recentre
-        self._index = {
-            name: n
-            for n, name in enumerate(model.candidates.ids)
-            if model.candidates.trained[n]
-        }
+        self._index = {name: n for n, name in enumerate(model.candidates.ids)}
         self._n_fresh = 0
+        self._session = session
+        self._n_learnt = 0
+        self._used: list[tuple[int, Span]] = []
         self._shadow: _Shadow | None = None
 
     def take(self, trial: Trial) -> list[Outcome]:
@@ -142,13 +149,20 @@ class Refitter:
         truth = self._index.get(trial.shown)
         if truth is None:
             return []
+        trained = self.model.candidates.trained[truth]
+        tried = self._shadow is not None and trial.rank > 0
+        if tried or trained:
+            self._used.append((int(window_hashes(trial.data[None])[0]), trial.span))
         said: list[Outcome] = []
-        if self._shadow is not None and trial.rank:
+        if self._shadow is not None and tried:
             self._try(self._shadow, trial, truth)
             said += self._judge(self._shadow)
+        if not trained:
+            return said
         target = self.model.candidates.vectors[truth]
         self._sums = add_trial(self._sums, self._encoder, trial.data, target)
         self._n_fresh += 1
+        self._n_learnt += 1
         if self._shadow is None and self._n_fresh >= N_FRESH:
             said.append(self._begin())
         return said
@@ -156,17 +170,12 @@ class Refitter:
     def _begin(self) -> Outcome:
         encoder = solved(self._sums, self._encoder)
         candidates, centre = self.model.candidates, encoder.intercept
-        model, reference = self.model, self.model.reference
-        longest = model.usual[-1].length if model.usual else np.inf
-        recentring = None
-        if self._recentre and reference is not None:
-            recentring = Recentring(encoder.intercept.astype(np.float64), longest)
         self._shadow = _Shadow(
             encoder,
             centre,
             RetrievalReadout(candidates, centre, self.model.temperature),
             directions(candidates.vectors, centre),
-            recentring,
+            None,
             Paired(),
             [],
             [],
@@ -181,11 +190,17 @@ class Refitter:
 
     def _try(self, shadow: _Shadow, trial: Trial, truth: int) -> None:
         vector = shadow.encoder.encode_data(trial.data)
+        if not trial.recentred:
+            shadow.recentring = None
+        elif shadow.recentring is None:
+            usual = self.model.usual
+            longest = usual[-1].length if usual else np.inf
+            shadow.recentring = Recentring(shadow.centre.astype(np.float64), longest)
         if shadow.recentring is not None:
             vector = shadow.recentring(vector)
         latent = Latent(vector, self.model.space, 0.0, "")
-        place = shadow.readout.rank(latent).rank_of(truth)
-        shadow.paired.add(place, trial.rank)
+        if self.model.candidates.trained[truth]:
+            shadow.paired.add(shadow.readout.rank(latent).rank_of(truth), trial.rank)
         shadow.similarity.append(similarities(shadow.toward, shadow.centre, vector))
         shadow.lengths.append(length_of(vector, shadow.centre))
         shadow.truth.append(truth)
@@ -199,8 +214,13 @@ class Refitter:
         if paired.better >= ENOUGH and paired.n >= N_LEAST:
             self.model = self._made(shadow)
             self._encoder = shadow.encoder
-            self._shadow = None
-            detail = f"model {self.model.model_id[:16]}, refitted, decodes: it was {counts}"
+            self._shadow, self._used, self._n_learnt = None, [], 0
+            n_sets = {name: len(odds) for name, odds in self.model.conformal.items()}
+            detail = (
+                f"model {self.model.model_id[:16]}, refitted, decodes: it was {counts}; its "
+                f"sets rest on {n_sets['closed_set']} trials of what calibration had shown, "
+                f"and {n_sets.get('zero_shot', 0)} of others"
+            )
             return [Outcome("swapped", detail, self.model)]
         if paired.worse >= ENOUGH or paired.n >= N_MOST:
             self._shadow = None
@@ -209,8 +229,16 @@ class Refitter:
         return []
 
     def _made(self, shadow: _Shadow) -> Model:
-        """Return what takes over, with a temperature of the trials that it was tried on."""
+        """Return what takes over, with temperature and sets of the trials it was tried on."""
         model, paired = self.model, shadow.paired
+        similarity, truth = np.stack(shadow.similarity), np.array(shadow.truth)
+        trained = np.array(model.candidates.trained)[truth]
+        temperature = fit_temperature(similarity[trained], truth[trained])
+        odds = {
+            name: odds_of([similarity[rows]], truth[rows], [temperature])
+            for name, rows in (("closed_set", trained), ("zero_shot", ~trained))
+            if rows.any()
+        }
         reference = model.reference
         if reference is not None:
             moved = reference.mean + (shadow.centre.astype(np.float64) - model.centre)
@@ -218,9 +246,14 @@ class Refitter:
         # Fitted to more it may answer with longer latents, of which these were unusual to none.
         longest = max(shadow.lengths)
         usual = tuple(replace(u, length=max(u.length, longest)) for u in model.usual)
+        spans = [(round(a, 3), round(b, 3)) for _, (a, b) in self._used]
+        sessions = sessions_of(model)
+        sessions[self._session] = joined(sessions.get(self._session, ()), spans)
         refit = {
             "from": model.model_id,
             "half_life": HALF_LIFE,
+            "session": self._session,
+            "n_learnt": self._n_learnt,
             "n_tried": paired.n,
             "n_better": paired.n_better,
             "n_worse": paired.n_worse,
@@ -230,12 +263,13 @@ class Refitter:
             model,
             encoder=shadow.encoder,
             centre=shadow.centre,
-            temperature=fit_temperature(np.stack(shadow.similarity), np.array(shadow.truth)),
-            training={**model.training, "refit": refit},
+            temperature=temperature,
+            training={**model.training, "refit": refit, "sessions": sessions},
             scores={},
-            conformal={},
+            conformal=odds,
             repeats=(),
             reference=reference,
             usual=usual,
             sums=self._sums,
+            seen=np.union1d(model.seen, np.array([n for n, _ in self._used], np.uint64)),
         )

@@ -54,8 +54,8 @@ class Learner:
     ----------
     folder : SessionFolder
         Where models are.
-    recentre : bool
-        Whether latents are recentred.
+    session : str
+        That is recorded.
     decodes : bool
         Learn from the session's own decodes, where no truth is known.
     answer : callable
@@ -63,7 +63,7 @@ class Learner:
     """
 
     def __init__(
-        self, folder: SessionFolder, answer: Answer, *, recentre: bool, decodes: bool
+        self, folder: SessionFolder, answer: Answer, session: str, *, decodes: bool
     ) -> None:
         self._decodes = decodes
         self._closed = threading.Event()
@@ -74,7 +74,8 @@ class Learner:
             "refit",
             "--folder",
             str(folder.path),
-            *(["--recentre"] if recentre else []),
+            "--session",
+            session,
             environment={},
         )
         self._threads = [
@@ -101,6 +102,8 @@ class Learner:
             "shown": shown,
             "rank": rank,
             "shape": list(made.data.shape),
+            "span": [decoded.t_start, decoded.t_end],
+            "recentred": made.recentred,
         }
         data = np.ascontiguousarray(made.data, "<f4").tobytes()
         self.n_dropped += len(self._trials) == N_WAITING
@@ -151,8 +154,8 @@ class Learner:
 class _Lessons:
     """Gives trials to the refitter of the model that decoded them."""
 
-    def __init__(self, folder: SessionFolder, *, recentre: bool) -> None:
-        self._folder, self._recentre = folder, recentre
+    def __init__(self, folder: SessionFolder, session: str) -> None:
+        self._folder, self._session = folder, session
         self._refitter: Refitter | None = None
         self._refused = ""
         self._n_late = 0
@@ -170,7 +173,7 @@ class _Lessons:
         if now is None or now.model.model_id != model_id:
             try:
                 model = load_model(self._folder.model_path(model_id))
-                now = self._refitter = Refitter(model, recentre=self._recentre)
+                now = self._refitter = Refitter(model, self._session)
             except BraincastError as error:
                 self._refused, self._refitter = model_id, None
                 return [_answer("refused", f"nothing is refitted: {error}")]
@@ -190,23 +193,23 @@ def _answer(state: str, detail: str, model: str = "") -> dict[str, str]:
     return {"state": state, "detail": detail, "model": model}
 
 
-def serve_refit(folder: Path, trials: IO[bytes], answers: IO[bytes], *, recentre: bool) -> None:
+def serve_refit(folder: Path, session: str, trials: IO[bytes], answers: IO[bytes]) -> None:
     """Learn from trials until nobody sends any more.
 
     Parameters
     ----------
     folder : Path
         Of the session, with its models.
+    session : str
+        That is recorded, which models name: where samples are taken in elsewhere, of there.
     trials : file
         For each, a line of JSON and its samples as little-endian float32.
     answers : file
         Gets a line of JSON for each thing that is to be said.
-    recentre : bool
-        Whether the session recentres latents.
     """
     if hasattr(os, "nice"):  # not on Windows
         os.nice(NICE)
-    lessons = _Lessons(SessionFolder(folder), recentre=recentre)
+    lessons = _Lessons(SessionFolder(folder), session)
     for line in trials:
         header: dict[str, Any] = json.loads(line)
         n_channels, n_times = header["shape"]
@@ -214,7 +217,8 @@ def serve_refit(folder: Path, trials: IO[bytes], answers: IO[bytes], *, recentre
         if len(data) < 4 * n_channels * n_times:
             return
         samples = np.frombuffer(data, "<f4").reshape(n_channels, n_times).astype(np.float32)
-        trial = Trial(samples, header["shown"], header["rank"])
+        span = tuple[float, float](header["span"])
+        trial = Trial(samples, header["shown"], header["rank"], span, header["recentred"])
         for said in lessons.take(header["model"], trial):
             answers.write(json.dumps(said).encode() + b"\n")
             answers.flush()

@@ -239,12 +239,12 @@ class Service:
 
     def _begin_to_learn(self) -> None:
         if self._learner is None:
-            said = self._config.adaptation
+            recorded = self._source.hello.recording.rpartition("/")[0]  # if elsewhere
             self._learner = Learner(
                 self._folder,
                 self._on_learnt,
-                recentre=said.recentre,
-                decodes=said.learn_from == "decodes",
+                recorded or self._folder.session_id,
+                decodes=self._config.adaptation.learn_from == "decodes",
             )
 
     def _on_decode(self, decoded: TextDecoded, made: LatentMade) -> None:

@@ -424,7 +424,8 @@ class Session:
         if decoded.abstained:
             return [decoded, *bets]
         place = latent.vector, latent.space, latent.model_id, decoded.t_end, decoded.revision
-        made = LatentMade(decoded.decode_id, *place, window.chunk.data)
+        recentred = whole and self._drift.recentres
+        made = LatentMade(decoded.decode_id, *place, window.chunk.data, recentred)
         drift = self._drift.follow(latent, decoded, t) if whole else []
         return [decoded, made, *bets, *drift]
 

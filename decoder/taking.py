@@ -55,7 +55,7 @@ def open_taking(
     recorder, failure, reason = None, "", halt.reason
     try:
         if config.session.record is not None and not reason:
-            recorder = XdfWriter(path)
+            recorder = XdfWriter(path, path.parent.name)
     except SessionError as error:
         if must_record:
             raise

@@ -99,6 +99,9 @@ class Model:
     usual : tuple of Usual
         How long latents and how large windows were in calibration, of each latency. Empty: not
         known, as of windows that slide, and of older versions.
+    seen : array of shape (n,)
+        `models.lineage.window_hashes` of the windows that it, or one that it descends from,
+        learnt from; empty of older versions.
     """
 
     spec: SignalSpec
@@ -118,6 +121,7 @@ class Model:
     stages: tuple[Stage, ...] = ()
     repeats: tuple[Repeats, ...] = ()
     usual: tuple[Usual, ...] = ()
+    seen: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     model_id: str = field(init=False)
     """SHA-256, in hex, of all that ``model.json`` says, the weights' checksum included."""
 
@@ -293,6 +297,8 @@ def _files(model: Model) -> tuple[dict[str, Any], bytes]:
         arrays |= _named("refit", model.sums.arrays())
     for n, stage in enumerate(model.stages):
         arrays |= _named(f"stage.{n}", stage.encoder.arrays())
+    if model.seen.size:  # as below: empty, it would change the ids of old ones
+        arrays["seen"] = model.seen
     for each in model.repeats:
         odds = each.odds
         arrays |= _named(f"repeats.{each.n}", {"truth": odds.truth, "best": odds.best})
@@ -401,6 +407,7 @@ def _build(values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Mod
             for r in values.get("repeats", ())
         ),
         usual=tuple(Usual(**each) for each in values.get("usual", ())),
+        seen=arrays.get("seen", np.zeros(0, np.uint64)),
     )
 
 

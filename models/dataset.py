@@ -87,6 +87,9 @@ class Dataset:
         SHA-256 of the windows of each recording.
     subjects : tuple of str
         Who each recording is of; if empty, all are of one person.
+    sessions : tuple of str
+        The session that each recording says it is of, empty if it says none; then `t` is on the
+        LSL clock. If empty, none does.
     """
 
     windows: NDArray[np.float32]
@@ -106,6 +109,7 @@ class Dataset:
     withheld: dict[str, int]
     hashes: tuple[str, ...]
     subjects: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of windows."""
@@ -251,7 +255,7 @@ def read_through(  # noqa: PLR0913 - as read_dataset
         If it lacks a channel.
     """
     name = trigger.name if trigger is not None else None
-    parts = []
+    parts, sessions = [], list[str]()
     for n, path in enumerate(recordings):
         source = open_recording(path, unit=unit, streams=streams, trigger=name)
         check_rate(path, source.spec.sfreq, spec.sfreq)
@@ -263,10 +267,12 @@ def read_through(  # noqa: PLR0913 - as read_dataset
             part.feed(item)
         part.check_shown()
         parts.append(part)
+        sessions.append(source.session)
         source.close()
         if progress:
             progress((n + 1) / len(recordings))
-    return _join(parts, spec, chain, windowing, table)
+    dataset = _join(parts, spec, chain, windowing, table)
+    return replace(dataset, sessions=tuple(sessions))
 
 
 def first_part(dataset: Dataset, end: float) -> Dataset:

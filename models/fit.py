@@ -20,6 +20,7 @@ from models.early import fit_early
 from models.encoder import LOADERS, Encoder, for_subject
 from models.folds import Protocol, make_split
 from models.heldout import HeldOut, hold_out
+from models.lineage import ancestors, joined, sessions_of, spans_of, window_hashes
 from models.reference import make_reference
 from models.refit import make_sums
 from models.repeats import fit_repeats
@@ -32,7 +33,7 @@ from models.ridge import RidgeEncoder
 from models.trials import MAX_FOLDS, Course, Trials, flicker_rates
 from models.unseen import hold_out_unseen
 from models.usual import Usual, make_usual
-from models.warm import ancestors, fit_warm, seen_by, with_prior
+from models.warm import fit_warm, seen_by, with_prior
 from streaming.chain import Chain, standard_chain
 from streaming.errors import ConfigError, RecordingError
 from streaming.layout import positions_of
@@ -265,7 +266,7 @@ def fit_model(
             "withheld": dataset.withheld,
             "subjects": list(dataset.subjects),
             **how,
-            **_descent(parent),
+            **_descent(parent, dataset),
         },
         scores={
             "calibration_error": calibration_error(
@@ -277,6 +278,7 @@ def fit_model(
         },
         reference=make_reference(held_out.latents, held_out.losses(), held_out.groups),
         sums=sums,
+        seen=_seen(parent, dataset),
     )
     tell(1.0)
     return Fitted(model, held_out, tuple(each.held_out for each in early))
@@ -376,11 +378,23 @@ def _fit_whole(
     return LOADERS[encoder].fit(trials, course), {"encoders_tried": tried}
 
 
-def _descent(parent: Model | None) -> dict[str, Any]:
-    """Say which model was begun with, and which recordings it knew."""
-    if parent is None:
-        return {}
-    return {"parent": parent.model_id, "sha256_before": ancestors(parent)}
+def _descent(parent: Model | None, dataset: Dataset) -> dict[str, Any]:
+    """Say which sessions it is of, which model was begun with, and what that knew."""
+    sessions = spans_of(dataset)
+    said: dict[str, Any] = {}
+    if parent is not None:
+        said = {"parent": parent.model_id, "sha256_before": ancestors(parent)}
+        for name, spans in sessions_of(parent).items():
+            sessions[name] = joined(spans, sessions.get(name, ()))
+    if sessions:
+        said["sessions"] = {name: [list(s) for s in spans] for name, spans in sessions.items()}
+    return said
+
+
+def _seen(parent: Model | None, dataset: Dataset) -> NDArray[np.uint64]:
+    """Return the hashes of the windows that were learnt from, by older models too."""
+    own = window_hashes(dataset.windows)
+    return np.unique(own) if parent is None else np.union1d(parent.seen, own)
 
 
 def _trials(dataset: Dataset, targets: NDArray[np.float32], train: NDArray[np.bool_]) -> Trials:

@@ -13,8 +13,8 @@ from models.checkpoint import Model
 from models.dataset import Dataset, first_part
 from models.encoder import Encoder, for_subject
 from models.folds import Protocol, Split, check_split, concepts_of
+from models.lineage import check_fresh
 from models.retrieval import directions, similarities
-from models.warm import ancestors
 from streaming.errors import EvaluationError
 from streaming.signal import Marker, Window
 from streaming.window import LockedWindows
@@ -202,16 +202,10 @@ def predict(
     Raises
     ------
     EvaluationError
-        If the model, or one that it began with, was fitted to one of the recordings, or
-        nothing is left to score.
+        If the model, or one that it descends from, learnt from one of the windows, or nothing
+        is left to score.
     """
-    known = set(ancestors(model)) & set(dataset.hashes)
-    if known:
-        msg = (
-            f"the model was fitted to recording {dataset.hashes.index(min(known)) + 1} of "
-            f"{len(dataset.hashes)}, which would score what it remembers; name others"
-        )
-        raise EvaluationError(msg)
+    check_fresh(model, dataset, "the model, or one that it descends from,")
     candidates = candidates or model.candidates
     trained = np.array(candidates.trained)
     concept = concepts_of(dataset, candidates)

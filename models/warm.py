@@ -27,8 +27,6 @@ from streaming.window import LockedWindows
 __all__ = [
     "SHARES",
     "Warmed",
-    "ancestors",
-    "check_fresh",
     "check_parent",
     "fit_warm",
     "seen_by",
@@ -94,37 +92,6 @@ def windows_of(model: Model) -> LockedWindows:
         raise EvaluationError(msg)
     tmin = float(model.training["tmin"])
     return LockedWindows(tmin, tmin + model.windowing.duration)
-
-
-def ancestors(model: Model) -> list[str]:
-    """Return the hashes of all recordings that a model, or one that it began with, saw."""
-    own, before = model.training.get("sha256", ()), model.training.get("sha256_before", ())
-    return [*before, *own]
-
-
-def check_fresh(model: Model, hashes: Sequence[str]) -> None:
-    """Refuse to score recordings that an older model was fitted to, by what begins with it.
-
-    Parameters
-    ----------
-    model : Model
-        The older one.
-    hashes : sequence of str
-        Of the recordings' windows.
-
-    Raises
-    ------
-    EvaluationError
-        If it saw one of them.
-    """
-    known = set(ancestors(model)) & set(hashes)
-    if known:
-        which = list(hashes).index(min(known)) + 1
-        msg = (
-            f"the model to begin with was fitted to recording {which} of {len(hashes)}, which "
-            "would score what it remembers; name others"
-        )
-        raise EvaluationError(msg)
 
 
 def seen_by(model: Model | None, ids: Sequence[str]) -> NDArray[np.bool_]:

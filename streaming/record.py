@@ -37,6 +37,8 @@ class XdfWriter:
     ----------
     path : path
         The file to make.
+    session : str
+        The session that it is of, which is written at its beginning; empty for none.
 
     Raises
     ------
@@ -44,10 +46,10 @@ class XdfWriter:
         If it exists already or cannot be made.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, session: str = "") -> None:
         self._path = Path(path)
         self._streams: dict[int, _Totals] = {}
-        self._pending: list[bytes] = [b"XDF:", _chunk(_FILE_HEADER, _FILE_INFO)]
+        self._pending: list[bytes] = [b"XDF:", _chunk(_FILE_HEADER, _file_info(session))]
         self._next_boundary = _BOUNDARY_EVERY
         try:
             # not buffered: a buffer is written in pieces that end within a chunk
@@ -116,7 +118,9 @@ class XdfWriter:
         self._file.close()
 
 
-_FILE_INFO = b'<?xml version="1.0"?><info><version>1.0</version></info>'
+def _file_info(session: str) -> bytes:
+    said = f"<session>{escape(session)}</session>" if session else ""
+    return f'<?xml version="1.0"?><info><version>1.0</version>{said}</info>'.encode()
 
 
 class _Totals:

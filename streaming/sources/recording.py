@@ -104,6 +104,11 @@ class RecordingSource:
         return self._spec
 
     @property
+    def session(self) -> str:
+        """No file that MNE reads says which session of ours it is of."""
+        return ""
+
+    @property
     def to_si(self) -> tuple[float, ...]:
         """Samples are in SI units already."""
         return (1.0,) * len(self._spec.ch_names)

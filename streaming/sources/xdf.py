@@ -55,8 +55,8 @@ class XdfStream:
     rows: Rows
 
 
-def read_xdf(path: Path) -> list[XdfStream]:
-    """Read all streams of a recording.
+def read_xdf(path: Path) -> tuple[list[XdfStream], str]:
+    """Read all streams of a recording, and which session it says it is of, if any.
 
     Timestamps are moved to the recorder's clock by the measurements of both clocks that are
     in the file, also where a clock was reset; they are not smoothed, so that jitter, bunches
@@ -72,14 +72,16 @@ def read_xdf(path: Path) -> list[XdfStream]:
     try:
         # pyxdf leaves a file open that it refuses
         with path.open("rb") if path.suffix.lower() == ".xdf" else gzip.open(path) as file:
-            found, _ = pyxdf.load_xdf(file, synchronize_clocks=True, dejitter_timestamps=False)
+            found, header = pyxdf.load_xdf(
+                file, synchronize_clocks=True, dejitter_timestamps=False
+            )
         streams = [_stream(s["info"], s["time_stamps"], s["time_series"]) for s in found]
     except UNREADABLE as error:
         raise unreadable(path, error) from error
     if not any(len(stream.t) for stream in streams):
         msg = f"{path} has no samples in any of its {len(streams)} streams: record it again"
         raise RecordingError(msg)
-    return streams
+    return streams, str((header["info"].get("session") or [""])[0] or "")
 
 
 def _is_news(record: logging.LogRecord) -> bool:
@@ -137,7 +139,7 @@ class XdfPlayable:
     """
 
     def __init__(self, path: Path, *, start: float = 0.0, stop: float = math.inf) -> None:
-        streams = read_xdf(path)
+        streams, _ = read_xdf(path)
         origin = min(float(stream.t.min()) for stream in streams if len(stream.t))
         self._parts: list[tuple[NDArray[np.float64], Rows]] = []
         for stream in streams:
@@ -212,7 +214,7 @@ class XdfSource:
         trigger: str | None = None,
     ) -> None:
         self._path = path
-        found = read_xdf(path)
+        found, self._session = read_xdf(path)
         self._signals = _signals(path, found, streams)
         try:
             self._described: list[Described] = [
@@ -237,6 +239,11 @@ class XdfSource:
     def spec(self) -> SignalSpec:
         """Rate and channels of the signal."""
         return self._spec
+
+    @property
+    def session(self) -> str:
+        """The session that recorded it, which tells its windows from others; or nothing."""
+        return self._session
 
     @property
     def to_si(self) -> tuple[float, ...]:

@@ -52,12 +52,13 @@ def record_source(
     timing: Timing | None = None,
     model: Model | None = None,
     config: Config = CONFIG,
+    audience: Audience | None = None,
 ) -> tuple[SessionFolder, list[Message]]:
     """Record and decode what a source gives."""
     model = model or tiny_model()
     save_model(model, root / "model")
     folder = create_folder(root / "sessions", "S", config, [root / "model"])
-    recorder = XdfWriter(folder.raw)
+    recorder = XdfWriter(folder.raw, folder.session_id)
     source = open_source(recorder)
     write_manifest(folder, Hello(source.name, source.spec, source.to_si), config)
     timed = TimedSource(source, timing or Timing())
@@ -71,7 +72,7 @@ def record_source(
         queue,
         journal,
         EventLog(folder.events, sent.append, lsl_clock),
-        Audience(),
+        audience or Audience(),
         lsl_clock,
         device_delay=timing.device_delay if timing else None,
     )

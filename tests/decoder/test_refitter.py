@@ -6,13 +6,18 @@ import numpy as np
 import pytest
 
 from decoder.refitter import N_FRESH, N_LEAST, N_MOST, Outcome, Refitter, Trial
-from models.candidates import Candidates
+from decoder.uncertainty import Doubt, Uncertainty
+from models.candidates import Candidates, embed_candidates
+from models.checkpoint import Model
+from models.refit import make_sums
 from models.ridge import RidgeEncoder
+from models.spaces import open_space
 from models.stage import Stage
+from models.trials import Trials
 from models.usual import Usual, length_of
 from streaming.errors import ModelError
 from streaming.window import LockedWindows
-from tests.decoder.learning import learner, trials
+from tests.decoder.learning import learner, trials, windows
 
 MODEL = learner()
 
@@ -104,3 +109,47 @@ def test_what_is_usual_of_a_refitted_model_is_what_it_was_tried_on() -> None:
         for trial in trials(made, 100, -0.5, seed=99)
     ]
     assert np.mean(np.array(fresh) <= now.length) > 0.9
+
+
+def test_sets_of_a_refit_rest_on_trials_that_it_had_not_learnt() -> None:
+    names = ("face", "house", "car")
+    space = embed_candidates(names, names, open_space("labels"))
+    three = replace(space, trained=(True, True, False))
+    data, shown = windows(60, 0.5, seed=0)
+    encoder = RidgeEncoder.fit(Trials(data, three.vectors[shown], np.arange(60) // 15, 50.0))
+    model = replace(
+        MODEL,
+        encoder=encoder,
+        candidates=three,
+        centre=three.vectors[:2].mean(axis=0),
+        sums=make_sums(encoder, data, three.vectors[shown]),
+    )
+    refitter = Refitter(model, "S")
+    made: list[Model] = []
+    given = trials(MODEL, 400, -0.5, seed=5)
+    n_cars = 0
+    while not made:
+        trial = given.pop()
+        n_cars += refitter._shadow is not None
+        cars = [replace(trial, shown="car", rank=3)]  # one of them after each
+        said = taken(refitter, [replace(trial, rank=3), *cars])
+        made = [outcome.model for outcome in said if outcome.model is not None]
+    odds = made[0].conformal
+    assert len(odds["closed_set"]) == made[0].training["refit"]["n_tried"] >= N_LEAST
+    assert len(odds["zero_shot"]) in {n_cars - 1, n_cars}
+    assert made[0].training["refit"]["n_learnt"] == N_FRESH + n_cars - 1
+    doubt = Doubt(made[0], three, Uncertainty(risk=0.2))
+    assert doubt.no_set == ""
+    assert Doubt(made[0], three, Uncertainty(risk=0.005)).no_set
+
+
+def test_the_copy_is_recentred_as_long_as_the_model_is() -> None:
+    refitter = Refitter(MODEL)
+    given = trials(MODEL, N_FRESH + 9, 0.5, seed=2)
+    moved = [replace(trial, recentred=True) for trial in given]
+    seen = []
+    for trial in [*given[: N_FRESH + 3], *moved[-6:-3], *given[-3:]]:
+        taken(refitter, [trial])
+        shadow = refitter._shadow
+        seen.append(shadow is not None and shadow.recentring is not None)
+    assert seen == [False] * (N_FRESH + 3) + [True] * 3 + [False] * 3

@@ -46,6 +46,8 @@ def framed(model_id: str, given: Sequence[Trial]) -> bytes:
             "shown": trial.shown,
             "rank": trial.rank,
             "shape": trial.data.shape,
+            "span": trial.span,
+            "recentred": trial.recentred,
         }
         frames.append(json.dumps(header).encode() + b"\n" + trial.data.tobytes())
     return b"".join(frames)
@@ -53,7 +55,7 @@ def framed(model_id: str, given: Sequence[Trial]) -> bytes:
 
 def answers(folder: SessionFolder, sent: bytes) -> list[dict[str, str]]:
     said = io.BytesIO()
-    serve_refit(folder.path, io.BytesIO(sent), said, recentre=False)
+    serve_refit(folder.path, "S", io.BytesIO(sent), said)
     return [json.loads(line) for line in said.getvalue().splitlines()]
 
 
@@ -72,6 +74,9 @@ def test_a_model_is_saved_before_it_is_named(folder: SessionFolder) -> None:
     found = load_model(folder.model_path(named["model"]))
     assert found.model_id == named["model"]
     assert found.training["refit"]["from"] == MODEL.model_id
+    assert found.training["refit"]["session"] == "S"
+    assert set(found.training["sessions"]) == {"S"}
+    assert len(found.seen) >= N_FRESH + N_LEAST
 
 
 def test_trials_on_the_way_are_let_go_and_a_model_that_was_not_taken_is_dropped(
@@ -122,7 +127,7 @@ def heard() -> Heard:
 
 @pytest.fixture
 def process(folder: SessionFolder, heard: Heard) -> Iterator[Learner]:
-    process = Learner(folder, heard, recentre=False, decodes=False)
+    process = Learner(folder, heard, "S", decodes=False)
     yield process
     process.close()
 
@@ -157,7 +162,7 @@ def test_only_what_is_labelled_or_asked_for_is_taken(
     decoded, latent = made(MODEL, LESSONS[0])
     no_truth = replace(decoded, truth=None)
     unsure = replace(no_truth, top=(Ranked("face", "face", 0.4),))
-    by_labels = Learner(folder, heard, recentre=False, decodes=False)
+    by_labels = Learner(folder, heard, "S", decodes=False)
     for refused in (no_truth, replace(decoded, stale=True), replace(decoded, calibrated=False)):
         by_labels.offer(refused, latent)
     assert by_labels.n_waiting == 0
@@ -167,7 +172,7 @@ def test_only_what_is_labelled_or_asked_for_is_taken(
     by_labels.offer(replace(decoded, n_repeats=2), latent)
     header = json.loads(by_labels._trials[-1].partition(b"\n")[0])
     assert (header["shown"], header["rank"]) == (LESSONS[0].shown, 0)
-    by_decodes = Learner(folder, heard, recentre=False, decodes=True)
+    by_decodes = Learner(folder, heard, "S", decodes=True)
     by_decodes.offer(unsure, latent)
     assert by_decodes.n_waiting == 0
     by_decodes.offer(no_truth, latent)

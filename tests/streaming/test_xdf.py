@@ -75,7 +75,7 @@ def test_every_stream_is_there_as_pyxdf_reads_it(name: str) -> None:
 
 def test_descriptions_are_kept() -> None:
     (path,) = recordings("xdf/switch_example.xdf")
-    described = next(s.description for s in read_xdf(path) if s.description.type == "EEG")
+    described = next(s.description for s in read_xdf(path)[0] if s.description.type == "EEG")
     assert described.channels()[:2] == [
         ("F3", "EEG", "microvolts"),
         ("Fz", "EEG", "microvolts"),
@@ -205,8 +205,8 @@ def test_a_recording_that_was_cut_off_is_read_as_far_as_it_goes(
     content = path.read_bytes()
     cut = tmp_path / "cut.xdf"
     cut.write_bytes(content[: round(share * len(content))])
-    rows = next(s.rows for s in read_xdf(cut) if s.description.type == "EEG")
-    whole = next(s.rows for s in read_xdf(path) if s.description.type == "EEG")
+    rows = next(s.rows for s in read_xdf(cut)[0] if s.description.type == "EEG")
+    whole = next(s.rows for s in read_xdf(path)[0] if s.description.type == "EEG")
     assert len(rows) > 0.9 * share * len(whole)
     np.testing.assert_array_equal(np.asarray(rows), np.asarray(whole)[: len(rows)])
 
