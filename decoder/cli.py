@@ -67,6 +67,7 @@ app.command()(commands_convert.convert)
 app.command(hidden=True)(commands_serve.decode)
 app.command(hidden=True)(commands_serve.outlet)
 app.command(hidden=True)(commands_serve.embed)
+app.command(hidden=True)(commands_serve.preview)
 app.command(hidden=True)(commands_serve.refit)
 app.add_typer(commands_token.app, name="token")
 

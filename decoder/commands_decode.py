@@ -41,6 +41,13 @@ def demo(
         bool, typer.Option("--json", help="No page; print the scores as JSON at the end.")
     ] = False,
     trials: Annotated[int, typer.Option(min=1, help="Stimuli in calibration.")] = 1000,
+    preview: Annotated[
+        str,
+        typer.Option(
+            help="What pictures decodes: `braincast-preview`, `diffusers:ID`, "
+            "`retrieve:FOLDER`; empty: nothing."
+        ),
+    ] = "",
     subject_seed: Annotated[int, typer.Option(min=0, help="Which person.")] = 1,
     session_seed: Annotated[int, typer.Option(min=0, help="Which session of that person.")] = 1,
 ) -> None:
@@ -66,7 +73,7 @@ def demo(
         closing(listen_on("127.0.0.1", usual if port is None else port)) as sock,
         tempfile.TemporaryDirectory(prefix="braincast-demo-") as folder,
     ):
-        show = Demo(settings, trials, Path(folder))
+        show = Demo(settings, trials, Path(folder), preview)
         with show.participant() as name:
             with progress_bar() as bar:
                 task = bar.add_task("starting", total=1.0)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from decoder.config import Config
     from decoder.folder import SessionFolder
 
-__all__ = ["decode", "embed", "ingest", "outlet", "refit", "serve"]
+__all__ = ["decode", "embed", "ingest", "outlet", "preview", "refit", "serve"]
 
 Folder = Annotated[Path | None, typer.Option(hidden=True)]
 
@@ -125,6 +125,23 @@ def serve(
             help="Stimuli in a shuffled block; each row of the table once if not given."
         ),
     ] = None,
+    preview: Annotated[
+        str,
+        typer.Option(
+            help="Picture decodes, too: `braincast-preview`, `diffusers:ID` or "
+            "`retrieve:FOLDER`."
+        ),
+    ] = "",
+    preview_device: Annotated[
+        str, typer.Option(help="What previews compute on: `cpu`, `cuda`, `mps`.")
+    ] = "cpu",
+    preview_dtype: Annotated[
+        str, typer.Option(help="And with: `float32`, `float16`, `bfloat16`.")
+    ] = "float32",
+    preview_deadline: Annotated[
+        float,
+        typer.Option(min=0.001, help="No preview comes later than this after its text [s]."),
+    ] = 2.0,
     lsl_outlet: Annotated[
         str | None,
         typer.Option(
@@ -142,6 +159,7 @@ def serve(
         AdaptationConfig,
         BidsConfig,
         Config,
+        PreviewConfig,
         ServerConfig,
         SessionConfig,
     )
@@ -171,6 +189,12 @@ def serve(
             design=design_of(design, block),
         ),
         adaptation=AdaptationConfig.of(adapt, learn_from),
+        preview=PreviewConfig(
+            generator=preview,
+            device=preview_device,
+            dtype=preview_dtype,
+            deadline=preview_deadline,
+        ),
         bids=BidsConfig.of(subject=subject, session=session, task=task, run=run),
         timing=choose_timing(timing, onsets, device_delay),
         server=ServerConfig(
@@ -337,6 +361,16 @@ def embed(space: str) -> None:
     from decoder.embedding import serve_space
 
     serve_space(space, sys.stdin.buffer, sys.stdout.buffer)
+
+
+def preview() -> None:
+    """Make pictures of decodes: the process that `decode` starts with ``serve --preview``."""
+    from decoder.preview_worker import NICE, serve_previews
+
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(NICE)
+    # Whatever is in the making: nobody is there who would get it.
+    serve_previews(sys.stdin.buffer, sys.stdout.buffer, lambda: os._exit(0))
 
 
 def refit(

@@ -73,13 +73,14 @@ def verify(
         err.print(f"[bold red]different:[/] {escape(verdict.difference)}", soft_wrap=True)
         raise typer.Exit(1)
     short = "; the recording ends before the log, as after a crash" if verdict.cut_short else ""
+    previews = verdict.about_previews
     if not verdict.n_close:
-        typer.echo(f"{verdict.n_equal} events came out again, bit for bit{short}")
+        typer.echo(f"{verdict.n_equal} events came out again, bit for bit{short}{previews}")
         return
     typer.echo(
         f"equivalent, other machine: of {verdict.n_equal + verdict.n_close} events "
-        f"{verdict.n_close} came out within the tolerances, the others bit for bit{short} "
-        f"({verdict.environment})"
+        f"{verdict.n_close} came out within the tolerances, the others bit for bit{short}"
+        f"{previews} ({verdict.environment})"
     )
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "AdaptationConfig",
     "BidsConfig",
     "Config",
+    "PreviewConfig",
     "ServedModel",
     "ServerConfig",
     "SessionConfig",
@@ -200,6 +201,26 @@ class AdaptationConfig(_Section):
         return cls.model_validate({**dict.fromkeys(names, True), "learn_from": learn_from})
 
 
+class PreviewConfig(_Section):
+    """Pictures of decodes.
+
+    Parameters
+    ----------
+    generator : str
+        What makes them; see `models.generator`. Empty: nothing does.
+    device, dtype : str
+        What a network computes on (``cpu``, ``cuda``, ``mps``) and with (``float32``,
+        ``float16``, ``bfloat16``).
+    deadline : float
+        Seconds after its text at which a picture is not worth making any more.
+    """
+
+    generator: str = ""
+    device: str = "cpu"
+    dtype: str = "float32"
+    deadline: float = Field(default=2.0, gt=0)
+
+
 class ServerConfig(_Section):
     """Where clients connect.
 
@@ -264,7 +285,7 @@ class Config(_Section):
 
     Parameters
     ----------
-    source, session, adaptation, bids, server
+    source, session, adaptation, preview, bids, server
         Sections.
     timing : Timing or None
         What is applied to markers and latency.
@@ -275,6 +296,7 @@ class Config(_Section):
     source: SourceConfig = SourceConfig()
     session: SessionConfig = SessionConfig()
     adaptation: AdaptationConfig = AdaptationConfig()
+    preview: PreviewConfig = PreviewConfig()
     bids: BidsConfig = BidsConfig()
     timing: Timing | None = None
     server: ServerConfig = ServerConfig()

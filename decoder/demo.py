@@ -12,7 +12,7 @@ from socket import socket
 from typing import Any
 
 from decoder.children import end, spawn
-from decoder.config import Config, SessionConfig, SourceConfig
+from decoder.config import Config, PreviewConfig, SessionConfig, SourceConfig
 from decoder.evaluation import Evaluation
 from decoder.fitting import FitSettings, fit_recordings
 from decoder.folder import SessionFolder, create_folder, new_session_id
@@ -49,6 +49,8 @@ class Demo:
         Stimuli in calibration.
     folder : Path
         Gets the calibration, the model and the session.
+    preview : str
+        What pictures decodes; see `models.generator`. Empty: nothing does.
     token : str
         Makes whoever has it the operator; all others may watch.
     """
@@ -56,6 +58,7 @@ class Demo:
     settings: SimulatedSettings
     n_trials: int
     folder: Path
+    preview: str = ""
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     def calibrate(self, progress: Callable[[str, float], None]) -> Evaluation:
@@ -100,6 +103,7 @@ class Demo:
             session=SessionConfig(
                 record=self.folder / "sessions", design=Design("independent"), risk=RISK
             ),
+            preview=PreviewConfig(generator=self.preview),
             simulated={
                 "snr": s.snr,
                 "subject_seed": s.subject_seed,
@@ -152,6 +156,7 @@ def summary(service: Service) -> dict[str, Any]:
             stage: dict(zip(keys, values, strict=True))
             for stage, values in latency.stages.items()
         },
+        "previews": latency.previews,
         "gaps": latency.gaps,
         "drops": latency.drops,
     }

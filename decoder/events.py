@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ __all__ = [
     "Evidence",
     "GapFound",
     "GapRevised",
+    "ImagePreview",
     "Latency",
     "LatentMade",
     "MarkerSeen",
@@ -222,6 +223,60 @@ class TextDecoded:
 
 
 @dataclass(frozen=True, slots=True)
+class ImagePreview:
+    """A picture of a decode: what a generator makes of its latent, and not what was seen.
+
+    Parameters
+    ----------
+    decode_id : str
+        Of the decode.
+    revision : int
+        Which of its pictures it is, from 0; a later one takes its place.
+    kind : str
+        ``"generated"``; ``"retrieved"``: chosen among pictures that there were; or ``"mock"``:
+        drawn by `braincast mock`.
+    step, n_steps : int
+        Which step of the generator it shows, from 1, and how many there are.
+    final : bool
+        No finer one will come.
+    seed : int
+        Of all that is random in it; follows from `decode_id`.
+    generator, generator_hash : str
+        What made it, and the hash of its weights or its gallery.
+    source : str
+        Name of what was retrieved, else the generator's.
+    width, height : int
+        In pixels.
+    sha256 : str
+        Of the pixels: rows from the top, in each red, green and blue, uint8.
+    t_start, t_end : float
+        What the decode's window covers, in seconds on the LSL clock.
+    t_text : float
+        When its text went out.
+    file : str or None
+        Its name in the session's ``previews/``; None where it is not kept, as coarse ones.
+    """
+
+    decode_id: str
+    revision: int
+    kind: str
+    step: int
+    n_steps: int
+    final: bool
+    seed: int
+    generator: str
+    generator_hash: str
+    source: str
+    width: int
+    height: int
+    sha256: str
+    t_start: float
+    t_end: float
+    t_text: float
+    file: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What betting on the decodes has come to: a test that may be looked at after every trial.
 
@@ -346,14 +401,15 @@ class State:
     what : str
         ``"source"``, ``"clock"`` (what is odd about its timestamps), ``"recorder"``,
         ``"decoder"``, ``"session"``, ``"candidates"``, ``"model"``, ``"adaptation"``,
-        ``"drift"``, ``"note"`` or ``"blind"``.
+        ``"drift"``, ``"preview"``, ``"note"`` or ``"blind"``.
     state : str
         A word or two; see `streaming.signal.SourceState`, and ``"settling"`` and ``"ready"``,
         or of a source ``"ahead"``: its timestamps are from the future. Of the session
         ``"decoding"``, ``"paused"`` or ``"stopped"``; of candidates ``"changed"``; of the
         model ``"swapped"``, ``"rolled back"`` or ``"refused"``; of adaptation ``"started"``,
         ``"stopped"``, ``"shadow"``, ``"swapped"``, ``"rolled back"`` or ``"refused"``; of
-        drift ``"alarm"`` or ``"good"``; a note is
+        drift ``"alarm"`` or ``"good"``; of previews ``"starting"``, ``"ready"``, ``"failed"``
+        or ``"unsaved"``; a note is
         ``"taken"``; blind is ``"on"`` or ``"off"``.
     t : float
         Since when, in seconds on the LSL clock.
@@ -383,14 +439,20 @@ class Latency:
     ----------
     stages : dict of str to tuple of float
         Latency of the last decodes in milliseconds: stage -> (p50, p95, p99).
+        ``preview_first`` and ``preview`` are of the last pictures: from a decode's text to its
+        first picture, and to its final one.
     n_decodes, gaps, drops : int
         So far: decodes, stretches lost before us, and samples dropped by us.
+    previews : dict of str to int
+        What became of the decodes that were to be pictured: ``made``, ``cancelled``, ``late``
+        or ``failed``; empty if none is to be.
     """
 
     stages: dict[str, tuple[float, float, float]]
     n_decodes: int
     gaps: int
     drops: int
+    previews: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -445,6 +507,7 @@ class LatentMade:
 Event = (
     TextDecoded
     | Evidence
+    | ImagePreview
     | MarkerSeen
     | Quality
     | GapFound

@@ -5,6 +5,7 @@
     raw.xdf         samples and markers as they came; raw-2.xdf, ... when taking in began again
     inputs.jsonl    what the session was fed, in order
     events.jsonl    what it said, in order
+    previews/       final pictures of decodes; see decoder/previews.py
     models/         the models that could decode, each in a folder named after its id
     candidates/     what it was given to choose from instead
     stopped         while the participant has stopped it
@@ -20,9 +21,10 @@ import secrets
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +45,7 @@ __all__ = [
     "free_recording",
     "new_session_id",
     "open_folder",
+    "preview_packages",
     "recording_name",
     "write_manifest",
 ]
@@ -298,6 +301,7 @@ def write_manifest(folder: SessionFolder, hello: Hello, config: Config) -> None:
         "design": asdict(config.session.design),
         "bids": config.bids.model_dump(),
         "timing": asdict(config.timing) if config.timing else None,
+        "preview": preview_packages() if config.preview.generator else None,
         **environment(),
     }
     text = json.dumps(manifest, indent=2, ensure_ascii=False)
@@ -315,6 +319,15 @@ def environment() -> dict[str, Any]:
             "cpu": _cpu(),
         },
     }
+
+
+def preview_packages() -> dict[str, str]:
+    """Return the versions that pictures may depend on in their last digits, beside others."""
+    found = {}
+    for name in ("diffusers", "pillow", "transformers"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _cpu() -> str:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from decoder.events import Event, Evidence, GapFound, Latency, LatentMade, Signal, State
+from decoder.events import (
+    Event,
+    Evidence,
+    GapFound,
+    Latency,
+    LatentMade,
+    Signal,
+    State,
+)
 from decoder.lines import LineFile
 from decoder.server.hub import Message
 from decoder.server.wire import encode, encode_latent, encode_signal, stream_of
@@ -29,7 +37,7 @@ class EventLog:
     last_seq : int
         The last `seq` that is in the file.
     observe : callable
-        Told of each event before it is published (a count); must not wait.
+        Told of each event, and the time, before it is published (a count); must not wait.
 
     Attributes
     ----------
@@ -43,7 +51,7 @@ class EventLog:
         publish: Callable[[Message], None],
         clock: Clock,
         last_seq: int = 0,
-        observe: Callable[[Event], None] = lambda _: None,
+        observe: Callable[[Event, float], None] = lambda *_: None,
     ) -> None:
         self._file = LineFile(path)
         self.failure = ""
@@ -52,10 +60,18 @@ class EventLog:
         self._clock = clock
         self._seq = last_seq
 
-    def emit(self, event: Event) -> None:
-        """Log an event and publish it; signal, latents and latency are published only."""
-        self._observe(event)
+    def emit(self, event: Event, pictures: Mapping[str, bytes] | None = None) -> None:
+        """Log an event and publish it; signal, latents and latency are published only.
+
+        Parameters
+        ----------
+        event : Event
+            What is said.
+        pictures : mapping of str to bytes or None
+            What an `ImagePreview` tells of, by format; published, and not in the log.
+        """
         now = self._clock()
+        self._observe(event, now)
         stream = stream_of(event)
         if isinstance(event, Signal):
             self._publish(Message(stream, encode_signal(event), now))
@@ -81,6 +97,7 @@ class EventLog:
                 seq=self._seq,
                 logged=not self.failure,
                 purges=purges(event),
+                pictures=pictures or {},
             )
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -12,7 +12,16 @@ from typing import Protocol
 import numpy as np
 
 from decoder.control import Control, Input
-from decoder.events import GapFound, Latency, LatentMade, Running, Signal, State, TextDecoded
+from decoder.events import (
+    GapFound,
+    ImagePreview,
+    Latency,
+    LatentMade,
+    Running,
+    Signal,
+    State,
+    TextDecoded,
+)
 from decoder.journal import RECORDING, Journal
 from decoder.log import EventLog
 from decoder.session import AHEAD, Session
@@ -83,15 +92,24 @@ class Audience:
         Told what the session is doing when that changes, before anybody else is.
     on_decode : callable
         Given each decode that was made, with its window.
+    on_withheld : callable
+        Given each that was withheld.
+    on_withdrawn : callable
+        Given each picture that came too late: after a newer decode, or a stop.
+    previews : callable
+        Returns what became of the decodes that were to be pictured.
     """
 
     wants: Callable[[str], bool] = lambda _: False
     on_session: Callable[[State], None] = _ignore
     on_decode: Callable[[TextDecoded, LatentMade], None] = _ignore
+    on_withheld: Callable[[TextDecoded], None] = _ignore
+    on_withdrawn: Callable[[ImagePreview], None] = _ignore
+    previews: Callable[[], Mapping[str, int]] = dict
 
 
 class LatencyMeter:
-    """Percentiles of the latency of the last 1,000 decodes."""
+    """Percentiles of the latency of the last 1,000 decodes, and pictures."""
 
     def __init__(self) -> None:
         self._stages: dict[str, deque[float]] = {}
@@ -101,7 +119,18 @@ class LatencyMeter:
         """Count a decode."""
         self.n_decodes += 1
         for stage, value in latency_ms.items():
-            self._stages.setdefault(stage, deque(maxlen=1000)).append(value)
+            self._take(stage, value)
+
+    def note(self, picture: ImagePreview, t: float) -> None:
+        """Note when a decode's first picture went out, and its final one."""
+        after_ms = 1000 * (t - picture.t_text)
+        if picture.revision == 0:
+            self._take("preview_first", after_ms)
+        if picture.final:
+            self._take("preview", after_ms)
+
+    def _take(self, stage: str, value: float) -> None:
+        self._stages.setdefault(stage, deque(maxlen=1000)).append(value)
 
     def summary(self) -> dict[str, tuple[float, float, float]]:
         """Return p50, p95 and p99 of each stage, in milliseconds."""
@@ -166,6 +195,8 @@ class Runtime:
         self._controls: deque[tuple[Control, Future[None], bool]] = deque()
         self._was_stopped = False
         self._ended = False
+        self._said: deque[tuple[ImagePreview | State, Mapping[str, bytes]]] = deque()
+        self._newest = ""
 
     def begin(self, start: Start) -> None:
         """Write down how the session begins, or goes on."""
@@ -193,6 +224,8 @@ class Runtime:
                 fed = self._source.get(POLL)
                 if fed is not None:
                     self._take(fed)
+                while self._said:
+                    self._pass_on(*self._said.popleft())
                 if self._clock() >= t_latency:
                     t_latency += LATENCY_EVERY
                     self._log.emit(self.latency())
@@ -235,7 +268,8 @@ class Runtime:
         """Return how the service keeps up."""
         gaps = self.counts["GapFound"]
         drops = self._source.n_dropped
-        return Latency(self.meter.summary(), self.meter.n_decodes, gaps, drops)
+        previews = dict(self._audience.previews())
+        return Latency(self.meter.summary(), self.meter.n_decodes, gaps, drops, previews)
 
     def _take(self, fed: Fed) -> None:
         """Feed what came, after what was missed before it."""
@@ -290,6 +324,36 @@ class Runtime:
             self._refuse()
         return future
 
+    def say(self, event: ImagePreview | State, pictures: Mapping[str, bytes]) -> None:
+        """Log and publish what a job beside the session says, soon; any thread may call it.
+
+        Parameters
+        ----------
+        event : ImagePreview or State
+            What.
+        pictures : mapping of str to bytes
+            The picture, by format, where it is one.
+        """
+        self._said.append((event, pictures))
+
+    def drop(self) -> None:
+        """Withdraw the pictures that did not go out before the end."""
+        while self._said:
+            event, _ = self._said.popleft()
+            if isinstance(event, ImagePreview):
+                self._audience.on_withdrawn(event)
+
+    def _pass_on(self, event: ImagePreview | State, pictures: Mapping[str, bytes]) -> None:
+        """Log it, in one order with all else; but not the picture of a decode that is old."""
+        if isinstance(event, State):
+            self._note(event)
+        elif self._session.state != "decoding" or event.decode_id != self._newest:
+            self._audience.on_withdrawn(event)
+            return
+        else:
+            self.meter.note(event, self._clock())
+        self._log.emit(event, pictures)
+
     def _feed(self, item: Input, row: int, t_received: float, *, held: bool = False) -> None:
         t_fed = self._clock()
         self._write(lambda journal: journal.write(item, row, t_fed, held=held))
@@ -307,7 +371,10 @@ class Runtime:
                     self._log.emit(event)
             elif isinstance(event, TextDecoded):
                 decoded = event
+                self._newest = event.decode_id
                 self._log.emit(self._timed(event, t_received, t_fed, t_decoded))
+                if event.abstained:
+                    self._audience.on_withheld(event)
             else:
                 if isinstance(event, GapFound):
                     self._signal.clear()

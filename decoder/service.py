@@ -18,13 +18,15 @@ from decoder.config import Config
 from decoder.console import stop_signals
 from decoder.control import Recentre, Refit
 from decoder.controller import Controller
-from decoder.events import LatentMade, State, TextDecoded
+from decoder.events import ImagePreview, LatentMade, State, TextDecoded
 from decoder.finished import Sessions
 from decoder.folder import SessionFolder, write_manifest
 from decoder.halt import Halt
 from decoder.journal import Journal
 from decoder.listening import url_of
 from decoder.log import EventLog
+from decoder.previewer import Previewer
+from decoder.previews import FOLDER
 from decoder.readiness import not_alive, not_ready
 from decoder.refitting import Learner
 from decoder.resume import BEGINNING, Resumption
@@ -107,6 +109,7 @@ class Service:
         self._metrics = Metrics(self._session.model.model_id, self._levels)
         self._halted = False
         self._learner: Learner | None = None
+        self._previewer: Previewer | None = None
         self._error: BaseException | None = None
         write_manifest(folder, feed.hello, config)
         self.runtime = Runtime(
@@ -120,11 +123,28 @@ class Service:
                 before.last_seq,
                 observe=self._metrics.observe,
             ),
-            Audience(self._hub.wants, self._on_session, self._on_decode),
+            Audience(
+                self._hub.wants,
+                self._on_session,
+                self._on_decode,
+                on_withheld=self._on_withheld,
+                on_withdrawn=self._on_withdrawn,
+                previews=self._previews,
+            ),
             feed.clock,
             before.place,
             self._device_delay,
         )
+        if config.preview.generator:
+            model = self._session.model
+            self._previewer = Previewer(
+                config.preview,
+                model.space,
+                shelf.first().centre,
+                folder.path / FOLDER,
+                feed.clock,
+                self.runtime.say,
+            )
         self.runtime.begin(before.start)
         for control in before.controls:
             self.runtime.control(control, held=True)
@@ -223,10 +243,17 @@ class Service:
             await asyncio.to_thread(thread.join, SHUTDOWN)
             if self._learner is not None:
                 await asyncio.to_thread(self._learner.close)
+            if self._previewer is not None:
+                await asyncio.to_thread(self._previewer.close)
+                self.runtime.drop()
             self._audit.close()
 
     def _on_session(self, state: State) -> None:
         """Follow what the session is doing; called where the session is fed."""
+        if self._previewer is not None and state.state == "decoding":
+            self._previewer.go_on()
+        elif self._previewer is not None:
+            self._previewer.halt()
         if state.state == "stopped":
             self._halted = True
             self._source.stop(state.detail)
@@ -248,8 +275,22 @@ class Service:
             )
 
     def _on_decode(self, decoded: TextDecoded, made: LatentMade) -> None:
+        if self._previewer is not None:
+            # On the event loop, behind the text: that goes out first.
+            self._on_loop(self._previewer.offer, decoded, made, self._source.clock())
         if self._learner is not None and self._controller.refits:
             self._learner.offer(decoded, made)
+
+    def _on_withheld(self, _: TextDecoded) -> None:
+        if self._previewer is not None:
+            self._on_loop(self._previewer.supersede)
+
+    def _on_withdrawn(self, event: ImagePreview) -> None:
+        if self._previewer is not None:
+            self._previewer.withdraw(event)
+
+    def _previews(self) -> dict[str, int]:
+        return {} if self._previewer is None else self._previewer.counts
 
     def _on_learnt(self, state: str, detail: str, model_id: str) -> None:
         """Pass on what a refit came to; called in a thread of its own, to load the model."""
@@ -291,6 +332,7 @@ class Service:
             samples_dropped=self._source.n_dropped,
             missed=self._hub.n_missed + sum(peer.client.n_missed for peer in peers),
             too_slow=self._hub.n_too_slow,
+            previews=self._previews(),
         )
 
     def describe(self) -> dict[str, Any]:
@@ -322,6 +364,7 @@ class Service:
             "latency_from": "LSL timestamp" if self._device_delay is None else "electrode",
             "state": self._controller.state,
             "blind": self._controller.blind,
+            "preview": self._previewer.describe() if self._previewer is not None else None,
             "uncertainty": asdict(self._session.doubt.asked)
             | {"no_set": self._session.doubt.no_set, "no_stop": self._session.doubt.no_stop},
             "model": _about(self._session.model),

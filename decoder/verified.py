@@ -44,7 +44,7 @@ def kept_verdict(folder: SessionFolder) -> str:
     short = "; the recording ends before the log, as after a crash" if verdict.cut_short else ""
     n = verdict.n_equal + verdict.n_close
     how = f"{verdict.n_close} within the tolerances" if verdict.n_close else "bit for bit"
-    return f"yes, on {when}: {n} events came out again, {how}{short}"
+    return f"yes, on {when}: {n} events came out again, {how}{short}{verdict.about_previews}"
 
 
 def _hashes(folder: SessionFolder) -> dict[str, str]:

@@ -14,7 +14,7 @@ from decoder import events
 from decoder.docstrings import describe
 from decoder.server.messages import Failure
 from decoder.server.methods import METHODS
-from decoder.server.notifications import FRAMES, NOTIFICATIONS, Envelope
+from decoder.server.notifications import FRAMES, NOTIFICATIONS, Envelope, PictureMessage
 from decoder.server.rpc import CLOSE_CODES, ERRORS, Code
 from decoder.server.wire import LOGGED, PROTOCOL
 
@@ -69,7 +69,10 @@ def _schemas() -> dict[str, Any]:
     given = {method.result for method in METHODS.values()}
     kinds = {kind for kinds in NOTIFICATIONS.values() for kind in kinds}
     made = sorted(
-        taken | given | kinds | {Envelope, Failure, *(header for _, header in FRAMES.values())},
+        taken
+        | given
+        | kinds
+        | {Envelope, Failure, PictureMessage, *(header for _, header in FRAMES.values())},
         key=lambda k: k.__name__,
     )
     mode: Literal["validation"] = "validation"
@@ -169,5 +172,15 @@ def _notification(stream: str) -> dict[str, Any]:
     envelope = _schema(Envelope)
     needed = ["seq", "t_emit"] if stream in LOGGED else ["t_emit"]
     kinds = [_schema(kind) for kind in NOTIFICATIONS[stream]]
-    params = {"allOf": [envelope, {"anyOf": kinds}], "required": needed}
-    return {"payload": _rpc(["method", "params"], method={"const": stream}, params=params)}
+    parts = [envelope, {"anyOf": kinds}]
+    more: dict[str, Any] = {}
+    if stream == "image":
+        parts.append(_schema(PictureMessage))
+        more["summary"] = (
+            "A picture: with the encoding `base64` as this notification, else as a binary "
+            "frame of the length of a header as a big-endian 32-bit integer, the header in "
+            "JSON (these params, and `stream`), and the bytes."
+        )
+    params = {"allOf": parts, "required": needed}
+    payload = _rpc(["method", "params"], method={"const": stream}, params=params)
+    return {**more, "payload": payload}

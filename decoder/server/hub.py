@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import anyio
 from websockets.frames import Frame, Opcode
 
+from decoder.server.images import PNG, Encoding, encode_image
 from streaming.lsl_clock import Clock
 
-__all__ = ["Client", "Hub", "Line", "Message", "Policy", "frame_of"]
+__all__ = ["Client", "Hub", "Line", "Message", "Policy", "frame_of", "frame_of_body"]
 
 Policy = Literal["lossless", "latest", "rate"]
 
@@ -41,6 +42,11 @@ N_LATEST = 64
 def frame_of(data: bytes, opcode: Opcode = Opcode.TEXT) -> bytes:
     """Return the websocket frame of a message, the same for all clients."""
     return Frame(opcode, data).serialize(mask=False)
+
+
+def frame_of_body(body: str | bytes) -> bytes:
+    """Return the websocket frame of a body: of text, or a binary one."""
+    return frame_of(body.encode()) if isinstance(body, str) else frame_of(body, Opcode.BINARY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,8 @@ class Message:
         Whether it is in the log; not if the disk failed.
     purges : bool
         What was queued before it is not sent any more, nor given out again from the log.
+    pictures : mapping of str to bytes
+        What goes with it of the stream ``image``, by format.
 
     Attributes
     ----------
@@ -78,15 +86,23 @@ class Message:
     seq: int = 0
     logged: bool = True
     purges: bool = False
+    pictures: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)
     frame: bytes = field(init=False, repr=False, compare=False)
+    _as: dict[Encoding, str | bytes] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         """Encode it, once for all clients."""
-        body = self.body
-        text = isinstance(body, str)
-        data = body.encode() if isinstance(body, str) else body
-        frame = frame_of(data, Opcode.TEXT if text else Opcode.BINARY)
-        object.__setattr__(self, "frame", frame)
+        object.__setattr__(self, "frame", frame_of_body(self.body))
+
+    def said(self, encoding: Encoding) -> str | bytes:
+        """Return the body as a client wants pictures; each way is made once for all."""
+        if self.stream != "image" or not isinstance(self.body, str):
+            return self.body
+        if encoding not in self._as:
+            self._as[encoding] = encode_image(self.body, self.pictures, encoding)
+        return self._as[encoding]
 
 
 class Line(Protocol):
@@ -124,6 +140,8 @@ class Client:
         Of each stream that it subscribed to.
     resuming : set of str
         Streams that it still gets from the log.
+    pictures : Encoding
+        How it wants pictures.
     n_missed : int
         Messages it did not get because it read too slowly.
     wanted : Counter of str
@@ -134,6 +152,7 @@ class Client:
         self.policies: dict[str, Policy] = {}
         self.wanted: Counter[str] = Counter()
         self.resuming: set[str] = set()
+        self.pictures: Encoding = PNG
         self.n_missed = 0
         self._n_told = 0
         self._clock = clock
@@ -235,10 +254,12 @@ class Client:
 
     def send(self, message: Message) -> None:
         """Write a message; the next after some were missed says how many that were so far."""
-        frame, body = message.frame, message.body
+        frame, body = message.frame, message.said(self.pictures)
         if self.n_missed != self._n_told and isinstance(body, str):
             self._n_told = self.n_missed
             frame = frame_of(f'{body[:-2]},"missed":{self.n_missed}}}}}'.encode())
+        elif message.stream == "image":
+            frame = frame_of_body(body)
         self._line.write(frame, timely=self.policies.get(message.stream) != "lossless")
 
     def wake(self) -> None:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from decoder.server.auth import Role
 from decoder.server.hub import Policy
+from decoder.server.images import Format, Way
 
 __all__ = [
     "Authorize",
@@ -79,12 +80,16 @@ class Subscribe(Params):
     leaves out what grew too old; ``rate`` sends the newest message of each stream, `rate`
     times a second. With `from_seq`, which needs ``lossless``, events come from the log first,
     beginning with that one, then live, without hole or duplicate.
+
+    `format` and `encoding` say how the client wants pictures, of the stream ``image``.
     """
 
     streams: list[str] = Field(max_length=16)
     policy: Policy = "lossless"
     rate: float | None = Field(default=None, gt=0, le=1000)
     from_seq: int | None = Field(default=None, ge=1, le=2**53)
+    format: Format = "png"
+    encoding: Way = "binary"
 
     @model_validator(mode="after")
     def _fit(self) -> Self:

@@ -15,6 +15,7 @@ from decoder.server import messages, wire
 from decoder.server.auth import Grant, Role
 from decoder.server.backend import Backend
 from decoder.server.hub import Client
+from decoder.server.images import Encoding
 from decoder.server.resuming import lost
 from decoder.server.rpc import Code, RpcError
 
@@ -141,6 +142,8 @@ async def subscribe(peer: Peer, params: messages.Subscribe) -> messages.Subscrib
 def follow(peer: Peer, params: messages.Subscribe) -> None:
     """Begin to send streams, with what a client that comes late must know."""
     client, good = peer.client, _there(params)
+    if "image" in good:
+        client.pictures = Encoding(params.format, params.encoding)
     if params.from_seq is not None:
         for name in good:
             client.leave(name)

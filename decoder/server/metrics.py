@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -16,6 +16,7 @@ from decoder.events import (
     Event,
     Evidence,
     GapFound,
+    ImagePreview,
     MarkerSeen,
     Overrun,
     Quality,
@@ -53,6 +54,8 @@ class Levels:
         Messages that clients did not get, as their policy has it, so far.
     too_slow : int
         Clients that were closed because they read too slowly, so far.
+    previews : mapping of str to int
+        What became of the decodes that were to be pictured, so far.
     """
 
     ready: bool
@@ -61,6 +64,7 @@ class Levels:
     samples_dropped: int
     missed: int
     too_slow: int
+    previews: Mapping[str, int] = field(default_factory=dict)
 
 
 class Metrics:
@@ -81,6 +85,13 @@ class Metrics:
             "braincast_latency_seconds",
             "How long each stage of a decode took; total from the newest sample's timestamp.",
             ["stage"],
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self._preview = Histogram(
+            "braincast_preview_seconds",
+            "From a decode's text to its first picture, and to its final one.",
+            ["picture"],
             buckets=_BUCKETS,
             registry=registry,
         )
@@ -141,10 +152,12 @@ class Metrics:
         registry.register(self)
         self._said: dict[str, str] = {}
 
-    def observe(self, event: Event) -> None:
-        """Count an event."""
+    def observe(self, event: Event, t: float = math.nan) -> None:
+        """Count an event; `t`, when it goes out on the LSL clock [s], is needed of pictures."""
         if isinstance(event, TextDecoded):
             self._count_decode(event)
+        elif isinstance(event, ImagePreview):
+            self._count_picture(event, t)
         elif isinstance(event, GapFound):
             self._gaps.labels(event.gap.reason).inc()
             self._lost.labels(event.gap.reason).inc(event.gap.duration)
@@ -167,6 +180,12 @@ class Metrics:
                 self._latency.labels(stage).observe(ms / 1000)
         for running in decode.running:
             self._keep_score(running)
+
+    def _count_picture(self, event: ImagePreview, t: float) -> None:
+        if event.revision == 0:
+            self._preview.labels("first").observe(t - event.t_text)
+        if event.final:
+            self._preview.labels("final").observe(t - event.t_text)
 
     def _keep_state(self, state: State) -> None:
         before = self._said.get(state.what)
@@ -210,6 +229,13 @@ class Metrics:
             "Samples that were recorded and not decoded, because decoding was too slow.",
             value=now.samples_dropped,
         )
+        previews = CounterMetricFamily(
+            "braincast_previews", "Decodes that were to be pictured, by what became of them.",
+            labels=["outcome"],
+        )  # fmt: skip
+        for outcome, n in now.previews.items():
+            previews.add_metric([outcome], n)
+        yield previews
         yield CounterMetricFamily(
             "braincast_client_missed",
             "Messages that clients did not get, as their policy has it.",

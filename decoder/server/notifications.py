@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from decoder.events import Evidence, Latency, State, TextDecoded
+from decoder.events import Evidence, ImagePreview, Latency, State, TextDecoded
 
 __all__ = [
     "FRAMES",
@@ -20,6 +20,7 @@ __all__ = [
     "GapMessage",
     "MarkerMessage",
     "OverrunMessage",
+    "PictureMessage",
     "QualityMessage",
     "RevisionMessage",
     "SignalHeader",
@@ -63,6 +64,16 @@ class MarkerMessage(_Message):
 
     glyph: str
     """An emoji that a page may draw; empty if there is none."""
+
+
+class PictureMessage(_Message):
+    """The picture itself, and what goes with it where it does not follow the header."""
+
+    format: str = ""
+    """`png`, `jpeg` or `webp`; empty where no picture is kept. Absent in the log."""
+
+    base64: str = ""
+    """The picture; with the encoding `base64` alone."""
 
 
 class QualityMessage(_Message):
@@ -203,6 +214,7 @@ class LatentHeader(_Message):
 
 NOTIFICATIONS: dict[str, tuple[type, ...]] = {
     "text": (TextDecoded,),
+    "image": (ImagePreview,),
     "markers": (MarkerMessage,),
     "evidence": (Evidence,),
     "quality": (QualityMessage,),

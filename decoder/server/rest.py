@@ -119,6 +119,15 @@ class UncertaintyInfo(_Body):
     no_stop: str = ""
 
 
+class PreviewInfo(_Body):
+    """What pictures decodes; `kind` and `hash` are known once it runs."""
+
+    generator: str
+    kind: str | None = None
+    hash: str | None = None
+    deadline: float
+
+
 class SessionInfo(BaseModel):
     """What runs."""
 
@@ -136,6 +145,7 @@ class SessionInfo(BaseModel):
     model: ModelInfo
     candidates: CandidatesInfo
     uncertainty: UncertaintyInfo = UncertaintyInfo()
+    preview: PreviewInfo | None = None
 
 
 class Candidate(_Body):

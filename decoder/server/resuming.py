@@ -8,6 +8,7 @@ loop, in which nothing can be published: what is later than that goes the usual 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ from typing import BinaryIO
 
 import anyio.to_thread
 
-from decoder.server.hub import Client, Hub, frame_of
+from decoder.previews import FOLDER
+from decoder.server.hub import Client, Hub, frame_of, frame_of_body
+from decoder.server.images import Encoding, encode_image
 
 __all__ = ["Entry", "catch_up", "find", "lost", "read_from"]
 
@@ -37,12 +40,31 @@ class Entry:
     stream : str
         What it belongs to.
     body : bytes
-        What went over the wire.
+        What went over the wire; of a picture, all but that.
     """
 
     seq: int
     stream: str
     body: bytes
+
+    def frame(self, folder: Path, pictures: Encoding) -> bytes:
+        """Return what goes over the wire again.
+
+        Parameters
+        ----------
+        folder : Path
+            Of the session.
+        pictures : Encoding
+            How the client wants them. They are sent as PNG, as they are kept.
+        """
+        if self.stream != "image":
+            return frame_of(self.body)
+        name = json.loads(self.body)["params"]["file"]
+        try:
+            kept = {} if name is None else {"png": (folder / FOLDER / name).read_bytes()}
+        except OSError:
+            kept = {}  # it was deleted, or the disk fails: what is known of it is sent
+        return frame_of_body(encode_image(self.body.decode(), kept, pictures))
 
 
 def _entry(line: bytes) -> Entry | None:
@@ -140,7 +162,11 @@ async def catch_up(
         for entry in entries:
             kept = entry.seq >= hub.purged and (entry.stream == "state" or not hub.held)
             if kept and entry.stream in client.resuming:
-                await send(frame_of(entry.body))
+                await send(
+                    await anyio.to_thread.run_sync(entry.frame, path.parent, client.pictures)
+                    if entry.stream == "image"
+                    else frame_of(entry.body)
+                )
         if not entries:
             break
         seq = entries[-1].seq + 1

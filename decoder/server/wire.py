@@ -3,7 +3,8 @@
 An event goes out as a notification whose method is the name of its stream. The very same line
 is what `events.jsonl` holds, so that a log can be served again without change. Signal goes as a
 binary frame: a 4-byte big-endian header length, a JSON header, then little-endian float32 of
-shape (n_channels, n_times); latents likewise, with (n_dims,).
+shape (n_channels, n_times); latents likewise, with (n_dims,). Pictures have a way of their own:
+`decoder.server.images`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from decoder.events import (
     Evidence,
     GapFound,
     GapRevised,
+    ImagePreview,
     Latency,
     LatentMade,
     MarkerSeen,
@@ -44,7 +46,7 @@ __all__ = [
 
 PROTOCOL = "1"
 
-LOGGED = ("text", "markers", "evidence", "quality", "state")
+LOGGED = ("text", "image", "markers", "evidence", "quality", "state")
 """Streams whose events have a `seq` and can be resumed."""
 
 STREAMS = (*LOGGED, "signal", "latent", "latency")
@@ -55,6 +57,8 @@ def stream_of(event: Event) -> str:  # noqa: PLR0911 - one for each kind
     match event:
         case TextDecoded():
             return "text"
+        case ImagePreview():
+            return "image"
         case MarkerSeen():
             return "markers"
         case Evidence():
@@ -115,7 +119,7 @@ def _fields(event: Event) -> dict[str, Any]:
                 f"{event.n_times} samples were recorded, but did not reach the decoder in time"
             )
             return {"what": "overrun", "state": "overrun", "t": event.t, "detail": detail}
-        case TextDecoded() | State() | Latency() | Evidence():
+        case TextDecoded() | ImagePreview() | State() | Latency() | Evidence():
             return _plain(event)
         case Signal() | LatentMade():
             msg = "it goes as a binary frame: encode_signal, encode_latent"

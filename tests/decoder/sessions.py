@@ -34,7 +34,9 @@ from tests.decoder.tiny import SPEC, signal, tiny_model
 CONFIG = Config(session=SessionConfig(freshness=1e9), bids=BidsConfig(subject="01"))
 
 
-def record(root: Path, timing: Timing | None = None) -> tuple[SessionFolder, list[Message]]:
+def record(
+    root: Path, timing: Timing | None = None, config: Config = CONFIG
+) -> tuple[SessionFolder, list[Message]]:
     """Record what a service would; the recording has a gap in it."""
     raw = mne.io.RawArray(signal(6000), SPEC.to_info(), verbose="error")
     onsets = [*np.arange(8, 58, 0.8), 30.0]
@@ -42,7 +44,7 @@ def record(root: Path, timing: Timing | None = None) -> tuple[SessionFolder, lis
     raw.set_annotations(mne.Annotations(onsets, 0.0, [*labels, "EDGE boundary"]))
     raw.save(root / "one_raw.fif", verbose="error")
     return record_source(
-        root, lambda tap: RecordingSource(root / "one_raw.fif", tap=tap), timing
+        root, lambda tap: RecordingSource(root / "one_raw.fif", tap=tap), timing, config=config
     )
 
 

@@ -1,0 +1,60 @@
+"""Pictures of decodes on disk: their names, and saving them whole.
+
+::
+
+    previews/locked-12-3.png    of the decode session/locked/12, its revision 3
+
+Only final pictures are kept: a coarse one is replaced within a second, and would take as much
+room again. One of 64 by 64 pixels takes about 8 kB: with a decode a second, 30 MB an hour.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+__all__ = ["FOLDER", "file_name", "save", "seed_of"]
+
+FOLDER = "previews"
+"""Name of the folder within a session's."""
+
+
+def seed_of(decode_id: str) -> int:
+    """Return the seed of a decode's picture: the same whenever the session is fed again.
+
+    Examples
+    --------
+    >>> seed_of("S/locked/12") == seed_of("S/locked/12") != seed_of("S/locked/13")
+    True
+    """
+    return int.from_bytes(hashlib.sha256(decode_id.encode()).digest()[:4], "big") >> 1
+
+
+def file_name(decode_id: str, revision: int) -> str:
+    """Return what the picture of a decode is called.
+
+    Examples
+    --------
+    >>> file_name("20261123T080000Z-1a2b/locked/12", 3)
+    'locked-12-3.png'
+    """
+    _, kind, index = decode_id.rsplit("/", 2)
+    return f"{kind}-{index}-{revision}.png"
+
+
+def save(path: Path, png: bytes) -> None:
+    """Write a picture so that it is there whole, or not at all.
+
+    Raises
+    ------
+    OSError
+        If the disk refuses.
+    """
+    path.parent.mkdir(exist_ok=True)
+    part = path.with_suffix(".part")
+    try:
+        part.write_bytes(png)
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
