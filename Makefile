@@ -30,11 +30,11 @@ browser:
 check: install
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy
+	$(PY) -m mypy --num-workers 2
 	.venv/bin/lint-imports --no-cache
 
 test: check browser
-	$(PY) -m pytest -n 2 --dist loadfile --max-worker-restart 0 -m "not gpu"
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -m "not gpu"
 
 benchmarks: install
 	$(PY) -m benchmarks

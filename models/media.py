@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import wavfile
-from scipy.signal import resample_poly
 
 from streaming.errors import ConfigError
 
@@ -71,6 +69,8 @@ def read_wav(file: Path | bytes) -> tuple[NDArray[np.float32], float]:
     ConfigError
         If it is no WAV file, or empty.
     """
+    from scipy.io import wavfile
+
     name = "the sound" if isinstance(file, bytes) else str(file)
     try:
         with warnings.catch_warnings():
@@ -109,6 +109,8 @@ def resampled(samples: NDArray[np.float32], sfreq: float, to: float) -> NDArray[
     """
     if sfreq == to:
         return samples
+    from scipy.signal import resample_poly
+
     up, down = round(1000 * to), round(1000 * sfreq)
     factor = math.gcd(up, down)
     up, down = up // factor, down // factor

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
 
 __all__ = ["QUIET", "Level", "find_level", "find_pulses"]
 
@@ -133,6 +132,8 @@ def find_pulses(x: NDArray[np.floating], sfreq: float, height: float) -> NDArray
 
 
 def _baseline(x: NDArray[np.floating], sfreq: float) -> NDArray[np.float64]:
+    from scipy.ndimage import median_filter  # half of the time in which a command starts
+
     size = max(1, round(_BLOCK * sfreq))
     n_blocks = len(x) // size
     if n_blocks < 2:

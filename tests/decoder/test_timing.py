@@ -224,5 +224,6 @@ def test_a_session_with_moved_markers_verifies_and_its_latency_begins_at_the_ele
     for ms in (d["latency_ms"] for d in decodes):
         assert ms["device"] == 2000
         stages = sum(ms[name] for name in ("device", "acquire", "queue", "decode"))
-        assert ms["total"] == pytest.approx(stages, abs=50)
+        # Sent later than decoded, by as much as the machine is busy; the delay counts once.
+        assert stages - 0.01 <= ms["total"] < stages + 1900
     assert decodes[0]["first"] == 806
