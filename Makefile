@@ -30,7 +30,7 @@ browser:
 check: install
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy --num-workers 2
+	$(PY) -m mypy
 	.venv/bin/lint-imports --no-cache
 
 test: check browser
