@@ -1,9 +1,10 @@
-"""Candidates set while live: from words that somebody sends to vectors in the model's space."""
+"""Candidates set while live: from words and pictures to vectors in the model's space."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,13 @@ from models.candidates import Candidates
 from models.spaces import Space
 from streaming.errors import ConfigError
 
-__all__ = ["MAX_CANDIDATES", "Chosen", "Embedder", "embed_chosen", "listed"]
+__all__ = ["MAX_CANDIDATES", "MAX_PICTURES", "Chosen", "Embedder", "embed_chosen", "listed"]
 
 MAX_CANDIDATES = 4096
 """Most that a session chooses from when they are set live."""
+
+MAX_PICTURES = 2**25
+"""Bytes of all their pictures, made small: some 1,500."""
 
 Chosen = tuple[Candidates, str]
 """Candidates, and the name under which the session keeps them."""
@@ -61,7 +65,7 @@ def listed(
         before = known.get(word.id, word)
         text = word.text or before.text or word.id
         glyph = word.glyph or (before.glyph if text == before.text else "")
-        kept[word.id] = Word(word.id, text, glyph)
+        kept[word.id] = Word(word.id, text, glyph, word.image)
     if not 2 <= len(kept) <= MAX_CANDIDATES:
         msg = f"a choice needs 2 to {MAX_CANDIDATES} candidates, this leaves {len(kept)}"
         raise ConfigError(msg)
@@ -81,8 +85,9 @@ def embed_chosen(
 ) -> Candidates:
     """Return candidates in the model's space.
 
-    Those that the model was fitted with, or that are decoded already, keep their places, which
-    may be those of pictures or sounds; the texts of all others are embedded.
+    Pictures are embedded where they are sent. Of the others, those that the model was fitted
+    with, or that are decoded already, keep their places, which may be those of pictures or
+    sounds; the texts of the rest are embedded.
 
     Parameters
     ----------
@@ -96,33 +101,54 @@ def embed_chosen(
     Raises
     ------
     ConfigError
-        If a word cannot be embedded there.
+        If a word, or a picture, cannot be embedded there, or pictures take too much room.
     """
+    drawn = {(word.id, word.text): word.image for word in words if word.image}
+    if drawn and "image" not in space.modalities:
+        holds = "labels" if space.name == "labels" else f"{' and '.join(space.modalities)}s"
+        msg = (
+            f"candidate {next(iter(drawn))[0]!r} has a picture, and {space.name} is a space of "
+            f"{holds}; send its text alone, or fit to efficientnet, or a clip or dinov2 space"
+        )
+        raise ConfigError(msg)
     places = {
         pair: row
         for c in (own, now)
         for pair, row in zip(zip(c.ids, c.texts, strict=True), c.vectors, strict=True)
     }
     trained = dict(zip(zip(own.ids, own.texts, strict=True), own.trained, strict=True))
+    pictures = {
+        pair: picture
+        for c in (own, now)
+        for pair, picture in zip(zip(c.ids, c.texts, strict=True), c.pictures, strict=False)
+    } | drawn
+    if drawn:
+        places |= dict(zip(drawn, space.embed(list(drawn.values())), strict=True))
     new = [word for word in words if (word.id, word.text) not in places]
     if new and (space.name == "labels" or "text" not in space.modalities):
         holds = "labels" if space.name == "labels" else f"{' and '.join(space.modalities)}s"
+        fix = "send its image" if "image" in space.modalities else "fit to a sentence space"
         msg = (
             f"candidate {new[0].id!r} is not one of the model's, and {space.name} is a space "
-            f"of {holds} in which a word has no place; fit to a sentence or clip space"
+            f"of {holds} in which a word has no place; {fix}, or fit to a clip space"
         )
         raise ConfigError(msg)
     if new:
         rows = space.embed([word.text for word in new])
         places |= {(w.id, w.text): row for w, row in zip(new, rows, strict=True)}
     pairs = [(word.id, word.text) for word in words]
+    shown = tuple(pictures.get(pair, b"") for pair in pairs)
+    if (size := sum(map(len, shown))) > MAX_PICTURES:
+        msg = f"pictures of {size} bytes are more than {MAX_PICTURES}; set fewer with a picture"
+        raise ConfigError(msg)
     return Candidates(
         ids=tuple(word.id for word in words),
         texts=tuple(word.text for word in words),
         glyphs=tuple(word.glyph for word in words),
-        trained=tuple(trained.get(pair, False) for pair in pairs),
+        trained=tuple(pair not in drawn and trained.get(pair, False) for pair in pairs),
         vectors=np.stack([places[pair] for pair in pairs]),
         space=own.space,
+        pictures=shown if any(shown) else (),
     )
 
 
@@ -155,6 +181,9 @@ class Embedder:
         if self._space is None or self._space.name != own.space or self._space.ended:
             self._end()
             self._space = SpaceProcess(own.space)  # which takes seconds, once
+        sent = [word.image for word in words if word.image]
+        small = iter(self._space.shrunk(sent) if sent else ())
+        words = [replace(word, image=next(small)) if word.image else word for word in words]
         found = embed_chosen(words, now, own, self._space)
         return found, save_candidates(found, self._folder)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from streaming.sources.source import Item
@@ -51,11 +51,14 @@ class Word:
     id, text, glyph : str
         Its name, what is embedded and shown, and an emoji. Without a text it is that of the
         candidate of this name, or the name.
+    image : bytes
+        A picture that is embedded in place of the text, in a space of pictures.
     """
 
     id: str
     text: str = ""
     glyph: str = ""
+    image: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

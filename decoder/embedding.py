@@ -7,6 +7,7 @@ the next request. It answers each line of JSON with one, and vectors after it.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoder.children import Child, spawn
+from models.media import shrunk
 from models.networks import Item, Modality
 from models.spaces import open_space
 from streaming.errors import BraincastError, ConfigError, ModelError
@@ -51,14 +53,33 @@ class SpaceProcess:
             raise
 
     def embed(self, items: Sequence[Item]) -> NDArray[np.float32]:
-        """Return one vector for each text, of shape (n_items, n_dims)."""
-        request = json.dumps([str(item) for item in items])
-        with suppress(OSError):  # then no answer comes
-            self._pipe("stdin").write(request.encode() + b"\n")
-            self._pipe("stdin").flush()
+        """Return one vector for each text, or for each picture, of shape (n_items, n_dims)."""
+        self._ask("embed", items)
         n_dims = self._answer()["n_dims"]
         vectors = self._pipe("stdout").read(4 * len(items) * n_dims)
         return np.frombuffer(vectors, "<f4").reshape(len(items), n_dims).astype(np.float32)
+
+    def shrunk(self, pictures: Sequence[bytes]) -> list[bytes]:
+        """Return pictures that somebody sent, checked and made small; see `models.media`.
+
+        Raises
+        ------
+        ConfigError
+            If one is none, or too large.
+        """
+        self._ask("shrink", pictures)
+        return [self._pipe("stdout").read(size) for size in self._answer()["sizes"]]
+
+    def _ask(self, what: str, items: Sequence[Item]) -> None:
+        plain = [
+            {"base64": base64.b64encode(item).decode()}
+            if isinstance(item, bytes)
+            else str(item)
+            for item in items
+        ]
+        with suppress(OSError):  # then no answer comes
+            self._pipe("stdin").write(json.dumps({what: plain}).encode() + b"\n")
+            self._pipe("stdin").flush()
 
     def _answer(self) -> dict[str, Any]:
         line = self._pipe("stdout").readline()
@@ -94,9 +115,10 @@ def serve_space(name: str, requests: IO[bytes], answers: IO[bytes]) -> None:
     name : str
         See `models.spaces.open_space`.
     requests : file
-        A JSON list of texts a line.
+        A line of JSON each: ``embed`` or ``shrink``, and a list of texts, or of pictures as
+        ``base64``.
     answers : file
-        Gets a line of JSON for each, and the vectors as little-endian float32.
+        Gets a line of JSON for each, and the vectors as little-endian float32, or the pictures.
     """
     if hasattr(os, "nice"):  # not on Windows
         os.nice(NICE)
@@ -112,11 +134,21 @@ def serve_space(name: str, requests: IO[bytes], answers: IO[bytes]) -> None:
         return
     say(modalities=space.modalities)
     for line in requests:
+        ((what, plain),) = json.loads(line).items()
         try:
-            vectors = space.embed(json.loads(line))
+            if what == "shrink":
+                made = [shrunk(base64.b64decode(item["base64"])) for item in plain]
+                say(sizes=[len(picture) for picture in made])
+                answers.write(b"".join(made))
+            else:
+                vectors = space.embed(
+                    [
+                        item if isinstance(item, str) else base64.b64decode(item["base64"])
+                        for item in plain
+                    ]
+                )
+                say(n_dims=vectors.shape[1])
+                answers.write(np.ascontiguousarray(vectors, "<f4").tobytes())
         except BraincastError as error:
             say(error=str(error))
-            continue
-        say(n_dims=vectors.shape[1])
-        answers.write(np.ascontiguousarray(vectors, "<f4").tobytes())
         answers.flush()

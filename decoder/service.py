@@ -311,6 +311,7 @@ class Service:
             session_id=self._folder.session_id,
             describe=self.describe,
             candidates=self._candidates,
+            picture=self._picture,
             not_ready=self._not_ready,
             steering=self._controller,
             clock=self._source.clock,
@@ -386,7 +387,14 @@ class Service:
         c = self._session.candidates
         rows = zip(c.ids, c.texts, c.glyphs, c.trained, strict=True)
         keys = ("id", "text", "glyph", "trained")
-        return [dict(zip(keys, row, strict=True)) for row in rows]
+        pictures = c.pictures or (b"",) * len(c)
+        return [
+            dict(zip(keys, row, strict=True)) | {"picture": bool(picture)}
+            for row, picture in zip(rows, pictures, strict=True)
+        ]
+
+    def _picture(self, candidate_id: str) -> bytes:
+        return self._session.candidates.picture(candidate_id)
 
     @property
     def simulated(self) -> dict[str, str | int] | None:

@@ -7,6 +7,8 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
@@ -45,7 +47,11 @@ def save_candidates(candidates: Candidates, folder: Path) -> str:
         "glyphs": candidates.glyphs,
         "trained": candidates.trained,
     }
-    content = save({"vectors": candidates.vectors}, {"candidates": json.dumps(listed)})
+    arrays: dict[str, NDArray[np.generic]] = {"vectors": candidates.vectors}
+    if any(candidates.pictures):
+        listed["pictures"] = [len(picture) for picture in candidates.pictures]
+        arrays["pictures"] = np.frombuffer(b"".join(candidates.pictures), np.uint8)
+    content = save(arrays, {"candidates": json.dumps(listed)})
     name = f"{hashlib.sha256(content).hexdigest()}.safetensors"
     path = folder / name
     try:
@@ -85,10 +91,11 @@ def load_candidates(folder: Path, name: str, version: int) -> Candidates:
         raise SessionError(altered)
     try:
         with safe_open(path, "numpy") as file:
-            listed, vectors = (
-                json.loads(file.metadata()["candidates"]),
-                file.get_tensor("vectors"),
-            )
+            listed = json.loads(file.metadata()["candidates"])
+            vectors = file.get_tensor("vectors")
+            lengths = listed.get("pictures", [])
+            joined = file.get_tensor("pictures").tobytes() if lengths else b""
+        ends = np.cumsum(lengths, dtype=np.int64).tolist()
         return Candidates(
             ids=tuple(listed["ids"]),
             texts=tuple(listed["texts"]),
@@ -97,6 +104,9 @@ def load_candidates(folder: Path, name: str, version: int) -> Candidates:
             vectors=vectors,
             space=listed["space"],
             version=version,
+            pictures=tuple(
+                joined[end - length : end] for end, length in zip(ends, lengths, strict=True)
+            ),
         )
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise SessionError(altered) from error

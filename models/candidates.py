@@ -39,6 +39,9 @@ class Candidates:
         Name of the embedding space.
     version : int
         Counts up when a session replaces its candidates.
+    pictures : tuple of bytes
+        JPEGs of those that were set live with a picture, empty for the others; none at all if
+        there is not one.
     """
 
     ids: tuple[str, ...]
@@ -48,6 +51,7 @@ class Candidates:
     vectors: NDArray[np.float32]
     space: str
     version: int = 1
+    pictures: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the columns fit and that the candidates differ."""
@@ -64,6 +68,9 @@ class Candidates:
             raise ValueError(msg)
         if self.vectors.dtype != np.float32 or not np.isfinite(self.vectors).all():
             msg = f"vectors must be finite float32, got {self.vectors.dtype}"
+            raise ValueError(msg)
+        if len(self.pictures) not in {0, n}:
+            msg = f"ids has {n} entries, pictures {len(self.pictures)}; they must match"
             raise ValueError(msg)
         for what, values in (("id", self.ids), ("text", self.texts)):
             twice = sorted(value for value, count in Counter(values).items() if count > 1)
@@ -86,6 +93,11 @@ class Candidates:
             digest.update(len(text).to_bytes(8, "little") + text)
         digest.update(np.ascontiguousarray(self.vectors, dtype="<f4").tobytes())
         return digest.hexdigest()
+
+    def picture(self, candidate_id: str) -> bytes:
+        """Return the picture of a candidate, empty if it has none or there is no such one."""
+        at = self.index(candidate_id)
+        return self.pictures[at] if self.pictures and at is not None else b""
 
     def index(self, candidate_id: str) -> int | None:
         """Return where a candidate is, or None if it is not among them."""

@@ -17,18 +17,35 @@ from streaming.errors import ConfigError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["flat_picture", "read_image", "read_wav", "resampled"]
+__all__ = ["flat_picture", "read_image", "read_wav", "resampled", "shrunk"]
 
 _MAX_PIXELS = 50_000_000
+_MAX_SENT_PIXELS = 4_000_000
+_SENT_FORMATS = ("PNG", "JPEG", "WEBP")
+_SENT_SIDE = 384
 
 
-def read_image(file: Path | bytes) -> Image:
+def read_image(
+    file: Path | bytes,
+    *,
+    max_pixels: int = _MAX_PIXELS,
+    formats: tuple[str, ...] | None = None,
+) -> Image:
     """Return a picture as RGB; transparent parts become white.
+
+    Parameters
+    ----------
+    file : Path or bytes
+        Where it is, or what is in it.
+    max_pixels : int
+        Larger ones are refused before they are unpacked.
+    formats : tuple of str or None
+        Which may be read; all that Pillow knows if None.
 
     Raises
     ------
     ConfigError
-        If it is no picture, or larger than 50 megapixels.
+        If it is no picture, or too large.
     """
     try:
         from PIL import Image, ImageOps
@@ -37,8 +54,9 @@ def read_image(file: Path | bytes) -> Image:
         raise ConfigError(msg) from error
     name = "the picture" if isinstance(file, bytes) else str(file)
     try:
-        with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as opened:
-            if opened.width * opened.height > _MAX_PIXELS:
+        content = io.BytesIO(file) if isinstance(file, bytes) else file
+        with Image.open(content, formats=formats) as opened:
+            if opened.width * opened.height > max_pixels:
                 msg = f"{name} has {opened.width} x {opened.height} pixels; make it smaller"
                 raise ConfigError(msg)
             image = ImageOps.exif_transpose(opened)
@@ -48,7 +66,8 @@ def read_image(file: Path | bytes) -> Image:
                 image = Image.alpha_composite(white, image)
             return image.convert("RGB")
     except (OSError, SyntaxError, ValueError) as error:
-        msg = f"{name} is no picture that can be read ({error}); give a PNG or JPEG file"
+        said = "of another format" if "cannot identify" in str(error) else error
+        msg = f"{name} is no picture that can be read ({said}); give a PNG or JPEG file"
         raise ConfigError(msg) from error
 
 
@@ -59,6 +78,21 @@ def flat_picture() -> bytes:
     content = io.BytesIO()
     Image.new("RGB", (64, 64), (123, 117, 104)).save(content, "PNG")
     return content.getvalue()
+
+
+def shrunk(content: bytes) -> bytes:
+    """Return a picture that somebody sent, small, as a JPEG of our own making.
+
+    Raises
+    ------
+    ConfigError
+        If it is no PNG, JPEG or WebP, or larger than 4 megapixels.
+    """
+    image = read_image(content, max_pixels=_MAX_SENT_PIXELS, formats=_SENT_FORMATS)
+    image.thumbnail((_SENT_SIDE, _SENT_SIDE))
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=90)
+    return file.getvalue()
 
 
 def read_wav(file: Path | bytes) -> tuple[NDArray[np.float32], float]:

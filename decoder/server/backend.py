@@ -37,6 +37,8 @@ class Backend:
         Returns the body of ``/v1/session``.
     candidates : callable
         Returns the body of ``/v1/candidates``.
+    picture : callable
+        Given the id of a candidate, returns its picture, a JPEG; empty if it has none.
     not_ready : callable
         Returns why the service is not ready; empty if it is.
     steering : Steering
@@ -71,6 +73,7 @@ class Backend:
     clock: Clock
     events: Path
     not_alive: Callable[[], str] = str
+    picture: Callable[[str], bytes] = lambda _: b""
     models: Callable[[], list[dict[str, Any]]] = list
     sessions: Sessions = field(default_factory=lambda: Sessions(None, ""))
     scrape: Callable[[], bytes] = bytes

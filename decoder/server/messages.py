@@ -188,11 +188,15 @@ class Injected(Result):
 
 
 class Candidate(Params):
-    """What may be decoded. Without a text it is that of the candidate of this id, or the id."""
+    """What may be decoded. Without a text it is that of the candidate of this id, or the id.
+
+    An image (PNG, JPEG or WebP, base64) is embedded in place of the text.
+    """
 
     id: Name
     text: Text = ""
     glyph: Text = ""
+    image: Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})] = ""
 
 
 class SetCandidates(Params):

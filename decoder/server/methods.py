@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -192,11 +193,19 @@ async def inject(peer: Peer, params: messages.Inject) -> messages.Injected:
 
 async def set_candidates(peer: Peer, params: messages.SetCandidates) -> messages.CandidatesSet:
     """Change what is chosen from."""
-    words = [Word(c.id, c.text, c.glyph) for c in params.candidates]
+    words = [Word(c.id, c.text, c.glyph, _image(c)) for c in params.candidates]
     found = await peer.backend.steering.set_candidates(words, params.mode)
     return messages.CandidatesSet(
         candidates_version=found.version, candidates_hash=found.hash, n_candidates=len(found)
     )
+
+
+def _image(candidate: messages.Candidate) -> bytes:
+    try:
+        return base64.b64decode(candidate.image, validate=True)
+    except ValueError:
+        msg = f"the image of candidate {candidate.id[:64]!r} is no base64"
+        raise RpcError(Code.INVALID_PARAMS, msg) from None
 
 
 async def control(peer: Peer, params: messages.Control) -> messages.Controlled:

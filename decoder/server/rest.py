@@ -155,6 +155,7 @@ class Candidate(_Body):
     text: str
     glyph: str
     trained: bool
+    picture: bool = False
 
 
 def backend_of(request: Request) -> Backend:
@@ -249,6 +250,24 @@ async def session(request: Request) -> dict[str, Any]:
 async def candidates(request: Request) -> list[dict[str, Any]]:
     """List what can be decoded."""
     return backend_of(request).candidates()
+
+
+@router.get(
+    "/v1/candidates/picture",
+    dependencies=[_needs_role],
+    responses={
+        **_401,
+        404: {"model": Problem, "description": "There is no such candidate, or no picture"},
+        200: {"content": {"image/jpeg": {}}},
+    },
+    response_class=Response,
+)
+async def picture(request: Request, id: str) -> Response:  # noqa: A002 - as clients say it
+    """Give out the picture of a candidate that was set with one."""
+    found = backend_of(request).picture(id)
+    if not found:
+        raise HTTPException(404, "there is no such candidate, or it has no picture")
+    return Response(found, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
 
 @router.get(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -25,6 +26,9 @@ class Labels(LabelSpace):
 
     def __init__(self, name: str) -> None:
         self.name = name
+
+    def shrunk(self, pictures: Sequence[bytes]) -> list[bytes]:
+        return list(pictures)
 
     def close(self) -> None:
         self.ended = True

@@ -9,7 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from decoder import choosing
-from decoder.choosing import MAX_CANDIDATES, Embedder, embed_chosen, listed
+from decoder.choosing import (
+    MAX_CANDIDATES,
+    MAX_PICTURES,
+    Embedder,
+    embed_chosen,
+    listed,
+)
 from decoder.control import Word
 from models.candidate_file import load_candidates
 from models.candidates import Candidates
@@ -125,3 +131,73 @@ def test_a_job_keeps_what_it_made_and_leaves_the_next_one_be(
     embedder.close()
     assert not embedder.busy
     assert load_candidates(tmp_path / "candidates", saved, 1).hash == found.hash
+
+
+class Clip(Lengths):
+    """Pictures lie by their first byte, far from texts; shrinking takes the second half off."""
+
+    name = "clip:lengths"
+    modalities: tuple[Modality, ...] = ("text", "image")
+    ended = False
+
+    def embed(self, items: Sequence[Item]) -> NDArray[np.float32]:
+        if isinstance(items[0], str):
+            return super().embed(items)
+        rows = [[item[0], -1.0] for item in items if isinstance(item, bytes)]
+        return np.array(rows, np.float32)
+
+    def shrunk(self, pictures: Sequence[bytes]) -> list[bytes]:
+        return [picture[: len(picture) // 2] for picture in pictures]
+
+    def close(self) -> None:
+        self.ended = True
+
+
+def test_pictures_are_embedded_where_they_are_sent_and_words_elsewhere() -> None:
+    space, own = Clip(), pool("cat", "dog", space=Clip.name)
+    sent = [Word("owl", image=b"\x07owl"), Word("zebra"), Word("cat", image=b"\x09cat")]
+    found = embed_chosen(listed(sent, "replace", own, own), own, own, space)
+    assert found.vectors.tolist() == [[7, -1], [5, 1], [9, -1]]
+    assert found.pictures == (b"\x07owl", b"", b"\x09cat")
+    assert found.picture("owl") == b"\x07owl"
+    assert found.picture("zebra") == found.picture("bee") == b""
+    assert found.trained == (False, False, False)  # of that picture nothing was shown
+    more = embed_chosen(listed([Word("dog")], "add", found, own), found, own, space)
+    assert more.pictures == (b"\x07owl", b"", b"\x09cat", b"")
+    assert more.vectors[:3].tolist() == found.vectors.tolist()
+    none = embed_chosen(
+        listed([Word("dog"), Word("zebra")], "replace", more, own), more, own, space
+    )
+    assert none.pictures == ()
+    assert none.picture("dog") == b""
+
+
+def test_where_pictures_have_no_place_or_no_room_they_are_refused() -> None:
+    words = listed([Word("owl", image=b"x")], "add", OWN, OWN)
+    with pytest.raises(
+        ConfigError, match="'owl' has a picture, and sentence:lengths is a space"
+    ):
+        embed_chosen(words, OWN, OWN, Lengths())
+    own = pool("cat", "dog", space=Clip.name)
+    large = [Word(str(n), image=bytes([n]) * (MAX_PICTURES // 2)) for n in range(3)]
+    with pytest.raises(ConfigError, match=f"more than {MAX_PICTURES}; set fewer"):
+        embed_chosen(listed(large, "replace", own, own), own, own, Clip())
+
+    class Pictures(Clip):
+        modalities: tuple[Modality, ...] = ("image",)
+
+    with pytest.raises(ConfigError, match="a word has no place; send its image"):
+        embed_chosen(listed([Word("bee")], "add", own, own), own, own, Pictures())
+
+
+def test_a_job_shrinks_what_was_sent_and_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "SpaceProcess", lambda _: Clip())
+    own = pool("cat", "dog", space=Clip.name)
+    embedder = Embedder(tmp_path / "candidates")
+    words = listed([Word("owl", image=b"\x07o--")], "add", own, own)
+    found, saved = embedder.begin(words, own, own).result(20)
+    embedder.close()
+    assert found.pictures == (b"", b"", b"\x07o")
+    assert load_candidates(tmp_path / "candidates", saved, 1).pictures == found.pictures

@@ -146,6 +146,12 @@ def test_candidates_are_counted_kept_and_chosen_from(served: Controlled) -> None
     assert (back.version, back.hash) == (3, FIRST.candidates.hash)
 
 
+def test_a_picture_of_a_label_has_no_place(served: Controlled) -> None:
+    c = served.controller
+    words = [Word("cat", image=b"x")]
+    refused(c.set_candidates(words, "add"), Code.INVALID_PARAMS, "'cat' has a picture, and")
+
+
 def test_wrong_candidates_fail_alone(served: Controlled) -> None:
     c = served.controller
     refused(c.set_candidates([Word("cat")], "add"), Code.INVALID_PARAMS, "'cat' is not one of")

@@ -190,6 +190,30 @@ def test_rest_needs_the_token(server: Serving) -> None:
     assert httpx.get(base + "/readyz").json() == {"ready": True, "reason": ""}
 
 
+def test_the_picture_of_a_candidate_is_given_out() -> None:
+    pictures = {"a/../b": b"\xff\xd8"}
+    with serving(picture=lambda name: pictures.get(name, b"")) as server:
+        base = f"http://127.0.0.1:{server.port}/v1/candidates"
+        right = {"Authorization": f"Bearer {TOKEN}"}
+        found = httpx.get(base + "/picture", params={"id": "a/../b"}, headers=right)
+        assert (found.content, found.headers["content-type"]) == (b"\xff\xd8", "image/jpeg")
+        assert httpx.get(base + "/picture?id=cat", headers=right).status_code == 404
+        assert httpx.get(base + "/picture", headers=right).status_code == 422
+        assert httpx.get(base + "/picture?id=cat").status_code == 401
+        assert httpx.get(base, headers=right).json()[0]["picture"] is False
+
+
+def test_an_image_that_is_no_base64_is_refused(server: Serving) -> None:
+    with connect(f"ws://127.0.0.1:{server.port}/v1/ws") as ws:
+        ask(ws, "authorize", token=TOKEN)
+        things = [{"id": "owl", "image": "?"}, {"id": "cat"}]
+        error = ask(ws, "setCandidates", candidates=things)["error"]
+        assert (error["code"], error["message"]) == (
+            -32602,
+            "the image of candidate 'owl' is no base64",
+        )
+
+
 def test_readiness_says_why_not() -> None:
     with serving(not_ready="source is lost") as running:
         answer = httpx.get(f"http://127.0.0.1:{running.port}/readyz")

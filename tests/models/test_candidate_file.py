@@ -55,3 +55,14 @@ def test_a_full_disk_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SessionError, match="cannot keep the candidates"):
         save_candidates(TWO, tmp_path / "file")
+
+
+def test_pictures_are_kept_and_decide_no_ranking(tmp_path: Path) -> None:
+    shown = replace(TWO, pictures=(b"\xff\xd8one", b""))
+    name = save_candidates(shown, tmp_path)
+    found = load_candidates(tmp_path, name, 1)
+    assert found.pictures == (b"\xff\xd8one", b"")
+    assert found.hash == TWO.hash
+    assert name != save_candidates(TWO, tmp_path)
+    with pytest.raises(ValueError, match="ids has 2 entries, pictures 1"):
+        replace(TWO, pictures=(b"x",))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 from scipy.io import wavfile
 
-from models.media import read_image, read_wav, resampled
+from models.media import flat_picture, read_image, read_wav, resampled, shrunk
 from streaming.errors import ConfigError
 
 
@@ -56,3 +57,36 @@ def test_a_slow_wave_survives_resampling() -> None:
     expected = np.sin(2 * np.pi * 100 * np.arange(1600) / 16000)
     np.testing.assert_allclose(out[100:-100], expected[100:-100], atol=0.01)
     assert resampled(wave, 44100, 44100) is wave
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp"])
+def test_what_somebody_sent_becomes_small_and_ours(name: str, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "at home"
+    Image.new("RGB", (900, 1200), "red").save(tmp_path / name, exif=exif)
+    found = shrunk((tmp_path / name).read_bytes())
+    with Image.open(io.BytesIO(found)) as image:
+        assert (image.format, image.size) == ("JPEG", (288, 384))
+        assert not dict(image.getexif())
+        red, green, blue = image.getpixel((9, 9))  # type: ignore[misc]
+        assert red > 250
+        assert green + blue < 5
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "says"),
+    [
+        ("a.png", (2001, 2000), "2001 x 2000 pixels"),
+        ("a.gif", (9, 9), "is no picture that can"),
+    ],
+)
+def test_what_is_too_large_or_of_another_kind_is_refused(
+    name: str, size: tuple[int, int], says: str, tmp_path: Path
+) -> None:
+    Image.new("RGB", size).save(tmp_path / name)
+    with pytest.raises(ConfigError, match=says):
+        shrunk((tmp_path / name).read_bytes())
+
+
+def test_a_flat_picture_is_one() -> None:
+    assert read_image(flat_picture()).getpixel((0, 0)) == (123, 117, 104)
