@@ -4,8 +4,9 @@ Each session shows things in random order to a decoder without a brain, which do
 fool a test: it has a hub, drifts, guesses what is left of a block, or learns from what was
 shown before. One session in 20 at most may ever reach 20 : 1, one in 100 at most 100 : 1.
 Beside them are two tests that are not valid: even odds where one thing is shown more often, and
-odds of random order where things come in blocks. Then the same through what a session uses, and
-how many trials it takes where there is something. Run with
+odds of random order where things come in blocks. Then the same through what a session uses,
+also with an operator who sees what is shown and acts by it, and how many trials it takes where
+there is something. Run with
 ``python -m benchmarks evidence [--sessions 1000] [--power 5]``.
 """
 
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +39,7 @@ from models.stimuli import Stimulus, StimulusTable
 from streaming.signal import Chunk, Marker
 from streaming.sources.simulated import SimulatedSettings, Snr
 
-__all__ = ["NULLS", "Null", "crossings", "main", "through_betting", "trials_needed"]
+__all__ = ["NULLS", "Null", "Operator", "crossings", "main", "through_betting", "trials_needed"]
 
 N_TRIALS = 200
 ALPHAS = (0.05, 0.01)
@@ -165,10 +167,23 @@ def _pool(design: Design) -> tuple[Pool, StimulusTable]:
     return Pool(model, few, {}), table
 
 
+Operator = Literal["", "pauses", "resumes", "not counted"]
+"""What somebody does who sees each stimulus before it is decoded, and knows what the decoder
+likes to say: nothing; pauses where that would be wrong; lets go on, after a pause, where it
+would be right; or pauses and is not counted, as if nobody had done anything."""
+
+
 def through_betting(
-    design: Design, n_sessions: int, seed: int = 0, n_trials: int = 100
+    design: Design,
+    n_sessions: int,
+    seed: int = 0,
+    n_trials: int = 100,
+    operator: Operator = "",
 ) -> list[int]:
-    """Do the same with what a session uses, and a decoder that hopes for what came least."""
+    """Do the same with what a session uses, and a decoder that hopes for what came least.
+
+    With an operator it has a hub instead, which is what helps one.
+    """
     rng = np.random.default_rng(seed)
     pool, table = _pool(design)
     names, block = pool.candidates.ids, design.block or 10
@@ -181,9 +196,16 @@ def through_betting(
         betting, counts = Betting(design, table), np.zeros(10)
         for trial, shown in enumerate(labels):
             p = np.exp(2 * rng.normal(size=10) - 2 * (counts - counts.min())) + 1e-12
+            if operator:
+                p = np.exp(rng.normal(size=10) + 3 * (np.arange(10) < 5))
             marker = Marker(names[shown], float(trial), 0, trial)
-            said = betting.see(marker, pool)
-            said += betting.decide(DECODE, marker, p / p.sum(), pool)
+            said = betting.see(marker, pool, paused=operator == "resumes")
+            meddles = bool(operator) and bool(shown >= 5) != (operator == "resumes")
+            if meddles and operator != "not counted":
+                betting.act()
+            is_decoded = not meddles if operator != "resumes" else meddles
+            given = p / p.sum() if is_decoded else None
+            said += betting.decide(DECODE, marker, given)
             for event in said:
                 if not event.available:
                     raise RuntimeError(event.reason)
@@ -249,6 +271,14 @@ def main(arguments: list[str] | None = None) -> None:
     for design in (Design("independent"), Design("shuffled"), Design("shuffled", 50)):
         name = f"in a session: {design.kind} {design.block or ''}".strip()
         print(_row(name, through_betting(design, n), n), flush=True)
+    operators: tuple[tuple[str, Operator], ...] = (
+        ("an operator who pauses where the hub would be wrong", "pauses"),
+        ("who goes on where it would be right", "resumes"),
+        ("NOT VALID: who pauses, and is not counted", "not counted"),
+    )
+    for name, operator in operators:
+        crossed = through_betting(Design("independent"), n, operator=operator)
+        print(_row(name, crossed, n), flush=True)
     if not options.power:
         return
     print("\n| bets until | 20 : 1 | 100 : 1 |\n|---|---|---|")

@@ -5,6 +5,11 @@ the two a stimulus is counts as known before the bet, so that the odds are those
 one stake says that the signal tells the seen from one another, the other that it tells the
 never-seen, and that what is new surprises is evidence for neither. What is no candidate is bet
 on by none, in the same way.
+
+Who runs the experiment may see what is shown before it is decoded. So whether a trial is bet on
+is settled when its marker comes; what keeps it from that later is either blind to the label, as
+the quality of the signal is, or somebody's doing, and that is a bet lost but for what was kept
+(`decoder.evidence.KEPT`).
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decoder.events import Evidence, TextDecoded
-from decoder.evidence import NOTHING, Stake, gains
+from decoder.evidence import LOST, NOTHING, Stake, gains
 from decoder.order_check import OrderCheck
 from decoder.pool import Pool
 from decoder.randomisation import Design, Draw, Draws
@@ -45,10 +50,24 @@ _OTHER_STIMULUS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiting:
-    """A stimulus that came, and what was chosen from then."""
+    """A stimulus that came.
+
+    Parameters
+    ----------
+    draw : Draw
+        How probable it was.
+    pool : Pool
+        What was chosen from then.
+    open : bool
+        Whether it was to be bet on then.
+    n_acts : int
+        How often somebody had changed something before.
+    """
 
     draw: Draw
     pool: Pool
+    open: bool
+    n_acts: int
 
 
 class Betting:
@@ -75,6 +94,7 @@ class Betting:
         self._waiting: dict[tuple[str, float], deque[_Waiting]] = {}
         self._shown_in: dict[str, str] = {}  # the marker that each trial came with first
         self._told = ""
+        self._n_acts = 0
         self._check: OrderCheck | None = None
         if not self._draws.over:
             things = [row.candidate_id for row in self._draws.rows]
@@ -94,8 +114,18 @@ class Betting:
         for protocol, (n, bets, most) in before["stakes"].items():
             self._stakes[protocol] = Stake(n, tuple(bets), most)
 
-    def see(self, marker: Marker, pool: Pool) -> list[Evidence]:
-        """Take a stimulus that came, before anything is decoded of it."""
+    def see(self, marker: Marker, pool: Pool, *, paused: bool = False) -> list[Evidence]:
+        """Take a stimulus that came, before anything is decoded of it.
+
+        Parameters
+        ----------
+        marker : Marker
+            Which.
+        pool : Pool
+            What is chosen from.
+        paused : bool
+            Whether nothing is decoded: it is not bet on then, whatever follows.
+        """
         draw = self._draws.come(marker.label) if self._is_draw(marker.label) else None
         if draw is None:
             return self._unavailable()
@@ -103,7 +133,7 @@ class Betting:
             self._check.add(draw.row, draw.expected)
             self._warning = self._warning or self._check.warning
         queue = self._waiting.setdefault((marker.label, marker.t), deque())
-        queue.append(_Waiting(draw, pool))
+        queue.append(_Waiting(draw, pool, not paused, self._n_acts))
         if len(self._waiting) > _N_WAITING:
             del self._waiting[next(iter(self._waiting))]
         return []
@@ -127,6 +157,18 @@ class Betting:
         """Take a ``run_start``."""
         self._draws.begin()
 
+    def act(self) -> None:
+        """Somebody changed decodes, or keeps them back: they may know what is shown."""
+        self._n_acts += 1
+
+    def stop(self) -> None:
+        """Give up all that is not decided yet: a stop is somebody's doing, too."""
+        for queue in self._waiting.values():
+            for waiting in queue:
+                if waiting.open and not self._draws.over:
+                    self._bet(waiting, self._draws.odds(waiting.draw), None)
+        self.miss()
+
     def miss(self) -> None:
         """Stimuli may have come that nobody told of; what no window is cut for is forgotten."""
         self._draws.miss()
@@ -142,7 +184,6 @@ class Betting:
         decoded: TextDecoded,
         marker: Marker | None,
         probabilities: NDArray[np.float64] | None,
-        pool: Pool,
     ) -> list[Evidence]:
         """Bet on a decode, now that it is made, and say what came of it.
 
@@ -154,34 +195,50 @@ class Betting:
             What its window is locked to.
         probabilities : array of shape (n_candidates,) or None
             Of all candidates; None if there is no decode, or one that does not count.
-        pool : Pool
-            What was chosen from. What somebody changed after the stimulus came is not bet on:
-            they may have seen it.
         """
         if not decoded.final:
             return []  # another answer to the same stimulus follows, and that is bet on
         waiting = self._take(marker)
         if waiting is None or self._draws.over:
             return self._unavailable()
-        draw = waiting.draw
-        odds = self._draws.odds(draw)
-        self._draws.tell(draw)
-        if probabilities is None or waiting.pool is not pool:
+        odds = self._draws.odds(waiting.draw)
+        self._draws.tell(waiting.draw)
+        if not waiting.open:
             return []
-        index, trained = self._candidates(pool)
-        if index[draw.row] < 0:
+        if waiting.n_acts != self._n_acts:
+            probabilities = None
+        elif probabilities is None:
             return []
-        alike = (index >= 0) & (trained == trained[draw.row])
-        odds = np.where(alike, odds, 0.0)
-        if len(np.unique(index[odds > 0])) < 2:
-            return []  # it was known before
-        scores = np.log(np.maximum(probabilities[index], _LEAST))
-        protocol = "closed_set" if trained[draw.row] else "zero_shot"
-        stake = self._stakes.get(protocol, NOTHING)
-        stake = stake.after(gains(scores, odds / odds.sum(), draw.row))
-        self._stakes[protocol] = stake
+        protocol = self._bet(waiting, odds, probabilities)
+        if not protocol:
+            return []
         self._told = ""
-        return [self._evidence(decoded.decode_id, protocol, stake)]
+        return [self._evidence(decoded.decode_id, protocol, self._stakes[protocol])]
+
+    def _bet(
+        self,
+        waiting: _Waiting,
+        odds: NDArray[np.float64],
+        probabilities: NDArray[np.float64] | None,
+    ) -> str:
+        """Bet on a stimulus, and lose if there are no probabilities.
+
+        Returns whose stake that was: none if it is no candidate, or was known before.
+        """
+        row = waiting.draw.row
+        index, trained = self._candidates(waiting.pool)
+        if index[row] < 0:
+            return ""
+        odds = np.where((index >= 0) & (trained == trained[row]), odds, 0.0)
+        if len(np.unique(index[odds > 0])) < 2:
+            return ""
+        won = np.array(LOST)
+        if probabilities is not None:
+            scores = np.log(np.maximum(probabilities[index], _LEAST))
+            won = gains(scores, odds / odds.sum(), row)
+        protocol = "closed_set" if trained[row] else "zero_shot"
+        self._stakes[protocol] = self._stakes.get(protocol, NOTHING).after(won)
+        return protocol
 
     def _take(self, marker: Marker | None) -> _Waiting | None:
         key = None if marker is None else (marker.label, marker.t)

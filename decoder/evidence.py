@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BETS", "NOTHING", "Stake", "gains", "mixture"]
+__all__ = ["BETS", "KEPT", "LOST", "NOTHING", "Stake", "gains", "mixture"]
 
 BETS = (0.125, 0.25, 0.5, 1.0, 2.0)
 """How boldly to bet: 1 is right if the decoder's probabilities are, less if it is too sure.
@@ -30,6 +30,17 @@ Each has a fifth of the stake, all the time: what the best would have won is los
 fifth. On a simulated participant (600 trials at the SNR ``realistic``) that takes 31 trials to
 20-fold in the median; 1 alone would take 23, but nobody knows before that it is the best.
 """
+
+KEPT = 0.1
+"""Share of each bet that is not bet in a trial, but kept.
+
+It pays for trials that somebody keeps from being bet on after they have seen what is shown: of
+those `KEPT` is all that is left. Who may choose, knowing the label, between a bet that is worth
+``KEPT + (1 - KEPT) * won`` and `KEPT`, cannot gain by it: the first is never less. It also
+bounds what a single decode that is sure and wrong can cost."""
+
+LOST = (math.log10(KEPT),) * len(BETS)
+"""What such a trial multiplies each bet by, as log10."""
 
 
 def gains(
@@ -51,8 +62,9 @@ def gains(
     Returns
     -------
     array of shape (..., n_bets)
-        For each of `BETS`, log10 of ``exp(b * score of truth) / sum of odds * exp(b * score)``:
-        under the odds, the mean of what it is the logarithm of is 1.
+        For each of `BETS`, log10 of ``KEPT + (1 - KEPT) * won``, where `won` is
+        ``exp(b * score of truth) / sum of odds * exp(b * score)``: under the odds, the mean of
+        what it is the logarithm of is 1.
 
     Examples
     --------
@@ -66,7 +78,7 @@ def gains(
         bet * at_truth[..., 0] - np.log(np.sum(odds * np.exp(bet * centred), axis=-1))
         for bet in BETS
     ]
-    return np.asarray(np.stack(won, axis=-1) / math.log(10))
+    return np.asarray(np.log10(KEPT + (1 - KEPT) * np.exp(np.stack(won, axis=-1))))
 
 
 def mixture(log10_bets: NDArray[np.float64]) -> NDArray[np.float64]:

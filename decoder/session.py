@@ -79,6 +79,9 @@ N_DECODES = 1024
 _MARKERS_TOO = {"reconnect", "ingest", "stopped", "restart"}
 """Reasons of gaps in which markers were missed as well."""
 
+_ACTS = Pause | Resume | MarkBad | SetCandidates | SwapModel | Recentre
+"""What people say that changes decodes, or keeps them back."""
+
 N_EARLY = 256
 """Markers kept that came before the first sample of their segment."""
 
@@ -218,6 +221,8 @@ class Session:
     # -- what people say --
 
     def _control(self, item: Control, t: float) -> list[Event]:  # noqa: PLR0911
+        if isinstance(item, _ACTS):
+            self._betting.act()
         match item:
             case Stop():
                 return self._stop(item.reason, t)
@@ -259,7 +264,7 @@ class Session:
         self.state = "stopped"
         self._early.clear()
         self._decodes.clear()
-        self._betting.miss()
+        self._betting.stop()
         self._pipeline.abandon()
         self._anytime = Anytime(self._anytime.n_revisions)
         self._pool.forget()
@@ -379,7 +384,7 @@ class Session:
             self._betting.miss()
         if role != "stimulus" or not self._pipeline.locked:
             return [seen]
-        unavailable = self._betting.see(marker, self._pool)
+        unavailable = self._betting.see(marker, self._pool, paused=self.state == "paused")
         if self._stretches.is_ahead(marker):
             self._early.append(marker)
             return [seen, *unavailable]
@@ -394,7 +399,7 @@ class Session:
             decoded = self._decode(result, t)
             if decoded.abstained or isinstance(result, Withheld):
                 events.append(decoded)
-                events += self._betting.decide(decoded, result.marker, None, self._pool)
+                events += self._betting.decide(decoded, result.marker, None)
             else:
                 events += self._answers(result, decoded, t)
                 decoded = self._decodes[-1]
@@ -410,7 +415,7 @@ class Session:
         if not self.model.is_usual(latent, window):
             decoded = replace(decoded, abstained="unusual", final=True)
             self._decodes.append(decoded)
-            return [decoded, *self._betting.decide(decoded, window.marker, None, self._pool)]
+            return [decoded, *self._betting.decide(decoded, window.marker, None)]
         pooled = self._pool.pooled(latent, window)
         calibrated = decoded.calibrated and pooled.calibrated
         decoded = replace(decoded, n_repeats=pooled.n_repeats, calibrated=calibrated)
@@ -420,7 +425,7 @@ class Session:
         self._decodes.append(decoded)
         counts = not (decoded.stale or decoded.abstained)
         p = pooled.ranking.probabilities if counts else None
-        bets = self._betting.decide(decoded, window.marker, p, self._pool)
+        bets = self._betting.decide(decoded, window.marker, p)
         if decoded.abstained:
             return [decoded, *bets]
         place = latent.vector, latent.space, latent.model_id, decoded.t_end, decoded.revision

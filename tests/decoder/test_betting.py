@@ -9,9 +9,22 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from benchmarks.evidence import Operator, through_betting
 from decoder.betting import Betting
-from decoder.control import Input, Pause, Resume, SetCandidates, Stop, SwapModel
+from decoder.control import (
+    Blind,
+    Input,
+    MarkBad,
+    Note,
+    Pause,
+    Recentre,
+    Resume,
+    SetCandidates,
+    Stop,
+    SwapModel,
+)
 from decoder.events import Event, Evidence, TextDecoded
+from decoder.evidence import KEPT, LOST
 from decoder.pool import Pool
 from decoder.randomisation import UNDECLARED, Design
 from decoder.session import Session
@@ -45,6 +58,11 @@ def run(
     return events
 
 
+def insured(won: float) -> float:
+    """Return what a bet is worth that pays `won`."""
+    return KEPT + (1 - KEPT) * won
+
+
 def evidence(events: Sequence[Event]) -> list[Evidence]:
     return [event for event in events if isinstance(event, Evidence)]
 
@@ -67,7 +85,9 @@ def test_each_decode_is_bet_on_by_its_probabilities_at_the_declared_odds() -> No
     for event, decode in zip(said, decodes(WHOLE), strict=True):
         assert decode.truth is not None
         p = {ranked.id: ranked.p for ranked in decode.top}
-        product += math.log10(2 * p[decode.truth.id])  # the bet that is as bold as they are
+        product += math.log10(
+            insured(2 * p[decode.truth.id])
+        )  # the bet that is as bold as they are
         assert event.log10_bets[3] == pytest.approx(product)
         assert event.p == 10**-event.log10_e_max
     assert said[-1].log10_e_max == max(0.0, *(e.log10_e for e in said))
@@ -150,12 +170,84 @@ def three(trained: tuple[bool, ...] = (True, True, False)) -> Candidates:
     return Candidates(ids, ids, ("",) * 3, trained, vectors, "labels", 2)
 
 
-def test_candidates_that_change_after_a_stimulus_are_not_bet_on() -> None:
+@pytest.mark.parametrize(
+    ("before_marker", "after_marker", "expected"),
+    [
+        ([], [Pause()], [math.log10(KEPT), None]),
+        ([], [Pause(), Resume()], [math.log10(KEPT), 0.0]),
+        ([Pause()], [Resume()], [None, 0.0]),
+        ([Pause(), Resume()], [], [0.0, 0.0]),
+        ([], [MarkBad(("Cz",), bad=True)], [math.log10(KEPT), None]),
+        ([], [Recentre(on=False)], [math.log10(KEPT), 0.0]),
+        ([], [Note("he blinked"), Blind(on=True)], [0.0, 0.0]),
+    ],
+)
+def test_what_somebody_does_once_a_stimulus_is_there_costs_its_bet(
+    before_marker: list[Input], after_marker: list[Input], expected: list[float | None]
+) -> None:
+    """Two trials; None: not bet on, 0: bet on as ever."""
+    session = Session(MODEL, SPEC, "S", 1e9, FRESH_START, design=INDEPENDENT)
+    items: list[Input] = [chunk(DATA, 0, 1500), *before_marker, marker(1500), *after_marker]
+    items += [chunk(DATA, 1500, 1600), marker(1600), chunk(DATA, 1600, 1700)]
+    said = evidence([event for item in items for event in session.feed(item, 130.0)])
+    assert [e.decode_id for e in said] == [
+        f"S/locked/{n}" for n, won in enumerate(expected) if won is not None
+    ]
+    assert [e.n for e in said] == [*range(1, len(said) + 1)]
+    first = expected[0]
+    if first:
+        np.testing.assert_allclose(said[0].log10_bets, LOST)
+    elif said:
+        assert said[0].log10_bets[3] != pytest.approx(math.log10(KEPT))
+
+
+def test_a_stop_costs_the_bets_on_what_was_under_way() -> None:
+    def bets(*what: Input) -> list[Evidence]:
+        session = Session(MODEL, SPEC, "S", 1e9, FRESH_START, design=INDEPENDENT)
+        items: list[Input] = [chunk(DATA, 0, 1500), marker(1500), *what, Resume()]
+        items += [chunk(DATA, 1500, 1600), chunk(DATA, 1600, 2000), marker(2000)]
+        items.append(chunk(DATA, 2000, 2100))
+        return evidence([event for item in items for event in session.feed(item, 130.0)])
+
+    plain, (stopped,) = bets(), bets(Stop("enough"))
+    assert [e.n for e in plain] == [1, 2]
+    assert stopped.n == 2
+    gained = np.subtract(plain[1].log10_bets, plain[0].log10_bets)
+    np.testing.assert_allclose(stopped.log10_bets, np.add(LOST, gained), rtol=1e-6)
+
+
+def test_a_window_that_is_withheld_blindly_costs_nothing() -> None:
+    session = Session(MODEL, SPEC, "S", 1e9, FRESH_START, design=INDEPENDENT)
+    spoilt = DATA.copy()
+    spoilt[:, 1510] = np.nan
+    items: list[Input] = [chunk(spoilt, 0, 1500), marker(1500), chunk(spoilt, 1500, 1600)]
+    items += [marker(1800), chunk(spoilt, 1600, 1900)]
+    got = [event for item in items for event in session.feed(item, 130.0)]
+    assert [d.abstained for d in decodes(got)] == ["bad samples", ""]
+    assert [(e.n, e.decode_id) for e in evidence(got)] == [(1, "S/locked/1")]
+
+
+@pytest.mark.parametrize("operator", ["pauses", "resumes"])
+def test_who_sees_the_stimulus_and_acts_by_it_wins_no_more_often_than_is_promised(
+    operator: Operator,
+) -> None:
+    (crossed, _) = through_betting(INDEPENDENT, 40, n_trials=40, operator=operator)
+    assert crossed <= binom.ppf(0.999, 40, 0.05)
+
+
+def test_it_would_win_if_it_were_not_counted() -> None:
+    (crossed, _) = through_betting(INDEPENDENT, 10, n_trials=60, operator="not counted")
+    assert crossed > 5
+
+
+def test_candidates_that_change_after_a_stimulus_cost_its_bet() -> None:
     session = Session(MODEL, SPEC, "S", 1e9, FRESH_START, design=INDEPENDENT)
     items: list[Input] = [chunk(DATA, 0, 1500), marker(1500), SetCandidates(three(), "x")]
     items += [chunk(DATA, 1500, 1600), marker(1600), chunk(DATA, 1600, 1700)]
     got = [event for item in items for event in session.feed(item, 130.0)]
-    assert [(e.n, e.decode_id) for e in evidence(got)] == [(1, "S/locked/1")]
+    said = evidence(got)
+    assert [(e.n, e.decode_id) for e in said] == [(1, "S/locked/0"), (2, "S/locked/1")]
+    assert said[0].log10_bets == LOST
 
 
 def test_a_swap_goes_on_with_the_stake_unless_other_things_can_be_shown() -> None:
@@ -248,7 +340,7 @@ def pool_of(candidates: str, n_trained: int) -> Pool:
 def decide(betting: Betting, label: str, t: float, pool: Pool, p: np.ndarray) -> list[Evidence]:
     shown = Marker(label, t, 0, 0)
     betting.see(shown, pool)
-    return betting.decide(decodes(WHOLE)[0], shown, p, pool)
+    return betting.decide(decodes(WHOLE)[0], shown, p)
 
 
 def test_seen_and_never_seen_have_a_stake_each_and_odds_of_their_own() -> None:
@@ -257,10 +349,10 @@ def test_seen_and_never_seen_have_a_stake_each_and_odds_of_their_own() -> None:
     p = np.array([0.4, 0.2, 0.1, 0.1, 0.15, 0.05])
     (seen,) = decide(betting, "a1", 0.0, pool, p)
     assert (seen.protocol, seen.n) == ("closed_set", 1)
-    assert seen.log10_bets[3] == pytest.approx(math.log10(0.4 / 0.2))
+    assert seen.log10_bets[3] == pytest.approx(math.log10(insured(0.4 / 0.2)))
     (never,) = decide(betting, "e2", 1.0, pool, p)
     assert (never.protocol, never.n) == ("zero_shot", 1)
-    assert never.log10_bets[3] == pytest.approx(math.log10(0.15 / 0.1))
+    assert never.log10_bets[3] == pytest.approx(math.log10(insured(0.15 / 0.1)))
     assert decide(betting, "g1", 2.0, pool, p) == []
 
 
@@ -268,8 +360,7 @@ def test_a_probability_of_zero_can_be_lived_with() -> None:
     pool = pool_of("abcdef", 6)
     betting = Betting(INDEPENDENT, TABLE)
     (said,) = decide(betting, "a1", 0.0, pool, np.array([0.0, 1.0, 0, 0, 0, 0]))
-    assert math.isfinite(said.log10_bets[0])
-    assert said.log10_bets[-1] < -500
+    np.testing.assert_allclose(said.log10_bets, LOST, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import logsumexp
 from scipy.stats import binom
 
-from decoder.evidence import BETS, NOTHING, Stake, gains, mixture
+from decoder.evidence import BETS, KEPT, LOST, NOTHING, Stake, gains, mixture
 from tests.examples import examples
 
 logits = st.lists(st.floats(-600, 0), min_size=2, max_size=8)
@@ -34,14 +34,27 @@ def test_a_gain_is_the_ratio_that_it_is_defined_as() -> None:
     for trial, bet in np.ndindex(got.shape):
         b = BETS[bet]
         under_odds = logsumexp(b * scores[trial], b=odds[trial])
-        want = (b * scores[trial, truth[trial]] - under_odds) / math.log(10)
-        assert got[trial, bet] == pytest.approx(want)
+        won = math.exp(b * scores[trial, truth[trial]] - under_odds)
+        assert 10 ** got[trial, bet] == pytest.approx(KEPT + (1 - KEPT) * won)
     np.testing.assert_array_equal(gains(scores[1], odds[1], 4), got[1])
 
 
 def test_a_decoder_that_is_sure_and_right_wins_what_the_odds_pay() -> None:
     scores = np.log([0.97, 0.01, 0.01, 0.01])
-    assert 10 ** gains(scores, np.full(4, 0.25), 0)[BETS.index(1.0)] == pytest.approx(3.88)
+    assert 10 ** gains(scores, np.full(4, 0.25), 0)[BETS.index(1.0)] == pytest.approx(
+        0.1 + 0.9 * 3.88
+    )
+
+
+@examples(50)
+@given(scores=logits, seed=st.integers(0, 2**32 - 1))
+def test_who_chooses_by_the_label_between_a_bet_and_what_is_kept_of_it_wins_nothing(
+    scores: list[float], seed: int
+) -> None:
+    """Whatever the decoder says: lost trials are never worth more than the bet would be."""
+    odds = np.random.default_rng(seed).dirichlet(np.ones(len(scores)))
+    won = np.stack([gains(np.array(scores), odds, j) for j in range(len(scores))])
+    assert (won >= np.array(LOST)).all()
 
 
 def test_the_whole_is_the_mean_of_the_bets_however_small_they_are() -> None:
