@@ -263,6 +263,9 @@ class Account:
     by_latency : mapping of (str, int) to mapping of float to (int, int)
         Of decodes that were refined, by protocol and number of candidates: seconds after the
         marker, then how often the truth came first, of how many.
+    by_repeats : mapping of (str, int) to mapping of int to (int, int)
+        By protocol and number of candidates: windows that an answer rests on, then how often
+        the truth came first, of how many. Only those of 1 are in `scores`.
     uncalibrated : int
         Decodes whose probabilities were not calibrated.
     roles : Counter of str
@@ -291,6 +294,7 @@ class Account:
     happened: tuple[Happening, ...]
     decoded: Counter[str]
     by_latency: Mapping[tuple[str, int], Mapping[float, tuple[int, int]]]
+    by_repeats: Mapping[tuple[str, int], Mapping[int, tuple[int, int]]]
     uncalibrated: int
     roles: Counter[str]
     unknown: Counter[str]

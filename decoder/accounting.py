@@ -75,6 +75,10 @@ def read_account(folder: SessionFolder) -> Account:
             key: {at: (hits, n) for at, (hits, n) in sorted(found.items())}
             for key, found in sorted(log.by_latency.items())
         },
+        by_repeats={
+            key: {n: (hits, of) for n, (hits, of) in sorted(found.items())}
+            for key, found in sorted(log.by_repeats.items())
+        },
         uncalibrated=log.uncalibrated,
         roles=log.roles,
         unknown=log.unknown,
@@ -116,6 +120,7 @@ class _Log:
         self.decoded: Counter[str] = Counter()
         self.uncalibrated = 0
         self.by_latency: dict[tuple[str, int], dict[float, list[int]]] = {}
+        self.by_repeats: dict[tuple[str, int], dict[int, list[int]]] = {}
         self.roles: Counter[str] = Counter()
         self.unknown: Counter[str] = Counter()
         self.losses: list[Loss] = []
@@ -168,10 +173,15 @@ class _Log:
         self.uncalibrated += not params["calibrated"]
         self._took(params["latency_ms"] or {}, t)
         if params["truth"] and not params["stale"]:
+            truth, n_repeats = params["truth"], params.get("n_repeats", 1)
+            key = _protocol(truth), params["n_candidates"]
+            summed = self.by_repeats.setdefault(key, defaultdict(lambda: [0, 0]))
+            summed[n_repeats][0] += truth["rank"] == 1
+            summed[n_repeats][1] += 1
+            if n_repeats > 1:
+                return
             self._scored(params, t, first)
             if params.get("latency") is not None:
-                truth = params["truth"]
-                key = _protocol(truth), params["n_candidates"]
                 found = self.by_latency.setdefault(key, defaultdict(lambda: [0, 0]))
                 for latency, said in [*earlier, (params["latency"], first)]:
                     found[latency][0] += said == truth["id"]
@@ -188,7 +198,8 @@ class _Log:
                 key = protocol, params["n_candidates"], sets["risk"]
                 self._sets[key].append((t, n_held > before[1], len(sets["ids"])))
         truth = params["truth"]
-        if sets and truth and not params["stale"]:
+        single = params.get("n_repeats", 1) == 1
+        if sets and truth and single and not params["stale"]:
             key = _protocol(truth), params["n_candidates"], sets["risk"]
             self._sets[key].append((t, truth["id"] in sets["ids"], len(sets["ids"])))
 

@@ -55,7 +55,7 @@ def calibrate(
     from decoder.dashboard import shown_live
     from decoder.keys import pressed_keys
     from models.checkpoint import check_vacant
-    from streaming.errors import BraincastError
+    from streaming.errors import BraincastError, SessionError
 
     settings = of_stream(said.settings(), source)
     check_vacant(output, overwrite=overwrite)
@@ -82,12 +82,18 @@ def calibrate(
     with interruptible():
         try:
             fit_and_tell(recordings, output, settings, report=report, overwrite=overwrite)
-        except (BraincastError, KeyboardInterrupt):
+        except (BraincastError, KeyboardInterrupt, OSError, MemoryError) as error:
             err.print(
                 f"nothing was fitted; {escape(kept)}: give "
                 f"{escape(' '.join(map(str, recordings)))} to braincast fit",
                 soft_wrap=True,
             )
+            if isinstance(error, MemoryError):
+                msg = "there is not enough memory to fit; end other programs, or fit elsewhere"
+                raise SessionError(msg) from error
+            if isinstance(error, OSError):
+                msg = f"cannot fit ({error.strerror or error}); free the disk, and fit then"
+                raise SessionError(msg) from error
             raise
 
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["TOLERANCES", "difference", "environment_changes"]
+__all__ = ["ADDED", "TOLERANCES", "difference", "environment_changes"]
 
 TOLERANCES: dict[str, tuple[float, float]] = {
     "p": (1e-3, 1e-6),
@@ -33,6 +33,17 @@ digits. Of hundreds of candidates two that are as good may change places: a rank
 stake has become is a product over all trials.
 """
 
+ADDED = frozenset(
+    {
+        *("candidates_version", "conformal", "delay", "final", "latency", "n_repeats"),
+        *("quality", "revision"),  # of a decode
+        *("coverage", "coverage_high", "coverage_low", "n_sets", "set_size"),  # of its score
+        *("glyph", "over", "warning", "log10_bets"),
+    }
+)
+"""Fields that older versions did not say. Where a log lacks one there is nothing to compare it
+with; one that it has must come out again."""
+
 _INSTANT = (0.0, 1e-6)
 """Of all other numbers: instants, in seconds."""
 
@@ -50,7 +61,8 @@ def difference(said: Mapping[str, Any], now: Mapping[str, Any], *, exact: bool) 
     """
     if said["method"] != now["method"]:
         return f"was of stream {said['method']}, now of {now['method']}"
-    before, after = said["params"], now["params"]
+    before: dict[str, Any] = said["params"]
+    after: dict[str, Any] = _as_old(now["params"], before)
     stream = said["method"]
     fields = [
         name
@@ -69,6 +81,19 @@ def difference(said: Mapping[str, Any], now: Mapping[str, Any], *, exact: bool) 
         f"({said['method']}) differs in {', '.join(fields)}: {first} was "
         f"{_short(before.get(first))}, now {_short(after.get(first))}"
     )
+
+
+def _as_old(now: Any, said: Any) -> Any:
+    """Return what is said now without what was not said then, and was added since."""
+    if isinstance(now, dict) and isinstance(said, dict):
+        return {
+            name: _as_old(value, said.get(name))
+            for name, value in now.items()
+            if name in said or name not in ADDED
+        }
+    if isinstance(now, list) and isinstance(said, list) and len(now) == len(said):
+        return [_as_old(one, other) for one, other in zip(now, said, strict=True)]
+    return now
 
 
 def _same(name: str, before: Any, after: Any, *, exact: bool) -> bool:

@@ -105,7 +105,8 @@ class Running:
     protocol : str
         ``"closed_set"``: the concept was seen in calibration. ``"zero_shot"``: never.
     n : int
-        Decodes with a truth. Abstentions and stale decodes are not among them.
+        Decodes of single windows with a truth. Abstentions, stale decodes and sums over repeats
+        are not among them.
     pool : int
         Number of candidates each decode chose from; chance is ``k / pool`` for the top k.
     top1, top5 : float

@@ -189,7 +189,8 @@ class Pool:
         if index is None:
             return decoded
         c = self.candidates
-        if found is not None and not decoded.stale:
+        counts = once and not decoded.stale  # of a sum over repeats a report tells, apart
+        if found is not None and counts:
             holds, trained = c.ids[index] in found.ids, c.trained[index]
             self._scores.add_set(len(found.ids), holds=holds, trained=trained)
         if unsure:
@@ -201,7 +202,7 @@ class Pool:
             rank=ranking.rank_of(index),
             trained=c.trained[index],
         )
-        if not decoded.stale:
+        if counts:
             self._scores.add(truth.rank, trained=truth.trained)
         return replace(decoded, truth=truth, running=self.summary())
 

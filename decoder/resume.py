@@ -88,7 +88,8 @@ def _read_log(path: Path, held: Held) -> tuple[Start, int, int]:
             for score in params.get("running", ()):
                 sets[score["protocol"]] = sets_so_far(score)
             truth = params["truth"]
-            if truth and not params["stale"]:
+            single = params.get("n_repeats", 1) == 1
+            if truth and single and not params["stale"]:
                 ranks["closed_set" if truth["trained"] else "zero_shot"].append(truth["rank"])
         elif message["method"] == "markers" and params["role"] == "stimulus":
             trials.setdefault(read_marker(params["label"])[1], params["label"])

@@ -13,7 +13,7 @@ from decoder.account import Coverage, Latencies, Score
 from decoder.plots import BAND, BLUE, GREY, RED, empty_axes
 from decoder.score import wilson
 
-__all__ = ["FEW", "plot_answers", "plot_by_latency", "plot_coverage", "plot_latencies"]
+__all__ = ["FEW", "plot_answers", "plot_coverage", "plot_latencies", "plot_shares"]
 
 FEW = 12
 """Candidates of which it is drawn what was taken for what."""
@@ -67,16 +67,20 @@ def _confusions(answers: Counter[tuple[str, str]]) -> Figure:
     return fig
 
 
-def plot_by_latency(by_latency: Mapping[float, tuple[int, int]], chance: float) -> Figure:
-    """Draw how often the truth came first by how long after the marker the decode was made."""
+def plot_shares(
+    counts: Mapping[float, tuple[int, int]] | Mapping[int, tuple[int, int]],
+    chance: float,
+    label: str,
+) -> Figure:
+    """Draw how often the truth came first, of how many, by something that `label` names."""
     fig, axes = empty_axes()
-    t = 1000 * np.array(list(by_latency))
-    share = [hits / n for hits, n in by_latency.values()]
-    bounds = np.array([wilson(hits, n) for hits, n in by_latency.values()])
-    axes.fill_between(t, bounds[:, 0], bounds[:, 1], color=BAND, lw=0)
-    axes.plot(t, share, "o-", color=BLUE, lw=2)
+    x = list(counts)
+    share = [hits / n for hits, n in counts.values()]
+    bounds = np.array([wilson(hits, n) for hits, n in counts.values()])
+    axes.fill_between(x, bounds[:, 0], bounds[:, 1], color=BAND, lw=0)
+    axes.plot(x, share, "o-", color=BLUE, lw=2)
     axes.axhline(chance, color="black", lw=1, ls="--")
-    axes.set_xlabel("end of the window after its marker [ms]; dashed: chance")
+    axes.set_xlabel(f"{label}; dashed: chance")
     axes.set_ylabel("top-1")
     return fig
 

@@ -15,9 +15,9 @@ from decoder.markup import add_figure, new_report, save
 from decoder.session_plots import (
     FEW,
     plot_answers,
-    plot_by_latency,
     plot_coverage,
     plot_latencies,
+    plot_shares,
 )
 from decoder.session_tables import glance, happened, made, tables
 from decoder.session_timeline import N_MARKED, plot_timeline
@@ -118,7 +118,18 @@ def _figures(account: Account) -> Iterator[tuple[str, list[tuple[str, Figure, st
         if len(by_latency) > 1:
             title = f"With how much of the response, {protocol.replace('_', ' ')}"
             caption = f"The same decodes, refined with time, among {pool} candidates."
-            drawn.append((title, plot_by_latency(by_latency, 1 / pool), caption))
+            in_ms = {1000 * t: found for t, found in by_latency.items()}
+            label = "end of the window after its marker [ms]"
+            drawn.append((title, plot_shares(in_ms, 1 / pool, label), caption))
+    for (protocol, pool), by_repeats in account.by_repeats.items():
+        if len(by_repeats) > 1:
+            title = f"With how many repeats, {protocol.replace('_', ' ')}"
+            caption = (
+                f"Sums over windows of one trial, among {pool} candidates. The score above and "
+                "the one that runs are of single windows alone."
+            )
+            figure = plot_shares(by_repeats, 1 / pool, "windows that an answer rests on")
+            drawn.append((title, figure, caption))
     yield "Accuracy", drawn
     if account.coverage:
         figure = plot_coverage(account.coverage)

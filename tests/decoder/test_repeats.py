@@ -125,3 +125,10 @@ def test_a_model_folder_keeps_what_repeats_are_worth(tmp_path: Path) -> None:
     again = load_model(tmp_path / "model")
     assert again.model_id == MODEL.model_id
     assert [(r.n, r.temperature) for r in again.repeats] == [(2, 1.5)]
+
+
+def test_sums_over_repeats_do_not_count_in_the_running_score() -> None:
+    found = run([numbered(n, "7") for n in AT], asked=Uncertainty(risk=0.2))
+    assert [d.truth is not None for d in found] == [True] * 4
+    assert [(d.running[0].n, d.running[0].n_sets) for d in found] == [(1, 1)] * 4
+    assert run([numbered(AT[0], "7")])[0].running == run([marker(AT[0])])[0].running

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from decoder.accounting import read_account
+from decoder.accounting import _Log, read_account
 from decoder.cli import main
 from decoder.finished import Sessions
 from decoder.folder import SessionFolder
@@ -306,3 +306,29 @@ def test_sets_of_what_was_withheld_as_unsure_count(copy: SessionFolder) -> None:
     assert (len(coverage.held), coverage.held.sum()) == (n_sets, n_held)
     assert list(coverage.size[:4]) == [2, 1, 2, 1]
     assert coverage.held[coverage.size == 2].all()
+
+
+def test_sums_over_repeats_are_told_apart() -> None:
+    log = _Log()
+    for n_repeats, rank in ((1, 2), (2, 1), (1, 1), (2, 1), (4, 1)):
+        truth = {"id": "face", "rank": rank, "trained": True}
+        params = {
+            "top": [{"id": "face"}],
+            "abstained": "",
+            "stale": False,
+            "running": [],
+            "calibrated": True,
+            "latency_ms": None,
+            "n_candidates": 2,
+            "model_id": "m",
+            "candidates_hash": "c",
+            "truth": truth,
+            "n_repeats": n_repeats,
+            "decode_id": "S/locked/0",
+        }
+        log.take("text", params, 1.0)
+    (score,) = log.scores
+    assert list(score.rank) == [2, 1]
+    ((key, found),) = log.by_repeats.items()
+    assert key == ("closed_set", 2)
+    assert dict(found) == {1: [1, 2], 2: [2, 2], 4: [1, 1]}

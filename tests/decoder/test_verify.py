@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from decoder.equivalence import ADDED
 from decoder.events import State
 from decoder.folder import SessionFolder
 from decoder.server.hub import Message
@@ -236,3 +238,39 @@ def test_a_recording_that_the_disk_did_not_take_ends_what_can_be_compared(
         copy.inputs.write_text("".join([f'["recording", 1.0, "{name}"]\n', *inputs]))
         with pytest.raises(SessionError, match="it was altered"):
             verify_session(copy.path)
+
+
+def test_a_session_from_before_fields_were_added_is_verified(
+    recorded: tuple[SessionFolder, list[Message]], tmp_path: Path
+) -> None:
+    folder, sent = recorded
+    copy = tmp_path / "copy"
+    shutil.copytree(folder.path, copy)
+    lines = (copy / "events.jsonl").read_text().splitlines()
+
+    def older(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: older(each) for name, each in value.items() if name not in ADDED}
+        return [older(each) for each in value] if isinstance(value, list) else value
+
+    kept = [older(json.loads(line)) for line in lines]
+    (copy / "events.jsonl").write_text("".join(json.dumps(each) + "\n" for each in kept))
+    assert not set(kept[-1]["params"]) & ADDED
+    for name, section in (("manifest.json", ("design",)), ("config.yaml", ())):
+        assert (copy / name).is_file()
+        if section:
+            said = json.loads((copy / name).read_text())
+            for key in section:
+                said.pop(key, None)
+            (copy / name).write_text(json.dumps(said))
+    verdict = verify_session(copy)
+    assert verdict.difference == ""
+    assert verdict.n_equal == sum(m.stream != "latency" for m in sent)
+
+
+def test_what_an_older_session_did_say_must_come_out_again(
+    recorded: tuple[SessionFolder, list[Message]], tmp_path: Path
+) -> None:
+    folder, _ = recorded
+    path = altered(folder, tmp_path, "events.jsonl", '"n_repeats":1', '"n_repeats":2')
+    assert "differs in n_repeats" in verify_session(path).difference
