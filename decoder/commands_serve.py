@@ -132,6 +132,10 @@ def serve(
             "`retrieve:FOLDER`."
         ),
     ] = "",
+    preview_adapter: Annotated[
+        Path | None,
+        typer.Option(help="Folder that `fit-adapter` wrote, from the model's space to theirs."),
+    ] = None,
     preview_device: Annotated[
         str, typer.Option(help="What previews compute on: `cpu`, `cuda`, `mps`.")
     ] = "cpu",
@@ -191,6 +195,7 @@ def serve(
         adaptation=AdaptationConfig.of(adapt, learn_from),
         preview=PreviewConfig(
             generator=preview,
+            adapter="" if preview_adapter is None else str(preview_adapter.absolute()),
             device=preview_device,
             dtype=preview_dtype,
             deadline=preview_deadline,

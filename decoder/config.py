@@ -208,6 +208,9 @@ class PreviewConfig(_Section):
     ----------
     generator : str
         What makes them; see `models.generator`. Empty: nothing does.
+    adapter : str
+        Folder of what leads from the decoder's space to the generator's; see `models.adapter`.
+        Empty: nothing does.
     device, dtype : str
         What a network computes on (``cpu``, ``cuda``, ``mps``) and with (``float32``,
         ``float16``, ``bfloat16``).
@@ -216,6 +219,7 @@ class PreviewConfig(_Section):
     """
 
     generator: str = ""
+    adapter: str = ""
     device: str = "cpu"
     dtype: str = "float32"
     deadline: float = Field(default=2.0, gt=0)

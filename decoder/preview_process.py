@@ -101,6 +101,7 @@ class PreviewProcess:
             np.ascontiguousarray(centre, "<f4").tobytes(),
             generator=config.generator,
             space=space,
+            adapter=config.adapter,
             device=config.device,
             dtype=config.dtype,
         )

@@ -130,9 +130,9 @@ def serve_previews(
     Parameters
     ----------
     requests : file
-        First what to open: ``generator``, ``space``, ``device``, ``dtype``, with the centre as
-        little-endian float32 after it, or nothing. Then ``number``, ``seed`` and ``within``
-        [s], with the latent.
+        First what to open: ``generator``, ``space``, ``adapter``, ``device``, ``dtype``, with
+        the centre as little-endian float32 after it, or nothing. Then ``number``, ``seed`` and
+        ``within`` [s], with the latent.
     answers : file
         Gets what was opened, or an ``error``; of each picture its step and its encodings; and
         how each request ended.
@@ -155,6 +155,7 @@ def serve_previews(
             said["generator"],
             space=said["space"],
             centre=centre,
+            adapter=said["adapter"] or None,
             device=said["device"],
             dtype=said["dtype"],
         )

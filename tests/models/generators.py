@@ -18,7 +18,7 @@ from tests.models.tiny_pipelines import (
     set_scheduler,
 )
 
-__all__ = ["MAKERS", "save_gallery"]
+__all__ = ["COLOURS", "MAKERS", "save_gallery"]
 
 COLOURS = ("red", "green", "blue", "white")
 
