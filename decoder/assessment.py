@@ -15,6 +15,7 @@ from decoder.curves import AveragePoint, LearningPoint, TimePoint
 from decoder.design import Order
 from decoder.evaluation import Evaluation, Verdict
 from decoder.patterns import Pattern
+from decoder.picture_scores import Pictures
 
 __all__ = ["FORMAT_VERSION", "Assessment", "Setup"]
 
@@ -121,6 +122,8 @@ class Assessment:
         would give them live.
     latencies : tuple of LatencyPoint
         Scores by the time after the stimulus; empty where windows have a single end.
+    pictures : Pictures or None
+        How good pictures of decodes are; None where none were asked for.
     """
 
     format: Literal["braincast-evaluation"]
@@ -141,6 +144,7 @@ class Assessment:
     left_out: dict[str, str]
     coverage: tuple[CoveragePoint, ...] = ()
     latencies: tuple[LatencyPoint, ...] = ()
+    pictures: Pictures | None = None
 
     def write(self, path: Path) -> None:
         """Write the document as JSON."""

@@ -14,13 +14,15 @@ from decoder.assessment import Assessment
 from decoder.coverage import latency_points
 from decoder.fitting import FitSettings, read_trials, read_windows
 from decoder.guards import check_different, check_recording
+from decoder.picture_evaluation import ToPicture
+from decoder.picturing import PictureSettings
 from decoder.problem import Problem
 from decoder.tracks import TrackSettings, read_heard
 from models.candidates import Candidates
 from models.checkpoint import REPORTS, Model
 from models.dataset import N_BLOCKS, Dataset, first_part, read_through
 from models.folds import MIN_SCORED, Protocol
-from models.heldout import HeldOut
+from models.heldout import HeldOut, predict
 from models.lineage import seen_in, without_seen
 from models.warm import windows_of
 from streaming.errors import ConfigError, RecordingError
@@ -50,6 +52,7 @@ def evaluate_recordings(
     output: Path,
     settings: FitSettings,
     tell: Tell = lambda _step, _share: None,
+    pictures: PictureSettings | None = None,
 ) -> Assessment:
     """Evaluate recordings and write what was found.
 
@@ -63,6 +66,8 @@ def evaluate_recordings(
         What was shown, and what is made of it, as for a fit; `hop` is not used.
     tell : callable
         Told the step and the share that is done.
+    pictures : PictureSettings, optional
+        What makes pictures of decodes, if any are to be scored.
     """
     check_output(output)
     dataset, candidates, _ = read_trials(
@@ -76,6 +81,7 @@ def evaluate_recordings(
         output,
         settings,
         tell=lambda step, share: tell(step, 0.1 + 0.9 * share),
+        pictures=pictures,
     )
 
 
@@ -87,6 +93,7 @@ def evaluate_problem(
     held_out: HeldOut | None = None,
     early: Sequence[HeldOut] = (),
     tell: Tell = lambda _step, _share: None,
+    pictures: PictureSettings | None = None,
 ) -> Assessment:
     """Evaluate trials that are read already, and write what was found.
 
@@ -94,7 +101,7 @@ def evaluate_problem(
     ----------
     problem : Problem
         The trials.
-    recordings, output, settings, tell
+    recordings, output, settings, tell, pictures
         As for `evaluate_recordings`.
     held_out : HeldOut, optional
         What was predicted for them, if it was already.
@@ -102,6 +109,11 @@ def evaluate_problem(
         And at each earlier latency.
     """
     windowing, dataset = problem.dataset.windowing, problem.dataset
+    to_picture = None
+    if pictures is not None:
+        tell("reading what was shown", 0.0)
+        folder = None if settings.track else settings.table().folder
+        to_picture = ToPicture.of_problem(pictures, problem, folder)
     before = eyes = None
     left_out: dict[str, str] = {}
     info, kinds = None, set[str]()
@@ -140,9 +152,11 @@ def evaluate_problem(
         eyes=eyes,
         info=info,
         left_out={name: why for name, why in left_out.items() if why},
-        tell=lambda step, share: tell(step, 0.95 * share),
+        tell=lambda step, share: tell(step, (0.95 if to_picture is None else 0.6) * share),
     )
     assessment = replace(assessment, latencies=tuple(points))
+    if to_picture is not None:
+        assessment = _with_pictures(assessment, to_picture, held_out, output, tell)
     _write(assessment, output, tell)
     return assessment
 
@@ -176,6 +190,7 @@ def evaluate_model(
     output: Path,
     settings: LaterSettings,
     tell: Tell = lambda _step, _share: None,
+    pictures: PictureSettings | None = None,
 ) -> Assessment:
     """Evaluate a model, as it is, on recordings that it was not fitted to.
 
@@ -191,6 +206,8 @@ def evaluate_model(
         How they are read.
     tell : callable
         Told the step and the share that is done.
+    pictures : PictureSettings, optional
+        What makes pictures of decodes, if any are to be scored.
 
     Raises
     ------
@@ -207,17 +224,24 @@ def evaluate_model(
     ) as source:
         info = source.info
         check_recording(source, later.dataset)
+    to_picture = None
+    if pictures is not None:
+        files = () if settings.track else later.dataset.stim_files
+        to_picture = ToPicture.open(
+            pictures, later.candidates, [model.centre], files, model.stimuli.folder
+        )
     tell("predicting", 0.8)
     dataset, note = without_seen(model, later.dataset)
     before, left_out = later.before, dict(later.left_out)
     if before is not None and (known := seen_in(model, before)[0]).any():
         before = None if known.all() else before.take(~known)
         left_out[BEFORE] = "" if before else "the model learnt from these samples"
+    protocol = settings.protocol or later.protocol
     assessment = assess_model(
         model,
         dataset,
         recordings,
-        settings.protocol or later.protocol,
+        protocol,
         candidates=later.candidates,
         before=before,
         info=info,
@@ -225,6 +249,9 @@ def evaluate_model(
     )
     if note:
         assessment = replace(assessment, warnings=(note, *assessment.warnings))
+    if to_picture is not None:
+        held_out = predict(model, dataset, protocol, later.candidates)
+        assessment = _with_pictures(assessment, to_picture, held_out, output, tell)
     _write(assessment, output, tell)
     return assessment
 
@@ -300,6 +327,15 @@ def check_output(output: Path) -> None:
     if output.exists() and not output.is_dir():
         msg = f"{output} is a file; name a folder to write to"
         raise ConfigError(msg)
+
+
+def _with_pictures(
+    assessment: Assessment, to_picture: ToPicture, held_out: HeldOut, output: Path, tell: Tell
+) -> Assessment:
+    """Return the assessment with that of pictures, whose contact sheet is written."""
+    said = f"pictures by {to_picture.settings.generator}"
+    found = to_picture.evaluate(held_out, output, lambda share: tell(said, 0.6 + 0.35 * share))
+    return replace(assessment, pictures=found)
 
 
 def _write(assessment: Assessment, output: Path, tell: Tell) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
@@ -16,6 +17,7 @@ __all__ = [
     "block",
     "cards",
     "new_report",
+    "picture",
     "save",
     "sentence",
     "table",
@@ -36,6 +38,7 @@ _STYLE = """<style>
 .bc table {border-collapse: collapse; margin-bottom: 1rem}
 .bc th, .bc td {padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #e3e6eb;
   text-align: left; vertical-align: top; overflow-wrap: anywhere}
+.bc img {max-width: 100%}
 .bc td.n, .bc th.n {text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap}
 </style>"""
 
@@ -82,6 +85,20 @@ def table(
         for row in rows
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def picture(file: Path, what: str) -> str:
+    """Return a PNG file within the page, which then needs no other.
+
+    Parameters
+    ----------
+    file : Path
+        Where it is.
+    what : str
+        What it shows, for those who do not see it.
+    """
+    content = base64.b64encode(file.read_bytes()).decode("ascii")
+    return f'<img alt="{escape(what)}" src="data:image/png;base64,{content}">'
 
 
 def sentence(text: str) -> str:

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from decoder import plots
 from decoder.assessment import Assessment
-from decoder.markup import add_figure, block, cards, new_report, save, sentence, table, warnings
+from decoder.markup import (
+    add_figure,
+    block,
+    cards,
+    new_report,
+    picture,
+    save,
+    sentence,
+    table,
+    warnings,
+)
 from decoder.patterns import Pattern
+from decoder.picture_scores import Pictures
 from decoder.resampling import Score
 from decoder.scalp import plot_maps
-from decoder.tables import lines_of
+from decoder.tables import lines_of, picture_lines
 from models.checkpoint import NON_CAUSAL
 
 if TYPE_CHECKING:
@@ -54,6 +66,9 @@ def write_report(assessment: Assessment, path: Path) -> None:
     if assessment.coverage or assessment.latencies:
         title = "Sets, and how soon it can be read"
         report.add_html(_promises(assessment), title, tags=("sets",))
+    if assessment.pictures is not None:
+        sheet = path.parent / assessment.pictures.sheet
+        report.add_html(_pictures(assessment.pictures, sheet), "Pictures", tags=("pictures",))
     report.add_html(_methods(assessment), "How this was made", tags=("methods",))
     save(report, path)
 
@@ -192,6 +207,30 @@ def _promises(a: Assessment) -> str:
             table(("latency", "top-1", name), scores),
         ]
     return block(*parts)
+
+
+def _pictures(p: Pictures, sheet: Path) -> str:
+    """Return how good pictures of decodes are, and what they look like."""
+    rows = [
+        (line[0], row.what, *line[1:])
+        for line, row in zip(picture_lines(p), (*p.scores, p.beyond_prior), strict=True)
+    ]
+    return block(
+        f"<p>{sentence(_PROTOCOLS[p.protocol])}</p>",
+        f"<p>Pictures {p.kind} by {escape(p.generator)} from single trials: {p.n} of {p.n_of}, "
+        f"of {p.n_groups} runs, drawn by lot before any was made. None was chosen for its "
+        "looks.</p>",
+        table(("pictures", "made of", "PixCorr", "SSIM", "two-way"), rows),
+        "<p>Value [95 % interval] / chance: what the same pictures get beside what was shown "
+        "in other trials of the run. Pictures of no latent (prior only) are already like what "
+        "was shown, by PixCorr and SSIM above all; only what lies beyond them tells of the "
+        "brain. Two-way: "
+        f"among {p.pool} pictures, by {escape(p.space)}. PixCorr and SSIM at {p.side} pixels; "
+        f"bootstrap over {p.clusters}.</p>",
+        picture(sheet, "seen, decoded, true latent and prior only, trial by trial"),
+        "<p>The first trials that were drawn: what was seen, the picture of the decode, of the "
+        "latent that a perfect decoder would give, and of no latent.</p>",
+    )
 
 
 def _interval(score: Score) -> str:

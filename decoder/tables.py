@@ -10,9 +10,17 @@ from decoder.controls import Control
 from decoder.curves import LearningPoint
 from decoder.evaluation import Evaluation
 from decoder.forecast import headline
+from decoder.picture_scores import Pictures
 from decoder.resampling import Score
 
-__all__ = ["as_table", "beside_table", "controls_table", "lines_of"]
+__all__ = [
+    "as_table",
+    "beside_table",
+    "controls_table",
+    "lines_of",
+    "picture_lines",
+    "pictures_table",
+]
 
 
 def _rows_of(evaluation: Evaluation) -> dict[str, Score]:
@@ -112,4 +120,39 @@ def beside_table(
         scores = (p.top1 if name == "top-1" else p.main for p in (ours, theirs))
         cells = (f"{s.value:.3f} [{s.low:.3f}, {s.high:.3f}]" for s in scores)
         table.add_row(f"{ours.minutes:.1f}", str(ours.n_trials), *cells)
+    return table
+
+
+def picture_lines(pictures: Pictures) -> list[tuple[str, ...]]:
+    """Return the scores of pictures as people read them, a line for each kind of them.
+
+    Each cell is the score, its interval and, but for what lies beyond the prior, chance.
+    """
+    lines = []
+    for row in (*pictures.scores, pictures.beyond_prior):
+        chance = row is not pictures.beyond_prior
+        told = (_told(score, chance=chance) for score in (row.pix_corr, row.ssim, row.two_way))
+        lines.append((row.name, *told))
+    return lines
+
+
+def _told(score: Score, *, chance: bool) -> str:
+    """Return a score with its interval, and chance where it is not plain."""
+    text = f"{score.value:.3f} [{score.low:.3f}, {score.high:.3f}]"
+    return f"{text} / {score.chance:.3f}" if chance else text
+
+
+def pictures_table(pictures: Pictures) -> Table:
+    """Return the scores of pictures as a table for a terminal."""
+    p = pictures
+    title = f"{p.protocol}: pictures by {p.generator}, {p.n} of {p.n_of} trials drawn by lot"
+    caption = (
+        f"value [95 % interval] / chance; two-way among {p.pool} pictures by {p.space}; "
+        f"interval over {p.clusters}"
+    )
+    table = Table(title=title, caption=caption)
+    for column in ("pictures", "PixCorr", "SSIM", "two-way"):
+        table.add_column(column, justify="left" if column == "pictures" else "right")
+    for line in picture_lines(p):
+        table.add_row(*line)
     return table

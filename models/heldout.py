@@ -228,9 +228,8 @@ def predict(
     if revision < len(model.stages) and isinstance(model.windowing, LockedWindows):
         part = first_part(dataset, model.windowing.ends[revision])
     windows = (replace(part.window(n), revision=revision) for n in kept)
-    similarity = np.stack(
-        [similarities(toward, model.centre, model.encode(window).vector) for window in windows]
-    )
+    latents = np.stack([model.encode(window).vector for window in windows])
+    similarity = np.stack([similarities(toward, model.centre, vector) for vector in latents])
     return HeldOut(
         protocol=protocol,
         similarity=similarity,
@@ -243,4 +242,5 @@ def predict(
         pools=pool[None],
         index=np.array(kept),
         encoders=(model.encoder.kind,),
+        latents=latents,
     )
