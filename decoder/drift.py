@@ -131,6 +131,16 @@ class Drift:
         """Whether latents are moved."""
         return self._recentring is not None
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether latents are not those that probabilities and sets were calibrated on.
+
+        They lie elsewhere, or are moved. No label is read for this, so that what a decode says
+        of itself depends on none.
+        """
+        alarm = self._alarms.get("latents")
+        return self._recentring is not None or (alarm is not None and alarm.on)
+
     def corrected(self, latent: Latent) -> Latent:
         """Return a latent as it is to be decoded."""
         if self._recentring is None:

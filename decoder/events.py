@@ -153,7 +153,8 @@ class TextDecoded:
     n_candidates : int
         Size of the pool.
     calibrated : bool
-        Whether the probabilities were fitted for this model and these candidates.
+        Whether the probabilities, and the set, were fitted for this model and these
+        candidates, and latents are still as they were then.
     candidates_hash, model_id : str
         What made the decode.
     candidates_version : int

@@ -422,6 +422,9 @@ class Session:
         decoded = self._pool.choose(decoded, pooled.ranking, window.marker)
         if decoded.final:
             self._pool.remember(pooled)
+        known = decoded
+        if self._drift.doubtful:
+            decoded = replace(decoded, calibrated=False)
         self._decodes.append(decoded)
         counts = not (decoded.stale or decoded.abstained)
         p = pooled.ranking.probabilities if counts else None
@@ -431,7 +434,7 @@ class Session:
         place = latent.vector, latent.space, latent.model_id, decoded.t_end, decoded.revision
         recentred = whole and self._drift.recentres
         made = LatentMade(decoded.decode_id, *place, window.chunk.data, recentred)
-        drift = self._drift.follow(latent, decoded, t) if whole else []
+        drift = self._drift.follow(latent, known, t) if whole else []
         return [decoded, made, *bets, *drift]
 
     def _decode(self, result: Window | Withheld, t: float) -> TextDecoded:

@@ -145,3 +145,18 @@ def test_what_a_model_cannot_do_is_refused_at_the_start(
     check_adapts(learner(), AdaptationConfig.of("refit"))
     with pytest.raises(ModelError, match=says):
         check_adapts(model, AdaptationConfig.of(asked))
+
+
+def test_what_was_calibrated_no_longer_holds_once_latents_lie_elsewhere_or_are_moved() -> None:
+    drift = Drift(MODEL)
+    assert not drift.doubtful
+    assert follow(drift, RNG.standard_normal((40 * BLOCK, 2)) + 3.0)[0] == "alarm"
+    assert drift.doubtful
+    plain, moved = (
+        decodes(run(MODEL, [], "fhfhfh")),
+        decodes(run(MODEL, [Recentre(on=True)], "fh")),
+    )
+    assert {d.calibrated for d in plain} == {True}
+    assert {d.calibrated for d in moved} == {False}
+    off = decodes(run(MODEL, [Recentre(on=True), Recentre(on=False)], "fh"))
+    assert {d.calibrated for d in off} == {True}
