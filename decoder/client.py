@@ -67,11 +67,13 @@ __all__ = [
     "Decode",
     "Event",
     "Evidence",
+    "Image",
     "Latency",
     "Latent",
     "Marker",
     "Other",
     "Pace",
+    "Picture",
     "Policies",
     "Quality",
     "RequestError",
@@ -165,6 +167,31 @@ class Decode(TypedDict, total=False):
     conformal: Optional[ConformalSet]
 
 
+class Picture(TypedDict, total=False):
+    """The fields of an image event."""
+
+    seq: int
+    decode_id: str
+    revision: int
+    final: bool
+    kind: str
+    step: int
+    n_steps: int
+    generator: str
+    generator_hash: str
+    seed: int
+    source: str
+    width: int
+    height: int
+    sha256: str
+    t_start: float
+    t_end: float
+    t_text: float
+    t_emit: float
+    file: Optional[str]
+    format: str
+
+
 class Stake(TypedDict, total=False):
     """The fields of an evidence event."""
 
@@ -233,6 +260,7 @@ class Pace(TypedDict, total=False):
     n_decodes: int
     gaps: int
     drops: int
+    previews: Dict[str, int]
     t_emit: float
 
 
@@ -334,6 +362,22 @@ class Latent(NamedTuple):
         return _floats(self.data)
 
 
+class Image(NamedTuple):
+    """A picture of a decode; `data` are its bytes, of the format that `params` name.
+
+    `data` is empty where the picture is not kept any more, as of a coarse one that is resumed.
+    """
+
+    params: Dict[str, Any]
+    data: bytes
+    stream: Literal["image"] = "image"
+
+    @property
+    def fields(self) -> Picture:
+        """Return `params`, typed."""
+        return cast("Picture", self.params)
+
+
 class Other(NamedTuple):
     """What a newer service says on a stream that this file does not know."""
 
@@ -342,7 +386,7 @@ class Other(NamedTuple):
     stream: str
 
 
-Event = Union[Text, Marker, Evidence, Quality, State, Latency, Signal, Latent, Other]
+Event = Union[Text, Image, Marker, Evidence, Quality, State, Latency, Signal, Latent, Other]
 """What the service said. `stream` is its stream, `params` its fields."""
 
 _TEXTUAL: Dict[str, Any] = {
@@ -353,7 +397,7 @@ _TEXTUAL: Dict[str, Any] = {
     "state": State,
     "latency": Latency,
 }
-_BINARY: Dict[str, Any] = {"signal": Signal, "latent": Latent}
+_BINARY: Dict[str, Any] = {"signal": Signal, "latent": Latent, "image": Image}
 
 
 class RequestError(Exception):
@@ -387,7 +431,9 @@ def _floats(data: bytes) -> "array[float]":
 class _Core:
     """What a client knows, whatever carries it: words out, frames in, and no I/O."""
 
-    def __init__(self, url: str, streams: Policies, from_seq: Optional[int]) -> None:
+    def __init__(
+        self, url: str, streams: Policies, from_seq: Optional[int], picture_format: str = "png"
+    ) -> None:
         self.address, token = split_url(url)
         self.credentials = {"token": token} if token else {}
         self.session: Dict[str, Any] = {}
@@ -398,6 +444,7 @@ class _Core:
         self.n_connections = 0
         named = streams if isinstance(streams, Mapping) else dict.fromkeys(streams, "lossless")
         self._policies: Dict[str, Union[str, float]] = dict(named)
+        self._picture_format = picture_format
         self._from_seq = from_seq
         self._next_seq = from_seq
         self._last_id = 0
@@ -472,6 +519,8 @@ class _Core:
             params: Dict[str, Any] = {"streams": names, "policy": policy}
             if not isinstance(policy, str):
                 params.update(policy="rate", rate=policy)
+            if "image" in names and self._picture_format != "png":
+                params["format"] = self._picture_format
             if resumes and self._next_seq is not None:
                 params["from_seq"] = self._next_seq
             subscriptions.append(params)
@@ -502,6 +551,8 @@ class _Core:
             params, data = json.loads(frame[4 : 4 + n]), frame[4 + n :]
             stream = params["stream"]
             kind = _BINARY.get(stream)
+            if not self._is_new(stream, params.get("seq")):
+                return
             self.events.append(kind(params, data) if kind else Other(params, data, stream))
             return
         message = json.loads(frame)
@@ -881,6 +932,7 @@ def connect(
     timeout: float = 10.0,
     patience: float = 60.0,
     ssl: Optional[tls.SSLContext] = None,
+    picture_format: str = "png",
 ) -> Client:
     """Connect, authorize and subscribe; the connection closes at the end of the `with` block.
 
@@ -901,6 +953,8 @@ def connect(
         ends where the service had said that it stops, and raises what was wrong else.
     ssl : SSLContext or None
         For ``https`` addresses whose certificate the system does not know.
+    picture_format : str
+        Of the stream ``image``: ``"png"``, ``"jpeg"`` or ``"webp"``.
 
     Raises
     ------
@@ -909,7 +963,9 @@ def connect(
     OSError
         If nothing listens there.
     """
-    return Client(_Core(url, streams, from_seq), _Settings(timeout, patience, ssl))
+    return Client(
+        _Core(url, streams, from_seq, picture_format), _Settings(timeout, patience, ssl)
+    )
 
 
 def connect_async(
@@ -919,6 +975,9 @@ def connect_async(
     timeout: float = 10.0,
     patience: float = 60.0,
     ssl: Optional[tls.SSLContext] = None,
+    picture_format: str = "png",
 ) -> AsyncClient:
     """Connect as `connect` does, at the beginning of an ``async with`` block."""
-    return AsyncClient(_Core(url, streams, from_seq), _Settings(timeout, patience, ssl))
+    return AsyncClient(
+        _Core(url, streams, from_seq, picture_format), _Settings(timeout, patience, ssl)
+    )

@@ -23,6 +23,7 @@ import numpy as np
 from decoder.control import MarkBad
 from decoder.events import (
     Event,
+    ImagePreview,
     Latency,
     MarkerSeen,
     Quality,
@@ -34,6 +35,7 @@ from decoder.events import (
     Truth,
 )
 from decoder.finished import Sessions
+from decoder.preview_worker import encodings
 from decoder.server.auth import Access
 from decoder.server.backend import Backend
 from decoder.server.hub import Hub, Message
@@ -125,6 +127,23 @@ class PageMock:
         body = encode(event, next(self._seq), now if t_emit is None else t_emit)
         retain = event.what if isinstance(event, State) else ""
         self._publish(Message(stream_of(event), body, now, retain))
+
+    def picture(self, number: int, *, step: int = 4, kind: str = "generated") -> None:
+        """Say that a decode was pictured."""
+        colour = np.zeros((64, 64, 3), np.uint8) + np.array([40 * step, 90, 160], np.uint8)
+        name = f"{self.session}/locked/{number}"
+        about = (
+            "braincast-preview",
+            "c0ffee",
+            "braincast-preview" if kind != "retrieved" else "dog",
+        )
+        size = 64, 64, "sha"
+        event = ImagePreview(
+            name, step - 1, kind, step, 4, step == 4, 1, *about, *size, 0.0, 1.0, 1.1, None
+        )
+        now = lsl_clock()
+        body = encode(event, next(self._seq), now)
+        self._publish(Message("image", body, now, pictures=encodings(colour)))
 
     def state(self, what: str, state: str, detail: str = "") -> None:
         """Say how the source, the recorder or the decoder is."""

@@ -84,12 +84,12 @@ export class AccuracyPanel {
     }
     const odds = now < 0 ? `1 : ${times(-now)}` : `${times(now)} : 1`;
     const trials = n === 1 ? "trial" : "trials";
-    const what = `evidence: ${odds} against chance, ${n} ${trials}`;
+    const what = `${warning ? "doubted" : "evidence"}: ${odds}`; // more would be cut
     const chance =
-      `A stake of 1, bet against chance before each trial, would be ${times(now)} now; ` +
+      `Evidence against chance from ${n} ${trials}. A stake of 1, bet against chance before each trial, would be ${times(now)} now; ` +
       `${times(most)} at most, p = ${p.toPrecision(2)}. Chance alone ever makes 20 of it in ` +
       "one session of 20, however often one looks.";
-    this.#tell(warning ? `${what}; not to be believed` : what, warning || chance, warning);
+    this.#tell(what, warning ? `Not to be believed: ${warning}` : chance, warning);
   }
 
   #tell(what, title, warning = "") {

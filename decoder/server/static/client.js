@@ -69,7 +69,8 @@ export function readFrame(buffer) {
  * Listeners get: `connected` (the answer to authorize), `disconnected` ({wait, attempt}),
  * `refused` ({message}; it then waits for `setToken`), `problem` ({message}), `missed` ({missed,
  * resumed_from}: the service had so many events no longer), `purged` (what was missed was purged by
- * a stop), and each stream by its name (`signal` and `latent` as `readFrame` gives them).
+ * a stop), and each stream by its name (`signal`, `latent` and `image` as `readFrame` gives
+ * them; of an image the bytes from `start` on are the picture, of the format in its header).
  */
 export class Client {
   #url;
@@ -86,6 +87,7 @@ export class Client {
   #clock = [];
   #offset = NaN;
   #session = null;
+  #format;
   #nextSeq; // of the lossless streams; undefined before it is known
   #goesOn; // whether to ask for what was missed
 
@@ -97,9 +99,14 @@ export class Client {
    *     `latest`, or a number of messages a second.
    * @param {number} [options.fromSeq] The first event to be sent; 1 is the session's first. If left
    *     out: what comes from now on.
+   * @param {string} [options.format] Of pictures: `png`, `jpeg` or `webp`.
    * @param {typeof WebSocket} [options.WebSocket]
    */
-  constructor(url, { token = "", policies, fromSeq, WebSocket = globalThis.WebSocket }) {
+  constructor(
+    url,
+    { token = "", policies, fromSeq, format = "png", WebSocket = globalThis.WebSocket },
+  ) {
+    this.#format = format;
     this.#url = url;
     this.#token = token;
     this.#policies = policies;
@@ -223,6 +230,7 @@ export class Client {
       const key = JSON.stringify(rules);
       if (!groups.has(key)) groups.set(key, { streams: [], ...rules });
       groups.get(key).streams.push(stream);
+      if (stream === "image" && this.#format !== "png") groups.get(key).format = this.#format;
     }
     return [...groups.values()];
   }
@@ -235,7 +243,7 @@ export class Client {
       if (error.code !== PURGED) throw error;
       this.#emit("purged", { from_seq: params.from_seq });
       this.#nextSeq = hello.last_seq + 1;
-      answer = await this.call("subscribe", { streams: params.streams, policy: params.policy });
+      answer = await this.call("subscribe", { ...params, from_seq: undefined });
     }
     for (const { stream, message } of answer.failure) {
       this.#emit("problem", { message: `${stream}: ${message}` });
@@ -257,7 +265,8 @@ export class Client {
   #receive(data) {
     if (data instanceof ArrayBuffer) {
       const frame = readFrame(data);
-      this.#emit(frame.header.stream, frame);
+      const { stream, seq } = frame.header;
+      if (this.#isNew(stream, seq)) this.#emit(stream, frame);
       return;
     }
     const message = JSON.parse(data);

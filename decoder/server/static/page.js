@@ -10,6 +10,7 @@ import { watchKeys } from "./keys.js";
 import { LatencyPanel } from "./latency.js";
 import { CandidatesPanel, ModelsPanel, SessionsPanel } from "./panels.js";
 import { Plot } from "./plot.js";
+import { PreviewPanel } from "./preview.js";
 import { offerRows } from "./rows.js";
 import { ChannelsPanel } from "./scalp.js";
 import { Seat } from "./seat.js";
@@ -26,6 +27,7 @@ const EMBEDDING = 120; // seconds that new candidates and another model may take
 const plot = new Plot(byId("plot"));
 const shown = new ShownPanel();
 const decoded = new DecodePanel();
+const preview = new PreviewPanel();
 const trials = new TrialStrip();
 const herald = new Herald();
 const latency = new LatencyPanel();
@@ -53,6 +55,7 @@ const client = new Client(`${scheme}://${location.host}/v1/ws`, {
     signal: "latest",
     latency: "latest",
     quality: "latest",
+    image: "lossless",
   },
 });
 
@@ -72,7 +75,7 @@ new SessionsPanel(ask, (path, name) => download(path, name, token));
 /** Take everything about the participant off the page. */
 function clear() {
   newest = -1;
-  const tellers = [decoded, trials, herald, ...Object.values(accuracy)];
+  const tellers = [decoded, preview, trials, herald, ...Object.values(accuracy)];
   for (const panel of [plot, shown, channels, latency, ...tellers]) panel.clear();
 }
 
@@ -90,7 +93,7 @@ function hide(on) {
   blind = on;
   bar.blind(on);
   document.body.dataset.blind = on ? "yes" : "no";
-  if (on) for (const panel of [decoded, trials, herald, ...Object.values(accuracy)]) panel.clear();
+  if (on) for (const panel of [decoded, preview, trials, herald, ...Object.values(accuracy)]) panel.clear();
 }
 
 /** Ask what this session is; the page says nothing about the participant before it knows. */
@@ -99,6 +102,7 @@ async function describe() {
   const { source, signal, simulated } = about;
   if (plot.describe(signal)) offerRows(signal.ch_names, (first, n) => plot.show(first, n));
   channels.describe(about.sensors);
+  preview.describe(about.preview);
   byId("participant").hidden = !simulated;
   say(byId("snr"), simulated?.snr ?? "");
   const rate = Number(source.sfreq.toFixed(1));
@@ -168,12 +172,16 @@ client
     }
     status.state(seconds(), event);
   })
+  .on("image", (frame) => {
+    if (!blind && open()) preview.show(frame);
+  })
   .on("latency", (event) => open() && latency.show(event))
   .on("text", (event) => {
     if (event.seq <= newest || blind || !open()) return;
     newest = event.seq;
     const late = isLate(event, client.age(event));
     decoded.show(event, late);
+    preview.decoded(event);
     trials.add(event);
     herald.tell(event, seconds());
     for (const score of event.running) accuracy[score.protocol]?.show(score, event.conformal?.risk);

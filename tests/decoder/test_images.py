@@ -1,0 +1,80 @@
+"""Pictures over the real wire: as each client wants them, live and out of the log."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from decoder.client import Image, connect
+from decoder.events import ImagePreview
+from decoder.server.hub import Message
+from decoder.server.images import Encoding, encode_image
+from decoder.server.wire import encode
+from tests.decoder.asking import ask, authorized
+from tests.decoder.serving import serving
+
+PICTURES = {"png": b"a PNG", "jpeg": b"a JPEG", "webp": b"a WebP"}
+
+
+def event(number: int, file: str | None = None) -> ImagePreview:
+    made = "generated", 4, 4, True, 1, "braincast-preview", "c0ffee", "braincast-preview"
+    return ImagePreview(f"S/locked/{number}", 3, *made, 64, 64, "sha", 0.0, 1.0, 1.1, file)
+
+
+def message(seq: int, file: str | None = None) -> Message:
+    body = encode(event(seq, file), seq, 1.0)
+    return Message("image", body, 1.0, seq=seq, pictures=PICTURES)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_client_gets_the_format_it_wants(name: str) -> None:
+    with serving() as server, connect(server.url, ["image"], picture_format=name) as events:
+        server.publish(message(1))
+        got = next(iter(events))
+    assert isinstance(got, Image)
+    assert got.data == PICTURES[name]
+    assert got.fields["format"] == name
+    assert got.fields["decode_id"] == "S/locked/1"
+    assert got.fields["seq"] == 1
+    assert "stream" in got.params
+
+
+def test_base64_is_a_notification_like_others() -> None:
+    with serving() as server, authorized(server) as line:
+        ask(line, "subscribe", streams=["image"], encoding="base64", format="jpeg")
+        server.publish(message(1))
+        said = line.receive()
+    assert said["method"] == "image"
+    assert base64.b64decode(said["params"]["base64"]) == b"a JPEG"
+
+
+def test_a_format_that_is_not_at_hand_is_said() -> None:
+    body = encode(event(1), 1, 1.0)
+    for pictures, name, data in (({"png": b"x"}, b"png", b"x"), ({}, b"", b"")):
+        frame = encode_image(body, pictures, Encoding("webp"))
+        assert isinstance(frame, bytes)
+        assert frame.endswith(b'"format":"' + name + b'"}' + data)
+
+
+def test_who_resumes_gets_what_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "previews").mkdir()
+    (tmp_path / "previews" / "locked-1-3.png").write_bytes(b"kept")
+    files = ["locked-1-3.png", None, "deleted.png"]
+    bodies = [str(message(n, file).body) for n, file in enumerate(files, 1)]
+    log = tmp_path / "events.jsonl"
+    log.write_text("".join(f"{body}\n" for body in bodies))
+    with (
+        serving(events=log, last_seq=3) as server,
+        connect(server.url, ["image"], from_seq=1, picture_format="webp") as events,
+    ):
+        said = iter(events)
+        got = [next(said) for _ in range(3)]
+        server.publish(message(4))
+        got.append(next(said))
+    assert all(isinstance(one, Image) for one in got)
+    assert [one.params["seq"] for one in got] == [1, 2, 3, 4]
+    assert [(one.params["format"], one.data) for one in got if isinstance(one, Image)] == [
+        ("png", b"kept"), ("", b""), ("", b""), ("webp", b"a WebP"),
+    ]  # fmt: skip
