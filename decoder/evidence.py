@@ -28,7 +28,7 @@ BETS = (0.125, 0.25, 0.5, 1.0, 2.0)
 
 Each has a fifth of the stake, all the time: what the best would have won is lost but for a
 fifth. On a simulated participant (600 trials at the SNR ``realistic``) that takes 31 trials to
-20-fold in the median; 1 alone would take 23, but nobody knows before that it is the best.
+20-fold in the median, all of it bet; 1 alone would take 23, but nobody knows that before.
 """
 
 KEPT = 0.1
