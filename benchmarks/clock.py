@@ -59,8 +59,7 @@ def _run(stamps: _Floats, received: _Floats, block: int, sfreq: float, at: int =
         for s in stretches + clock.feed(stamps[part], received[part][-1]):
             if s.gap is not None and s.gap.reason in {"lost", "filled"}:
                 told.append((start, round(s.gap.duration * sfreq)))
-            if s.revision is not None:
-                told.append((start, s.revision.n_times))
+            told += [(start, revision.n_times) for revision in s.revisions]
             instants.append(s.t_anchor + (s.first + np.arange(s.n_times)) / sfreq)
     return _Run(np.concatenate(instants), told)
 

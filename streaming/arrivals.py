@@ -14,10 +14,11 @@ __all__ = ["Arrivals", "Step"]
 
 _STEADY = 0.05
 """Arrivals tell of steps only where timestamps run along with our clock, to so many seconds:
-not if a recording is sent at another speed."""
+not if a recording is sent at another speed..."""
 
-_N_STEADY, _N_AHEAD = 3, 5
-"""Seconds, at least and at most, that tell how far timestamps are ahead of arrivals."""
+_N_STEADY, _N_AHEAD = 3, 10
+"""...in so many seconds at least, of so many. In the others a busy machine may have come late
+to what arrived."""
 
 _STEP_ERROR = 0.2e-3
 """How well a step is known at best, in seconds: what a network takes is never the same..."""
@@ -65,11 +66,11 @@ class Arrivals:
 
     def step(self) -> Step | None:
         """Return by how much the sender's clock was set, or None if that is not known."""
-        most = [ahead for _, ahead in self._most]
-        if len(most) < _N_STEADY or np.ptp(most) > _STEADY or np.isinf(self._after):
+        highest = max((ahead for _, ahead in self._most), default=-np.inf)
+        steady = [ahead for _, ahead in self._most if highest - ahead <= _STEADY]
+        if len(steady) < _N_STEADY or np.isinf(self._after):
             return None
-        highest = max(most)
-        error = max(_STEP_ERROR, _SPREAD * (highest - float(np.median(most))))
+        error = max(_STEP_ERROR, _SPREAD * (highest - float(np.median(steady))))
         return Step(self._after - highest, error)
 
     def reset(self) -> None:

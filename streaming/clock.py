@@ -93,7 +93,7 @@ class Stretch:
         See `streaming.signal.Chunk`.
     gap : Gap or None
         What lies before them.
-    revision : Revision or None
+    revisions : tuple of Revision
         What is only known by now of samples before.
     """
 
@@ -102,12 +102,12 @@ class Stretch:
     first: int
     t_anchor: float
     gap: Gap | None = None
-    revision: Revision | None = None
+    revisions: tuple[Revision, ...] = ()
 
     @property
     def news(self) -> list[Gap | Revision]:
         """What is to be told before the samples."""
-        return [item for item in (self.revision, self.gap) if item is not None]
+        return [*self.revisions, *([] if self.gap is None else [self.gap])]
 
 
 class StreamClock:
@@ -135,7 +135,7 @@ class StreamClock:
         self._remarks: list[Remark] = []
         self._said_early = False
         self._gap: Gap | None = None  # before the next sample
-        self._revision: Revision | None = None  # to be told with the next samples
+        self._revisions: list[Revision] = []  # to be told with the next samples
         self._held: _Floats = np.empty(0)
 
     @property
@@ -297,7 +297,7 @@ class StreamClock:
 
     def _end(self, segment: Segment, reason: _Reason, expected: Expected | None) -> None:
         segment.end()
-        self._revision = segment.revision or self._revision
+        self._revisions += segment.revisions
         self._ended, self._expected = reason, expected
 
     def _start(self) -> Stretch:
@@ -350,9 +350,10 @@ class StreamClock:
             given.first,
             segment.t_anchor,
             self._gap,
-            segment.revision or self._revision,
+            (*self._revisions, *segment.revisions),
         )
-        self._gap = self._revision = segment.revision = None
+        self._gap, self._revisions = None, []
+        segment.revisions.clear()
         if segment.early and not self._said_early:
             self._said_early = True
             early = f"a sample is stamped {1e3 * segment.early:.0f} ms too early"
@@ -362,5 +363,5 @@ class StreamClock:
         if given.first > ONSET * self._sfreq and abs(given.away) > THRESHOLD:
             self._gap = Gap(segment.t_next, 0.0, "clock")
             self._segment = segment.renew()
-            self._revision = segment.revision
+            self._revisions += segment.revisions
         return stretch

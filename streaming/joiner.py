@@ -166,7 +166,7 @@ class Joiner:
         if len(self._specs) == 1:
             return [self._pass(piece) for piece in pieces]
         for piece in pieces:
-            self._note(which, piece.stretch.revision)
+            self._note(which, piece.stretch.revisions)
             if which == 0:
                 self._first.append(piece)
                 self._n_waiting += piece.data.shape[1]
@@ -186,10 +186,7 @@ class Joiner:
     def _pass(self, piece: Piece) -> Joined:
         chunk, here = piece.to_chunk(self._spec), self._here
         here.segment, here.t_anchor, here.t_next = chunk.segment, chunk.t_anchor, chunk.t_end
-        revision = piece.stretch.revision
-        return Joined(
-            piece.stretch.gap, chunk, revisions=() if revision is None else (revision,)
-        )
+        return Joined(piece.stretch.gap, chunk, revisions=piece.stretch.revisions)
 
     def _take(self, segments: deque[_Segment], sfreq: float, piece: Piece) -> None:
         if not segments or segments[-1].number != piece.stretch.segment:
@@ -275,19 +272,20 @@ class Joiner:
         here.revisions.clear()
         return Joined(gap, chunk, join, revisions)
 
-    def _note(self, which: int, revision: Revision | None) -> None:
-        """Keep a late finding about a signal as one about all, to be told."""
+    def _note(self, which: int, revisions: Sequence[Revision]) -> None:
+        """Keep late findings about a signal as ones about all, to be told."""
         here = self._here
-        if revision is None or here.segment < 0 or revision.segment != here.segments[which]:
-            return
-        length = revision.stop - revision.first
-        first, n_times = revision.first - here.start, revision.n_times
-        if which:
-            first, n_times = self.locate(revision.t)[1], 0
-        first, stop = max(0, first), max(1, first + length)
-        here.revisions.append(
-            replace(revision, segment=here.segment, first=first, stop=stop, n_times=n_times)
-        )
+        for revision in revisions:
+            if here.segment < 0 or revision.segment != here.segments[which]:
+                continue
+            length = revision.stop - revision.first
+            first, n_times = revision.first - here.start, revision.n_times
+            if which:
+                first, n_times = self.locate(revision.t)[1], 0
+            first, stop = max(0, first), max(1, first + length)
+            here.revisions.append(
+                replace(revision, segment=here.segment, first=first, stop=stop, n_times=n_times)
+            )
 
     def _begin(
         self, numbers: tuple[int, ...], piece: Piece, heads: Sequence[_Segment], t: float

@@ -104,8 +104,10 @@ class Offset:
     def estimate(self, pending: tuple[float, float]) -> tuple[float, float] | None:
         """Return the offset at x = 0 and how well it is known, or None if nothing is.
 
-        These are the median and half of the 68 % about it, as some deliveries are late by
-        anything.
+        These are the middle and half of the central 68 %, as some deliveries are late by
+        anything. Of two numbers of lost samples that are about as likely, the median is often
+        the wrong one, 1 ms off at 1 kHz; the middle is off by half of that at most. After a
+        step, where one offset is expected, it is the median, which what is unlikely moves less.
 
         Parameters
         ----------
@@ -126,6 +128,8 @@ class Offset:
             log_p = log_p + self._expected.log_density(offsets)
         p = np.exp(log_p - log_p.max())
         p /= p.sum()
-        low, middle, high = np.interp((0.16, 0.5, 0.84), p.cumsum(), self._offsets)
-        # `cumsum` counts a bin as a whole: its middle is half a bin lower
-        return self._base + float(middle) - BIN / 2, float(high - low) / 2
+        low, middle, high = np.interp((0.16, 0.5, 0.84), p.cumsum(), self._offsets).tolist()
+        if self._expected is None or self._expected.period:
+            middle = (low + high) / 2
+        # `cumsum` counts an offset as a whole, of which half lies above it
+        return self._base + middle + BIN / 2, (high - low) / 2

@@ -150,6 +150,7 @@ class Clamp:
 
     def __init__(self, settings: ClampSettings) -> None:
         self.settings = settings
+        self._low, self._high = np.float32(-settings.limit), np.float32(settings.limit)
 
     def prepare(self, spec: SignalSpec) -> SignalSpec:
         """Return `spec`: a clamp has no state."""
@@ -157,5 +158,6 @@ class Clamp:
 
     def __call__(self, chunk: Chunk) -> Chunk:
         """Clamp `chunk`."""
-        limit = np.float32(self.settings.limit)
-        return chunk.holding(chunk.data.clip(-limit, limit))
+        # np.clip takes three times as long for 64 channels and 10 samples
+        data = np.maximum(chunk.data, self._low)
+        return chunk.holding(np.minimum(data, self._high, out=data))

@@ -116,7 +116,7 @@ class Segment:
         Samples that were given out or filled in.
     n_told : int or None
         Samples that were said to be lost before it, if that is not sure.
-    revision : Revision or None
+    revisions : list of Revision
         What was found late; whoever tells it takes it away.
     early : float
         By how much a sample was stamped too early and out of order, in seconds; 0 if none was.
@@ -132,7 +132,7 @@ class Segment:
     ) -> None:
         self.number, self.n = number, 0
         self.n_told: int | None = None
-        self.revision: Revision | None = None
+        self.revisions: list[Revision] = []
         self.early = 0.0
         self._before = before
         self._is_same = expected is not None  # its samples are those of the same amplifier
@@ -268,7 +268,7 @@ class Segment:
             first, stop = (round(t * self._sfreq) + 1 for t in (rise.start, rise.stop))
             first, stop = max(first, 0), max(stop, 1)  # what is seen may be of before a gap
             t = self.t_anchor + first / self._sfreq
-            self.revision = Revision(self.number, first, stop, t, rise.n_times)
+            self._revise(Revision(self.number, first, stop, t, rise.n_times))
         late = y_delivered - self._envelope.at(x_delivered)
         if x_first > FIRST:
             self._known.lateness.add(late, n_times)
@@ -326,6 +326,14 @@ class Segment:
         renewed._anchor = Anchor(self._sfreq, self._envelope.height(0.0))
         return renewed
 
+    def _revise(self, revision: Revision) -> None:
+        """Say that samples are missing within the segment."""
+        self.revisions.append(revision)
+        if (
+            self.n_told is not None
+        ):  # the envelope up to there was lifted, as if they were before
+            self.n_told += revision.n_times
+
     def _recount(self, margin: float) -> None:
         """Say so if the gap before this segment turns out to be longer or shorter."""
         before, told = self._before, self.n_told
@@ -338,14 +346,15 @@ class Segment:
         if count.misfit > _NO_WHOLE:
             return
         if count.n_times != told:
-            self.revision = Revision(self.number, 0, 1, self.t_anchor, count.n_times - told)
+            missing = count.n_times - told
+            self.revisions.append(Revision(self.number, 0, 1, self.t_anchor, missing))
         if self._is_same and before.envelope.mean_delay > _CLEAR:
             self._envelope.join(before.envelope, (before.n + count.n_times) / self._sfreq)
             self._offset = None
 
     def _recount_filled(self) -> None:
         """Say so if more samples were missing than were filled in, or fewer."""
-        if self._filled is None or self.revision is not None:
+        if self._filled is None:
             return
         first, n_filled = self._filled
         x = first / self._sfreq
@@ -358,4 +367,4 @@ class Segment:
         if count.n_times and count.misfit < _NO_WHOLE:
             self._envelope.insert(x, count.n_times)
             t = self.t_anchor + x
-            self.revision = Revision(self.number, first, first + 1, t, count.n_times)
+            self._revise(Revision(self.number, first, first + 1, t, count.n_times))

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streaming.errors import ConfigError
 from streaming.ring import Ring
@@ -245,6 +246,7 @@ class Windower:
         capacity = self.n_times + self._n_history
         self._samples = Ring(len(spec_out.ch_names), capacity)
         self._bad = Ring(1, capacity, np.uint8)
+        self._bad_stop = 0  # no sample from here on is bad, nor written to `_bad`
         self._waiting: list[_Trigger] = []  # a heap
         self._n_triggers = first_trigger
         self._segment = -1
@@ -263,8 +265,8 @@ class Windower:
             piece = slice(at, at + self._n_history)
             data = chunk.data[:, piece]
             self._samples.write(data)
-            bad = np.zeros(data.shape[1], np.uint8) if chunk.bad is None else chunk.bad[piece]
-            self._bad.write(bad[None, :])
+            if chunk.bad is not None:
+                self._note_bad(chunk.bad[piece])
             decided += self._decide_complete()
         return decided
 
@@ -319,6 +321,7 @@ class Windower:
         self._segment, self._segment_first = chunk.segment, chunk.first
         self._samples.clear(chunk.first)
         self._bad.clear(chunk.first)
+        self._bad_stop = chunk.first
         if isinstance(self.windowing, LockedWindows):
             return [self._withhold(trigger, "gap") for trigger in lost]
         # Sliding windows start at multiples of the hop. One that ends with its segment never
@@ -352,10 +355,12 @@ class Windower:
             return self._withhold(trigger, "late")
         if start < self._segment_first + self._n_settling:
             return self._withhold(trigger, "settling")
-        bad = self._bad.read(start, stop)
-        if (worst := int(bad.max())) > Bad.FILLED:
-            return self._withhold(trigger, _REASONS[worst])
-        quality = 1.0 - float(np.mean(bad == Bad.FILLED))
+        quality = 1.0
+        if start < self._bad_stop:
+            bad = self._bad.read(max(start, self._bad.start), min(stop, self._bad_stop))
+            if (worst := int(bad.max())) > Bad.FILLED:
+                return self._withhold(trigger, _REASONS[worst])
+            quality = 1.0 - np.count_nonzero(bad == Bad.FILLED) / (stop - start)
         data = self._samples.read(start, stop).copy()
         if isinstance(self.windowing, LockedWindows) and self.windowing.baseline is not None:
             from_, to = (
@@ -365,6 +370,16 @@ class Windower:
         chunk = Chunk(data, self._spec, self._segment, start, self._t_anchor)
         name = f"{self._kind}/{trigger.number}"
         return Window(chunk, name, quality, trigger.marker, trigger.revision)
+
+    def _note_bad(self, bad: NDArray[np.uint8]) -> None:
+        """Keep what is wrong with the samples that were just written; those before are good."""
+        first = self._samples.stop - len(bad)
+        if first - self._bad_stop >= self._bad.capacity:
+            self._bad.clear(first)
+        elif first > self._bad_stop:
+            self._bad.write(np.zeros((1, first - self._bad_stop), np.uint8))
+        self._bad.write(bad[None, :])
+        self._bad_stop = self._samples.stop
 
     def _withhold(self, trigger: _Trigger, reason: Reason) -> Withheld:
         """Say why there is no window."""

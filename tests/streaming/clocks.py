@@ -118,4 +118,4 @@ def truth_at(seconds: float, sfreq: float = SFREQ) -> NDArray[np.float64]:
 
 def has_news(run: Run) -> bool:
     """Whether anything was said to be lost, set or found late."""
-    return bool(run.gaps) or any(s.revision is not None for s in run.stretches)
+    return bool(run.gaps) or any(s.revisions for s in run.stretches)

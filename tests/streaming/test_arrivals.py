@@ -5,10 +5,11 @@ import pytest
 from streaming.arrivals import Arrivals
 
 
-def _told(n_seconds: int, spread: float = 0.0) -> Arrivals:
+def _told(n_seconds: int, spread: float = 0.0, ahead: float = 0.0) -> Arrivals:
     arrivals = Arrivals()
     for n in range(10 * n_seconds):
-        arrivals.add(-0.001 - spread * (n // 10 % 2), n / 10, held=False)
+        late = 0.001 + spread * (n // 10 % 2)
+        arrivals.add(ahead * n / 10 - late, n / 10, held=False)
     return arrivals
 
 
@@ -31,13 +32,22 @@ def test_it_is_known_as_well_as_arrivals_are_steady() -> None:
     assert step.error >= 0.003
 
 
-@pytest.mark.parametrize(("n_seconds", "spread"), [(2, 0.0), (5, 0.1)])
+@pytest.mark.parametrize(("n_seconds", "ahead"), [(2, 0.0), (20, 0.1), (20, -0.1), (20, 1.0)])
 def test_it_is_unknown_at_first_and_where_timestamps_run_away(
-    n_seconds: int, spread: float
+    n_seconds: int, ahead: float
 ) -> None:
-    arrivals = _told(n_seconds, spread)
-    arrivals.add(2.0, 9.0, held=True)
+    arrivals = _told(n_seconds, ahead=ahead)
+    arrivals.add(n_seconds * ahead + 2.0, 30.0, held=True)
     assert arrivals.step() is None
+
+
+def test_it_is_known_also_where_we_were_too_busy_for_whole_seconds() -> None:
+    arrivals = _told(6, spread=0.3)
+    arrivals.add(1.999, 9.0, held=True)
+    step = arrivals.step()
+    assert step is not None
+    assert step.size == pytest.approx(2.0)
+    assert step.error < 0.5e-3
 
 
 def test_it_begins_anew() -> None:

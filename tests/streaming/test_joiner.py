@@ -217,10 +217,10 @@ def test_samples_one_by_one_are_the_same_signal() -> None:
     np.testing.assert_allclose(got[2], got[0], atol=0.01)
 
 
-def _piece(t: float, first: int, n_times: int, revision: Revision | None = None) -> Piece:
+def _piece(t: float, first: int, n_times: int, *revisions: Revision) -> Piece:
     """Return samples 0, 1, 2 ... of a stream that began at `t`, without a loss."""
     n = first + np.arange(n_times)
-    stretch = Stretch(n_times, 0, first, t, None, revision)
+    stretch = Stretch(n_times, 0, first, t, None, revisions)
     return Piece(np.stack([n, n]).astype(np.float32), first, stretch)
 
 
@@ -246,10 +246,10 @@ def test_drift_for_hours_leaves_the_precision_of_a_sample() -> None:
 def test_losses_that_are_found_late_are_told_also_of_the_second() -> None:
     joiner, found = _joiner(), []
     for n in range(0, 4000, 50):
-        own = Revision(0, 1000, 1010, 104.0, 2) if n == 2000 else None
-        other = Revision(0, 1500, 1520, 106.0, 3) if n == 3000 else None
-        for which, revision in enumerate((own, other)):
-            for joined in joiner.feed(which, [_piece(100.0, n, 50, revision)]):
+        own = [Revision(0, 1000, 1010, 104.0, 2)] if n == 2000 else []
+        other = [Revision(0, 1500, 1520, 106.0, 3)] if n == 3000 else []
+        for which, revisions in enumerate((own, other)):
+            for joined in joiner.feed(which, [_piece(100.0, n, 50, *revisions)]):
                 found += joined.news
     start = 1  # the first sample that has another before it
     assert found == [

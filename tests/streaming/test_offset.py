@@ -74,3 +74,16 @@ def test_learned_delays_whose_spread_is_uneven_by_chance_do_not_outweigh_a_known
         estimate = told.estimate((np.nan, np.nan))
         assert estimate is not None
         assert estimate[0] == pytest.approx(5.0, abs=0.6e-3)
+
+
+def test_where_nothing_is_expected_it_errs_to_no_side() -> None:
+    rng = np.random.default_rng(1)
+    delays = _learned(rng.uniform(0, 0.02, 20_000))
+    errors = []
+    for _ in range(400):
+        told = Offset(delays, 0.0)
+        told.add(np.arange(40.0), 5.0 + rng.uniform(-1e-3, 1e-3) + rng.uniform(0, 0.02, 40))
+        estimate = told.estimate((np.nan, np.nan))
+        assert estimate is not None
+        errors.append(estimate[0] - 5.0)
+    assert np.abs(np.mean(errors)) < 0.12e-3  # a bin is 0.25 ms

@@ -6,7 +6,9 @@ from numpy.typing import NDArray
 
 from streaming.arrivals import Step
 from streaming.delays import Lateness
-from streaming.segment import Known, Segment
+from streaming.envelope import Envelope, Rise
+from streaming.line import Count
+from streaming.segment import Known, Past, Segment
 
 SFREQ = 250.0
 
@@ -67,3 +69,23 @@ def test_one_that_goes_on_anew_begins_where_timestamps_say() -> None:
     assert renewed.n_plausible(coming) == 10
     assert renewed.give(coming).away == pytest.approx(0.0)
     assert renewed.t_anchor == pytest.approx(coming[0])
+
+
+def test_what_is_found_at_once_of_two_losses_is_told_of_both(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A loss within the segment also lifts its envelope against what was before it."""
+    n, envelope = round(SFREQ), Envelope(SFREQ)
+    envelope.add(0.0, 100.0, high=100.0, n=1)
+    segment = Segment(1, SFREQ, Known(Lateness(SFREQ)), before=Past(envelope, 1000))
+    stamps = 100 + np.arange(4 * n) / SFREQ
+    for part in np.split(stamps[: 2 * n], 10):
+        segment.give(part)
+    assert not segment.revisions
+    segment.n_told = 20
+    monkeypatch.setattr(Envelope, "add", lambda *_, **__: Rise(0.5, 0.9, 3))
+    monkeypatch.setattr(Envelope, "count_since", lambda *_: Count(24, 50.0, 0.0))
+    segment.give(stamps[2 * n :])
+    within, before = segment.revisions
+    assert (within.segment, within.first, within.n_times) == (1, round(0.5 * SFREQ) + 1, 3)
+    assert (before.first, before.stop, before.n_times) == (0, 1, 1)  # 24 are 20, 3 and one

@@ -318,6 +318,29 @@ def test_what_was_filled_in_lowers_the_quality_of_the_windows_over_it() -> None:
     assert quality == {True: 1 - 2 / 50, False: 1.0}
 
 
+def test_chunks_that_say_nothing_is_bad_are_as_those_that_say_so_of_each_sample() -> None:
+    """What is wrong is only kept where something is; see `Windower._note_bad`."""
+    rng = np.random.default_rng(0)
+    sparse, full = windower(SLIDING), windower(SLIDING)
+    n_withheld, at = 0, 0
+    while at < 40_000:
+        n_times = int(rng.integers(1, 90))
+        bad = np.zeros(n_times, np.uint8)
+        if rng.random() < 0.1:
+            bad[rng.integers(n_times)] = rng.choice([Bad.FILLED, Bad.SAMPLES, Bad.ARTIFACT])
+        if rng.random() < 0.02:
+            n_times = 1500  # longer than what is kept
+            bad = np.zeros(n_times, np.uint8)
+        data = noise(2, n_times, seed=at)
+        chunk = Chunk(data, SPEC, at // 20_000, at, 50.0, bad)
+        said = full.feed(chunk)
+        found = sparse.feed(chunk if bad.any() else replace(chunk, bad=None))
+        assert flat(found) == flat(said)
+        n_withheld += sum(isinstance(w, Withheld) and w.reason != "settling" for w in said)
+        at += n_times
+    assert n_withheld > 100
+
+
 def test_windows_of_growing_length_begin_at_one_sample_under_one_id() -> None:
     whole, growing = windower(LOCKED), windower(GROWING)
     samples = [100, 110, 190]
