@@ -14,8 +14,8 @@ install: .venv/installed
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq python3-venv; } \
 	  || { echo "Python lacks venv; on Debian: sudo apt-get install python3-venv"; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt torch
-	$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[preview,meg,test]'
+	$(PY) -m pip install -q --disable-pip-version-check --no-compile -c constraints.txt torch
+	$(PY) -m pip install -q --disable-pip-version-check --no-compile -c constraints.txt -e '.[preview,meg,test]'
 	@touch $@
 
 demo: install

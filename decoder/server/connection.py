@@ -179,6 +179,7 @@ class Connection:
         if request.id is not None:
             await self._send(rpc.reply(request.id, result))
         if method.then is not None:
+            self._line.ping()  # how long a client takes is known before it gets an event
             method.then(self._peer, params)
 
 

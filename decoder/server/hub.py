@@ -217,7 +217,7 @@ class Client:
         if policy is None or self._overflowed:
             return
         line = self._line
-        idle = (line.ready if policy == "lossless" else line.prompt) and not self._lossless
+        idle = line.prompt and not self._lossless
         if policy == "lossless":
             if idle:
                 self.send(message)
@@ -260,7 +260,7 @@ class Client:
             frame = frame_of(f'{body[:-2]},"missed":{self.n_missed}}}}}'.encode())
         elif message.stream == "image":
             frame = frame_of_body(body)
-        self._line.write(frame, timely=self.policies.get(message.stream) != "lossless")
+        self._line.write(frame, timely=True)
 
     def wake(self) -> None:
         """Look again whether something can be sent: the client has read what was."""
@@ -287,10 +287,10 @@ class Client:
             self.overflow()
         if self._overflowed:
             return None
-        if self._lossless:
-            return self._lossless.popleft()
         if not self._line.prompt:
             return None
+        if self._lossless:
+            return self._lossless.popleft()
         # It grows older on the way: there has to be time left for that, and as much to spare.
         limit = MAX_AGE - 2 * self._line.lag
         while self._latest:

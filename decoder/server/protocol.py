@@ -20,7 +20,8 @@ __all__ = ["LINE", "HttpProtocol", "WebSocketProtocol"]
 LINE = "braincast.line"
 """Where the application finds the protocol, among the extensions of its scope."""
 
-PING = Frame(Opcode.PING, b"read").serialize(mask=False)
+MARK = b"read"
+"""Our pings begin with it; their number follows."""
 
 SEND_BUFFER = 16384
 """Bytes of the kernel's buffer of each websocket: a dozen decodes; images still pass."""
@@ -69,6 +70,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Make buffers small."""
         super().connection_made(transport)
         self._pulse = Pulse()
+        self._n_pings = 0
         self.on_pong: Callable[[], None] = lambda: None
         # Not high=0, with which a transport that encrypts stays paused for ever.
         self.transport.set_write_buffer_limits(high=1, low=0)
@@ -97,9 +99,18 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         return self._pulse.lag
 
     def ping(self) -> None:
-        """Ask how long the way to the client is, before anything else is on it."""
+        """Ask how long the way to the client is, before any event is on it."""
+        if self.conn.state is not State.OPEN or self.transport.is_closing():
+            return
         self._pulse.begin(self.loop.time())
-        self.transport.write(PING)
+        self.transport.write(self._ping())
+
+    def _ping(self) -> bytes:
+        self._n_pings += 1
+        return Frame(Opcode.PING, self._mark()).serialize(mask=False)
+
+    def _mark(self) -> bytes:
+        return MARK + self._n_pings.to_bytes(8, "big")
 
     async def taken(self) -> None:
         """Wait until the client has taken all that was written, or is gone."""
@@ -118,11 +129,13 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.conn.state is not State.OPEN or self.transport.is_closing():
             return
         ping = timely and self._pulse.sent(self.loop.time())
-        self.transport.write(frame + PING if ping else frame)
+        self.transport.write(frame + self._ping() if ping else frame)
 
     def handle_pong(self, event: Frame) -> None:
         """Note that the client has read what was sent before a ping."""
         super().handle_pong(event)
+        if event.data.startswith(MARK) and event.data != self._mark():
+            return  # of an older one; who answers the newest ping alone has read all before
         self._pulse.answered(self.loop.time())
         self.on_pong()
 

@@ -20,6 +20,9 @@ EVERY = 0.5
 MOST = 32
 """Frames that may be on the way to it while an answer is awaited."""
 
+_NONE = MOST + 1
+"""Counted as sent where no frame may be on the way until an answer has come."""
+
 
 @dataclass(slots=True)
 class Pulse:
@@ -37,8 +40,8 @@ class Pulse:
     _n_sent: int = 0
 
     def begin(self, now: float) -> None:
-        """Note a ping that nothing was before: how long the way is."""
-        self._t_ping, self._awaited, self._n_sent = now, True, 0
+        """Note a ping: how long the way is. No frame goes before its answer has come."""
+        self._t_ping, self._awaited, self._n_sent = now, True, _NONE
 
     def sent(self, now: float) -> bool:
         """Count a frame; return whether a ping has to follow it."""
@@ -57,7 +60,7 @@ class Pulse:
         self._awaited = False
         if took > self.quickest + LATE:
             self.window = max(1, self.window // 8)
-        elif self._n_sent:
+        elif self._n_sent != _NONE:
             self.window = min(MOST, self.window + 1)
 
     def prompt(self, now: float) -> bool:

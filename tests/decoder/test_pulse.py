@@ -107,3 +107,12 @@ def test_after_an_answer_there_is_always_room(steps: list[tuple[bool, float]]) -
         elif pulse.prompt(now):
             pulse.sent(now)
         assert 1 <= pulse.window <= MOST
+
+
+def test_before_the_way_is_known_nothing_is_sent() -> None:
+    pulse = Pulse()
+    pulse.begin(0.0)
+    assert not pulse.prompt(0.1)
+    pulse.answered(0.2)
+    assert pulse.prompt(0.2)
+    assert pulse.window == 1
