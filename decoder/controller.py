@@ -291,6 +291,11 @@ class Controller:
         await self._fed(SetCandidates(set_to, saved))
         return set_to
 
+    @property
+    def n_waiting(self) -> int:
+        """How many lists of candidates are being embedded: there is one at a time."""
+        return int(self._embedder.busy)
+
     # -- models --
 
     def models(self) -> list[Served]:

@@ -195,6 +195,7 @@ class Runtime:
         self._controls: deque[tuple[Control, Future[None], bool]] = deque()
         self._was_stopped = False
         self._ended = False
+        self.dropped: Counter[str] = Counter()
         self._said: deque[tuple[ImagePreview | State, Mapping[str, bytes]]] = deque()
         self._newest = ""
 
@@ -264,6 +265,11 @@ class Runtime:
             if done.set_running_or_notify_cancel():
                 done.set_exception(_too_late(control))
 
+    @property
+    def n_controls(self) -> int:
+        """How many controls wait to be fed."""
+        return len(self._controls)
+
     def latency(self) -> Latency:
         """Return how the service keeps up."""
         gaps = self.counts["GapFound"]
@@ -275,6 +281,7 @@ class Runtime:
         """Feed what came, after what was missed before it."""
         item = fed.item
         if self._session.state == "stopped" and not isinstance(item, SourceState | Impedance):
+            self.dropped["stopped"] += item.n_times if isinstance(item, Chunk) else 0
             return  # it is nobody's any more
         if fed.recording != self._recording:
             self._recording = fed.recording
@@ -299,6 +306,7 @@ class Runtime:
         n_missed = fed.row - place.row
         if not resumed or not n_missed:
             return None
+        self.dropped["restart"] += n_missed
         duration = n_missed / chunk.spec.sfreq
         return Gap(chunk.t0 - duration, duration, "restart")
 

@@ -105,6 +105,7 @@ class Service:
         self._hub = Hub(before.last_seq, before.purged)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._t_turn: float | None = None
+        self._n_published = self._n_delivered = 0
         self._audit = AuditLog(folder.path / "audit.jsonl")
         self._metrics = Metrics(self._session.model.model_id, self._levels)
         self._halted = False
@@ -302,7 +303,12 @@ class Service:
             _call_soon(self._loop, function, *args)
 
     def _publish(self, message: Message) -> None:
-        self._on_loop(self._hub.publish, message)
+        self._n_published += 1  # by the decoder's thread; what is delivered, by the loop
+        self._on_loop(self._deliver, message)
+
+    def _deliver(self, message: Message) -> None:
+        self._n_delivered += 1
+        self._hub.publish(message)
 
     def _make_backend(self) -> Backend:
         return Backend(
@@ -328,9 +334,15 @@ class Service:
         return Levels(
             ready=self.ready,
             clients=Counter(peer.role or "none" for peer in peers),
-            queues={"clients": max((peer.client.n_queued for peer in peers), default=0)}
+            queues={
+                "ingest": self._source.n_waiting,
+                "controls": self.runtime.n_controls,
+                "events": self._n_published - self._n_delivered,
+                "candidates": self._controller.n_waiting,
+                "clients": max((peer.client.n_queued for peer in peers), default=0),
+            }
             | ({} if self._learner is None else {"refit": self._learner.n_waiting}),
-            samples_dropped=self._source.n_dropped,
+            samples_dropped={"overrun": self._source.n_dropped, **self.runtime.dropped},
             missed=self._hub.n_missed + sum(peer.client.n_missed for peer in peers),
             too_slow=self._hub.n_too_slow,
             previews=self._previews(),

@@ -107,6 +107,11 @@ class FeedQueue:
             self._n_times -= _n_times(fed)
             return fed
 
+    @property
+    def n_waiting(self) -> int:
+        """How many samples wait."""
+        return self._n_times
+
     def skip(self) -> None:
         """Drop the samples that wait, for somebody who begins now; all else stays."""
         with self._ready:

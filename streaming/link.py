@@ -55,7 +55,7 @@ PING = struct.Struct("<d")
 PONG = struct.Struct("<dd")
 """The ping, and when it was answered, by the clock of the amplifier's side."""
 
-_CHUNK = struct.Struct("<qqddqqI?")
+_CHUNK = struct.Struct("<qqddqqqI?")
 
 _OTHERS = {kind.__name__: kind for kind in (Marker, Revision, Gap, Impedance, SourceState)}
 
@@ -119,7 +119,7 @@ def frame(kind: int, body: bytes = b"") -> bytes:
     return FRAME.pack(len(body), kind) + body
 
 
-def encode(fed: Fed, n_dropped: int) -> bytes:
+def encode(fed: Fed, n_dropped: int, n_waiting: int = 0) -> bytes:
     """Make the frame of an item.
 
     Parameters
@@ -128,6 +128,8 @@ def encode(fed: Fed, n_dropped: int) -> bytes:
         What ingest received.
     n_dropped : int
         How many samples were dropped on the way to this decoder so far.
+    n_waiting : int
+        How many wait behind it.
     """
     item = fed.item
     if not isinstance(item, Chunk):
@@ -135,16 +137,15 @@ def encode(fed: Fed, n_dropped: int) -> bytes:
         return frame(OTHER, json.dumps(values).encode())
     bad = b"" if item.bad is None else item.bad.tobytes()
     times = (item.t_anchor, fed.t_received)
-    counts = (fed.row, n_dropped, item.n_times, bool(bad))
+    counts = (fed.row, n_dropped, n_waiting, item.n_times, bool(bad))
     fields = _CHUNK.pack(item.segment, item.first, *times, *counts)
     return frame(CHUNK, fields + bad + np.ascontiguousarray(item.data).tobytes())
 
 
-def decode_chunk(body: bytes, spec: SignalSpec) -> tuple[Fed, int]:
-    """Return the samples of a frame of kind `CHUNK`, and `n_dropped`."""
-    segment, first, t_anchor, t_received, row, n_dropped, n_times, has_bad = _CHUNK.unpack_from(
-        body
-    )
+def decode_chunk(body: bytes, spec: SignalSpec) -> tuple[Fed, int, int]:
+    """Return the samples of a frame of kind `CHUNK`, `n_dropped` and `n_waiting`."""
+    segment, first, t_anchor, t_received, row, *counts = _CHUNK.unpack_from(body)
+    n_dropped, n_waiting, n_times, has_bad = counts
     at = _CHUNK.size
     bad = None
     if has_bad:
@@ -152,7 +153,7 @@ def decode_chunk(body: bytes, spec: SignalSpec) -> tuple[Fed, int]:
         at += n_times
     data = np.frombuffer(body, np.float32, offset=at).reshape(len(spec.ch_names), n_times)
     chunk = Chunk(data, spec, segment, first, t_anchor, bad)
-    return Fed(chunk, row, t_received), n_dropped
+    return Fed(chunk, row, t_received), n_dropped, n_waiting
 
 
 def decode_other(body: bytes) -> Fed:

@@ -69,6 +69,7 @@ class LinkClient:
         self._buffer = bytearray()
         self._sending = threading.Lock()
         self.n_dropped = 0
+        self.n_waiting = 0
         self._n_before: int | None = None  # dropped before we came
         self._ended = False
         self._offset = 0.0
@@ -171,7 +172,7 @@ class LinkClient:
             body = bytes(self._buffer[FRAME.size : end])
             del self._buffer[:end]
             if kind == CHUNK:
-                fed, n_dropped = decode_chunk(body, self.hello.spec)
+                fed, n_dropped, self.n_waiting = decode_chunk(body, self.hello.spec)
                 if self._n_before is None:
                     self._n_before = n_dropped
                 self.n_dropped = n_dropped - self._n_before

@@ -93,6 +93,11 @@ class LinkFeed:
         return self._n_dropped + (self._link.n_dropped if self._link is not None else 0)
 
     @property
+    def n_waiting(self) -> int:
+        """Samples that waited to be sent when the newest chunk was; none if nobody is there."""
+        return self._link.n_waiting if self._link is not None else 0
+
+    @property
     def ended(self) -> bool:
         """Whether nothing more will come."""
         return self._link is not None and self._link.ended

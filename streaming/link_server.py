@@ -130,7 +130,9 @@ class LinkServer:
             fed = self._queue.get(_POLL)
             if fed is not None:
                 self.remember(fed)
-                self._send(connection, encode(fed, self._queue.n_dropped))
+                self._send(
+                    connection, encode(fed, self._queue.n_dropped, self._queue.n_waiting)
+                )
             elif not answering.is_alive():
                 return  # it hung up
         if not self._again:

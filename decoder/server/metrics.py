@@ -47,9 +47,9 @@ class Levels:
     clients : mapping of str to int
         How many there are in each role.
     queues : mapping of str to int
-        How many messages or inputs wait in each queue.
-    samples_dropped : int
-        On the way to the decoder, so far.
+        How many messages, inputs or (``ingest``) samples wait in each queue.
+    samples_dropped : mapping of str to int
+        On the way to the decoder, so far, by reason.
     missed : int
         Messages that clients did not get, as their policy has it, so far.
     too_slow : int
@@ -61,7 +61,7 @@ class Levels:
     ready: bool
     clients: Mapping[str, int]
     queues: Mapping[str, int]
-    samples_dropped: int
+    samples_dropped: Mapping[str, int]
     missed: int
     too_slow: int
     previews: Mapping[str, int] = field(default_factory=dict)
@@ -218,17 +218,19 @@ class Metrics:
             clients.add_metric([role], n)
         yield clients
         queues = GaugeMetricFamily(
-            "braincast_queue_depth", "What waits in each queue; of clients the longest.",
+            "braincast_queue_depth", "What waits: samples of ingest, else messages or inputs.",
             labels=["queue"],
         )  # fmt: skip
         for queue, n in now.queues.items():
             queues.add_metric([queue], n)
         yield queues
-        yield CounterMetricFamily(
-            "braincast_samples_dropped",
-            "Samples that were recorded and not decoded, because decoding was too slow.",
-            value=now.samples_dropped,
-        )
+        dropped = CounterMetricFamily(
+            "braincast_samples_dropped", "Samples that were taken in and not decoded.",
+            labels=["reason"],
+        )  # fmt: skip
+        for reason, n in now.samples_dropped.items():
+            dropped.add_metric([reason], n)
+        yield dropped
         previews = CounterMetricFamily(
             "braincast_previews", "Decodes that were to be pictured, by what became of them.",
             labels=["outcome"],

@@ -134,7 +134,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def handle_pong(self, event: Frame) -> None:
         """Note that the client has read what was sent before a ping."""
         super().handle_pong(event)
-        if event.data.startswith(MARK) and event.data != self._mark():
+        said = bytes(event.data)
+        if said.startswith(MARK) and said != self._mark():
             return  # of an older one; who answers the newest ping alone has read all before
         self._pulse.answered(self.loop.time())
         self.on_pong()

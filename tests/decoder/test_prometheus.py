@@ -25,7 +25,7 @@ LEVELS = Levels(
     ready=True,
     clients={"viewer": 2, "operator": 1},
     queues={"clients": 3},
-    samples_dropped=7,
+    samples_dropped={"overrun": 7, "restart": 3},
     missed=5,
     too_slow=2,
 )
@@ -72,7 +72,8 @@ def test_what_is_lost_and_where_is_counted() -> None:
     assert found["braincast_gap_seconds_total", "lost"] == 0.5
     assert found["braincast_overruns_total",] == 1
     assert found["braincast_markers_total", "unknown"] == 1
-    assert found["braincast_samples_dropped_total",] == 7
+    assert found["braincast_samples_dropped_total", "overrun"] == 7
+    assert found["braincast_samples_dropped_total", "restart"] == 3
     assert found["braincast_client_missed_total",] == 5
     assert found["braincast_clients_too_slow_total",] == 2
     assert found["braincast_clients", "viewer"] == 2

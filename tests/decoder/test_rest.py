@@ -30,7 +30,7 @@ from tests.decoder.tiny import SPEC
 RIGHT = {"Authorization": f"Bearer {TOKEN}"}
 
 LEVELS = Levels(
-    ready=True, clients={"operator": 1}, queues={}, samples_dropped=0, missed=0, too_slow=0
+    ready=True, clients={"operator": 1}, queues={}, samples_dropped={}, missed=0, too_slow=0
 )
 
 

@@ -76,13 +76,13 @@ def test_a_chunk_comes_out_as_it_went_in(
 ) -> None:
     mask = np.arange(n_times) % 2 == 0 if bad and n_times else None
     item = Chunk(chunk(5, n_times).data, SPEC, 3, numbers[0], t, mask)
-    body = link.encode(Fed(item, numbers[1], t), 17)[link.FRAME.size :]
-    fed, n_dropped = link.decode_chunk(body, SPEC)
+    body = link.encode(Fed(item, numbers[1], t), 17, 9)[link.FRAME.size :]
+    fed, n_dropped, n_waiting = link.decode_chunk(body, SPEC)
     out = fed.item
     assert isinstance(out, Chunk)
     np.testing.assert_array_equal(out.data, item.data)
     assert (out.segment, out.first, out.t_anchor) == (3, numbers[0], t)
-    assert (fed.row, fed.t_received, n_dropped) == (numbers[1], t, 17)
+    assert (fed.row, fed.t_received, n_dropped, n_waiting) == (numbers[1], t, 17, 9)
     if mask is None:
         assert out.bad is None
     else:
