@@ -235,8 +235,7 @@ class ImagePreview:
     revision : int
         Which of its pictures it is, from 0; a later one takes its place.
     kind : str
-        ``"generated"``; ``"retrieved"``: chosen among pictures that there were; or ``"mock"``:
-        drawn by `braincast mock`.
+        ``"generated"``, or ``"retrieved"``: chosen among pictures that there were.
     step, n_steps : int
         Which step of the generator it shows, from 1, and how many there are.
     final : bool

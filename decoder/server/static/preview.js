@@ -2,11 +2,10 @@
 
 import { byId, say } from "./dom.js";
 
-const KINDS = { generated: "GENERATED", retrieved: "RETRIEVED", mock: "MOCK" };
+const KINDS = { generated: "GENERATED", retrieved: "RETRIEVED" };
 const WHAT = {
   generated: "made by a network of what was decoded; not what was seen",
   retrieved: "the nearest of a gallery to what was decoded; not what was seen",
-  mock: "drawn by a mock; nothing was decoded",
 };
 
 export class PreviewPanel {
