@@ -20,19 +20,20 @@ import numpy as np
 from decoder.evaluation import Evaluation, evaluate
 from decoder.simulation import RECORDING, STIMULI, save_calibration
 from models.candidates import demo_concepts
+from models.checkpoint import Model
 from models.dataset import Dataset, read_dataset
 from models.fit import EVOKED_WINDOWS, evoked_chain, fit_model
 from models.heldout import predict
 from models.stimuli import StimulusTable
 from streaming.sources.simulated import SimulatedSettings, Snr, simulate_recording
 
-__all__ = ["main", "score_participant"]
+__all__ = ["fitted_and_later", "main", "score_participant"]
 
 
-def score_participant(
+def fitted_and_later(
     settings: SimulatedSettings, n_calibration: int = 1000, n_test: int = 500
-) -> tuple[Evaluation, Evaluation]:
-    """Fit to one session of a participant and score another one.
+) -> tuple[Model, Dataset]:
+    """Fit to one session of a participant, and record another one.
 
     Parameters
     ----------
@@ -43,8 +44,10 @@ def score_participant(
 
     Returns
     -------
-    closed_set, zero_shot : Evaluation
-        Scores of concepts that were seen in calibration, and of those that never were.
+    model : Model
+        What was fitted.
+    later : Dataset
+        The later session; half of it shows what was never seen in calibration.
     """
     concepts = demo_concepts()
     trained = np.array(concepts.trained)
@@ -59,10 +62,28 @@ def score_participant(
             concepts.ids, concepts.vectors, settings, n_trials=n_test, shown=pools
         )
         later.save(folder / "later_raw.fif", verbose="error")
-        test = _windows(folder / "later_raw.fif", table)
+        return fitted.model, _windows(folder / "later_raw.fif", table)
+
+
+def score_participant(
+    settings: SimulatedSettings, n_calibration: int = 1000, n_test: int = 500
+) -> tuple[Evaluation, Evaluation]:
+    """Fit to one session of a participant and score another one.
+
+    Parameters
+    ----------
+    settings, n_calibration, n_test
+        As for `fitted_and_later`.
+
+    Returns
+    -------
+    closed_set, zero_shot : Evaluation
+        Scores of concepts that were seen in calibration, and of those that never were.
+    """
+    model, test = fitted_and_later(settings, n_calibration, n_test)
     return (
-        evaluate(predict(fitted.model, test, "closed_set")),
-        evaluate(predict(fitted.model, test, "zero_shot")),
+        evaluate(predict(model, test, "closed_set")),
+        evaluate(predict(model, test, "zero_shot")),
     )
 
 
