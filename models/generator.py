@@ -3,6 +3,8 @@
 A generator is named by its kind and where it comes from:
 
 ============================  ================================================================
+``braincast-preview``         our own small pipeline for the packaged space of texts, whose
+                              weights come with braincast; see `models.preview`
 ``retrieve:FOLDER``           the nearest picture of a gallery; see `models.gallery`
 ``diffusers:FOLDER_OR_ID``    a pipeline that takes the embedding of an image, with an
                               IP-Adapter where it needs one: ``diffusers:PIPELINE+IP_ADAPTER``
@@ -189,7 +191,22 @@ def _open_diffused(opening: Opening) -> Generator:
     return open_diffused(opening)
 
 
+def _open_preview(opening: Opening) -> Generator:
+    from models.preview import load_preview
+    from models.spaces import PACKAGED_SPACE
+
+    if opening.source or opening.space not in {PACKAGED_SPACE, "minilm"}:
+        found = f"source {opening.source!r}" if opening.source else f"space {opening.space}"
+        msg = (
+            f"braincast-preview takes latents in {PACKAGED_SPACE} and no source, got {found}; "
+            "fit an adapter, or a model in that space"
+        )
+        raise ConfigError(msg)
+    return load_preview(centre=opening.centre, device=opening.device, dtype=opening.dtype)
+
+
 OPENERS: dict[str, Callable[[Opening], Generator]] = {
+    "braincast-preview": _open_preview,
     "diffusers": _open_diffused,
     "retrieve": _open_gallery,
 }

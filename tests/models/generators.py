@@ -53,6 +53,7 @@ def _diffused(folder: Path) -> Generator:
 
 
 MAKERS: dict[str, Callable[[Path], tuple[Generator, int]]] = {
+    "braincast-preview": lambda _: (open_generator("braincast-preview", space="minilm"), 384),
     "diffusers": lambda folder: (_diffused(folder), N_DIMS),
     "retrieve": lambda folder: (_gallery(folder), 8),
 }
