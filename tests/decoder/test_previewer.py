@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import queue
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -137,18 +136,6 @@ def test_what_is_stale_or_not_final_is_not_pictured_but_is_newer(
     b.offer(3)
     assert b.picture()[0].decode_id == "S/locked/3"
     assert b.previewer.counts["cancelled"] == 1
-
-
-def test_a_picture_that_takes_too_long_is_given_up(bench: Open) -> None:
-    b = bench("paint:slow", deadline=0.5)
-    b.offer(1)
-    b.state("ready")  # which may take longer than that
-    b.offer(2)
-    while sum(b.previewer.counts.values()) < 2:
-        time.sleep(0.01)
-    assert b.previewer.counts["late"] >= 1
-    assert b.previewer.counts["made"] == 0
-    assert not b.folder.exists()
 
 
 def test_a_worker_that_dies_is_started_again_and_said(bench: Open) -> None:
