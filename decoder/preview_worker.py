@@ -2,7 +2,8 @@
 
 The process is nice and ends when its standard input does. Each message, both ways, is a line of
 JSON with bytes after it. First it is told what to open; then each request has the latent and
-replaces the one before, also when that is in the making, as an empty one does.
+replaces the one before, also when that is in the making, as an empty one does. Of each request
+that has a latent it is said how it ended, also of one that was replaced before it began.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import queue
 import threading
 import time
 from collections.abc import Callable
@@ -54,43 +56,37 @@ class Request:
 
 
 class _Inbox:
-    """The newest request; a thread reads them."""
+    """Requests in their order, and which is the newest; a thread reads them.
+
+    One that something newer came after is given out too: each request must be said to end.
+    """
 
     def __init__(self, requests: IO[bytes], ended: Callable[[], None]) -> None:
         self._requests = requests
         self._ended = ended
-        self._newest: Request | None = None
-        self._number = 0
-        self._closed = False
-        self._changed = threading.Condition()
+        self._unread: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._number: int | None = 0
         threading.Thread(target=self._read, name="inbox", daemon=True).start()
 
     def _read(self) -> None:
         while (message := read_message(self._requests)) is not None:
             said, data = message
-            with self._changed:
-                self._number = said["number"]
-                self._newest = None
-                if data:
-                    due = time.monotonic() + said["within"]
-                    vector = np.frombuffer(data, "<f4").astype(np.float32)
-                    self._newest = Request(said["number"], vector, said["seed"], due)
-                self._changed.notify()
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
+            self._number = said["number"]
+            if data:
+                due = time.monotonic() + said["within"]
+                vector = np.frombuffer(data, "<f4").astype(np.float32)
+                self._unread.put(Request(said["number"], vector, said["seed"], due))
+        self._number = None
+        self._unread.put(None)
         self._ended()
 
     def next(self) -> Request | None:
         """Wait for a request; None when there will be none any more."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._newest is not None)
-            request, self._newest = self._newest, None
-            return None if self._closed else request
+        return self._unread.get()
 
     def outdated(self, request: Request) -> bool:
         """Whether something newer was asked for."""
-        return self._closed or self._number != request.number
+        return self._number != request.number
 
 
 def read_message(pipe: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
@@ -178,9 +174,8 @@ def _make(
         return inbox.outdated(request) or time.monotonic() > request.due
 
     try:
-        for revision, picture in enumerate(
-            generator.preview(request.vector, request.seed, over)
-        ):
+        steps = () if over() else generator.preview(request.vector, request.seed, over)
+        for revision, picture in enumerate(steps):
             if over():
                 break
             _show(picture, revision, request, say)

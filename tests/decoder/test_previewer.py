@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import queue
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +20,7 @@ from decoder.config import PreviewConfig
 from decoder.events import ImagePreview, LatentMade, State
 from decoder.previewer import Previewer
 from decoder.previews import seed_of
-from streaming.lsl_clock import lsl_clock
+from streaming.lsl_clock import Clock, lsl_clock
 from tests.decoder.painting import SPACE, spawn_painter
 from tests.decoder.test_wire import TEXT
 
@@ -29,15 +31,18 @@ Said = tuple[ImagePreview | State, Mapping[str, bytes]]
 class Bench:
     """A previewer, and what it says."""
 
-    def __init__(self, folder: Path, way: str, deadline: float = WAIT) -> None:
+    def __init__(
+        self, folder: Path, way: str, deadline: float = WAIT, clock: Clock = lsl_clock
+    ) -> None:
         self.said: queue.Queue[Said] = queue.Queue()
         self.folder = folder / "previews"
+        self.clock = clock
         self.previewer = Previewer(
             PreviewConfig(generator=way, deadline=deadline),
             SPACE,
             np.zeros(4, np.float32),
             self.folder,
-            lsl_clock,
+            clock,
             lambda event, pictures: self.said.put((event, pictures)),
             spawn_painter,
         )
@@ -46,7 +51,7 @@ class Bench:
         decode_id = f"S/locked/{number}"
         vector = np.array([first, -2.0, 0.5, number], np.float32)
         made = LatentMade(decode_id, vector, space, "m", 2.0)
-        t_text = lsl_clock()
+        t_text = self.clock()
         self.previewer.offer(replace(TEXT, decode_id=decode_id, **more), made, t_text)
 
     def state(self, wanted: str) -> State:
@@ -70,6 +75,13 @@ class Bench:
             if event.final:
                 return event
 
+    def ended(self, n: int) -> None:
+        """Wait until so many decodes are counted."""
+        end = time.monotonic() + WAIT
+        while sum(self.previewer.counts.values()) < n:
+            assert time.monotonic() < end, self.previewer.counts
+            time.sleep(0.01)
+
 
 Open = Callable[..., Bench]
 
@@ -78,8 +90,8 @@ Open = Callable[..., Bench]
 def bench(tmp_path: Path) -> Iterator[Open]:
     opened: list[Bench] = []
 
-    def start(way: str = "paint", deadline: float = WAIT) -> Bench:
-        opened.append(Bench(tmp_path, way, deadline))
+    def start(way: str = "paint", **more: Any) -> Bench:
+        opened.append(Bench(tmp_path, way, **more))
         return opened[-1]
 
     yield start
@@ -136,6 +148,30 @@ def test_what_is_stale_or_not_final_is_not_pictured_but_is_newer(
     b.offer(3)
     assert b.picture()[0].decode_id == "S/locked/3"
     assert b.previewer.counts["cancelled"] == 1
+
+
+def test_a_picture_that_takes_too_long_is_given_up(bench: Open) -> None:
+    """Also when nothing else happens: by the worker itself, which never ends this one.
+
+    Our clock stands, so that however long it took to open, the worker was given the deadline.
+    """
+    b = bench("paint:slow", deadline=0.1, clock=lambda: 7.0)
+    b.offer(1)
+    b.ended(1)
+    assert b.previewer.counts == {"made": 0, "cancelled": 0, "late": 1, "failed": 0}
+    b.offer(2)
+    b.ended(2)
+    assert b.previewer.counts["late"] == 2
+    assert not b.folder.exists()
+
+
+def test_what_waits_beyond_the_deadline_is_not_begun(bench: Open) -> None:
+    """As while the generator opens: here two seconds pass at each look at our clock."""
+    seconds = itertools.count(0.0, 2.0)
+    b = bench(deadline=1.0, clock=lambda: next(seconds))
+    b.offer(1)
+    b.ended(1)
+    assert b.previewer.counts == {"made": 0, "cancelled": 0, "late": 1, "failed": 0}
 
 
 def test_a_worker_that_dies_is_started_again_and_said(bench: Open) -> None:
