@@ -47,7 +47,7 @@ def demo(
             help="What pictures decodes: `braincast-preview`, `diffusers:ID`, "
             "`retrieve:FOLDER`; empty: nothing."
         ),
-    ] = "",
+    ] = "braincast-preview",
     subject_seed: Annotated[int, typer.Option(min=0, help="Which person.")] = 1,
     session_seed: Annotated[int, typer.Option(min=0, help="Which session of that person.")] = 1,
 ) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -391,6 +391,12 @@ class Hub:
             client.leave(stream)
         self.clients.discard(client)
         self.n_missed += client.n_missed
+
+    def tell(self, client: Client, streams: Collection[str]) -> None:
+        """Send a client how things stand; it waits for no ping, since it does not grow old."""
+        for message in self.retained.values():
+            if message.stream in streams:
+                client.send(message)
 
     def publish(self, message: Message) -> None:
         """Offer a message to every client."""

@@ -152,9 +152,7 @@ def follow(peer: Peer, params: messages.Subscribe) -> None:
         peer.resume(params.from_seq)
         return
     client.follow(good, params.policy, params.rate or 1.0)
-    for message in peer.backend.hub.retained.values():
-        if message.stream in good:
-            client.offer(message)
+    peer.backend.hub.tell(client, good)
 
 
 async def unsubscribe(peer: Peer, params: messages.Unsubscribe) -> messages.Subscribed:

@@ -271,6 +271,19 @@ def test_states_are_kept_for_who_comes_later() -> None:
     assert not hub.wants("text")
 
 
+@pytest.mark.parametrize("policy", ["lossless", "latest", "rate"])
+def test_who_comes_late_is_told_how_things_stand_before_the_first_ping(policy: Policy) -> None:
+    reader = Reader(policy, line=FakeLine(ready=False))
+    hub = hub_of(reader)
+    hub.publish(message(1, "state", retain="source"))
+    reader.now = MAX_LAG + 60
+    reader.client.follow(["state"], policy)
+    hub.tell(reader.client, ["state"])
+    assert reader.line.bodies == ["1"]
+    hub.publish(message(2, t=reader.now))
+    assert reader.drain() == ["2"]
+
+
 @pytest.mark.parametrize(
     ("lag", "got"), [(0.0, ["2", "3", "4"]), (0.1, ["3", "4"]), (0.2, ["4"]), (9.0, ["4"])]
 )
