@@ -24,6 +24,8 @@ __all__ = ["PATIENCE", "Heard", "Listener", "Service", "is_decode", "serving"]
 PATIENCE = 90.0
 """Seconds after which what is waited for will not come."""
 
+_STREAMS = ("text", "state", "image")
+
 
 @dataclass(frozen=True, slots=True)
 class Heard:
@@ -72,7 +74,7 @@ class Listener:
         """Listen until stopped."""
         while not self._stop.is_set():
             try:
-                with connect(self.url, ["text", "state"], timeout=PATIENCE) as client:
+                with connect(self.url, _STREAMS, timeout=PATIENCE) as client:
                     self.n_connections += 1
                     for event in client:
                         heard = Heard(

@@ -49,7 +49,7 @@ from decoder.client import split_url
 from models.checkpoint import save_model
 from streaming.lsl_clock import lsl_clock
 
-__all__ = ["SIDES", "main", "ratios"]
+__all__ = ["SIDES", "Sender", "main", "noise_sender", "ratios"]
 
 SIDES = {
     "braincast": "braincast",
@@ -105,7 +105,14 @@ class Block:
 
 
 @contextmanager
-def _sender(n_channels: int) -> Iterator[Sender]:
+def noise_sender(n_channels: int) -> Iterator[Sender]:
+    """Send noise, and a marker a second, from another process.
+
+    Parameters
+    ----------
+    n_channels : int
+        See `benchmarks._rig.spec_of`.
+    """
     sender = Sender(f"noise-{uuid4().hex}", _SPAWN.Value("d", 0.0), _SPAWN.Array("d", 2**16))
     arguments = (sender.name, n_channels, sender.t_first, sender.t_pushed)
     process = _SPAWN.Process(target=send_noise, args=arguments, daemon=True)
@@ -237,7 +244,7 @@ def _compare(
     save_model(model, folder)
     write_arrays(model, arrays)
     blocks = []
-    with _sender(n_channels) as sender:
+    with noise_sender(n_channels) as sender:
         for _ in range(rounds):
             turns = {"braincast": _our_turn(sender, folder, seconds)}
             with _peers(arrays, sender.name, unit_of(spec)) as address:

@@ -13,12 +13,23 @@ import pylsl
 import pytest
 
 from benchmarks import __main__ as runner
-from benchmarks import adaptation, clients, encoders, evidence, latency, null, real, recovered
+from benchmarks import (
+    adaptation,
+    clients,
+    encoders,
+    evidence,
+    latency,
+    null,
+    previews,
+    real,
+    recovered,
+)
 from benchmarks._accounts import lost_in_truth
 from benchmarks._assembly import Decoder
 from benchmarks._counting import CountingSource, counting_spec
 from benchmarks._crowd import Crowd
 from benchmarks._rig import CHUNK, SFREQ, noise_model, send_noise, spec_of, write_arrays
+from benchmarks._service import Heard
 from decoder.evaluation import evaluate
 from decoder.randomisation import Design
 from decoder.readout import RetrievalReadout
@@ -144,6 +155,28 @@ def test_the_sender_knows_when_it_sent_a_sample() -> None:
     newest = sender.pushed(stamps[-1])
     # A chunk is sent after its newest sample was taken; on a busy machine long after.
     assert stamps[-1] - 1e-4 <= newest < arrived
+
+
+def test_pictures_are_timed_from_the_text_of_their_decode() -> None:
+    def heard(t: float, stream: str, name: str, **more: object) -> Heard:
+        return Heard(t, 1, stream, {"decode_id": name, "abstained": ""} | more)
+
+    after = previews.after_text(
+        [
+            heard(0.5, "image", "S/w/0", final=True),  # whose text came before
+            heard(1.0, "text", "S/w/1"),
+            heard(1.3, "image", "S/w/1", final=False),
+            heard(1.7, "image", "S/w/1", final=True),
+            heard(2.0, "text", "S/w/2"),
+            heard(2.5, "image", "S/w/2", final=False),
+            heard(3.0, "text", "S/w/3", abstained="artifact"),
+            heard(4.0, "text", "S/w/4"),
+            heard(4.1, "image", "S/w/4", final=False),
+        ]
+    )
+    assert after.n_decodes == 2
+    np.testing.assert_allclose(after.first, [0.3, 0.5])
+    np.testing.assert_allclose(after.final, [0.7])
 
 
 def test_who_knows_all_decodes_best() -> None:
