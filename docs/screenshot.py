@@ -61,9 +61,10 @@ def demo() -> Iterator[str]:
 
 
 def take(page: Page, path: Path) -> None:
-    """Take a picture just after the next decode."""
+    """Take a picture just after the next decode has its preview."""
     page.evaluate("document.fonts.ready")
     page.evaluate(NEXT_DECODE)
+    page.wait_for_selector("#preview[data-look=final]")
     page.screenshot(path=path)
     size = path.stat().st_size
     if size > MAX_BYTES:
