@@ -246,7 +246,7 @@ class Windower:
         capacity = self.n_times + self._n_history
         self._samples = Ring(len(spec_out.ch_names), capacity)
         self._bad = Ring(1, capacity, np.uint8)
-        self._bad_stop = 0  # no sample from here on is bad, nor written to `_bad`
+        self._bad_stop = 0  # no sample from here on, nor before its start, is bad or in `_bad`
         self._waiting: list[_Trigger] = []  # a heap
         self._n_triggers = first_trigger
         self._segment = -1
@@ -356,8 +356,9 @@ class Windower:
         if start < self._segment_first + self._n_settling:
             return self._withhold(trigger, "settling")
         quality = 1.0
-        if start < self._bad_stop:
-            bad = self._bad.read(max(start, self._bad.start), min(stop, self._bad_stop))
+        known = max(start, self._bad.start), min(stop, self._bad_stop)
+        if known[0] < known[1]:
+            bad = self._bad.read(*known)
             if (worst := int(bad.max())) > Bad.FILLED:
                 return self._withhold(trigger, _REASONS[worst])
             quality = 1.0 - np.count_nonzero(bad == Bad.FILLED) / (stop - start)

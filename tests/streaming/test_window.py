@@ -341,6 +341,18 @@ def test_chunks_that_say_nothing_is_bad_are_as_those_that_say_so_of_each_sample(
     assert n_withheld > 100
 
 
+def test_a_late_marker_gets_its_window_from_before_the_first_that_is_bad() -> None:
+    windows = windower(LOCKED)
+    at, bad = 1000, np.zeros(10, np.uint8)
+    bad[3] = Bad.SAMPLES
+    windows.feed(Chunk(noise(2, at, seed=0), SPEC, 0, 0, 50.0))
+    windows.feed(Chunk(noise(2, 10, seed=1), SPEC, 0, at, 50.0, bad))
+    for sample in (at - 200, at - 40):  # long before, and just
+        (window,) = windows.mark(marker(sample))
+        assert isinstance(window, Window)
+        assert window.quality == 1.0
+
+
 def test_windows_of_growing_length_begin_at_one_sample_under_one_id() -> None:
     whole, growing = windower(LOCKED), windower(GROWING)
     samples = [100, 110, 190]
