@@ -182,6 +182,8 @@ class Previewer:
             worker = PreviewProcess(self._config, self._space, self._centre, self._start)
             with self._lock:
                 self._worker = worker
+                if self._closed.is_set():  # `close` came while there was none to end
+                    worker.kill()
             refused = self._hear(worker)
             with self._lock:
                 self._schedule.died()

@@ -6,6 +6,7 @@ import hashlib
 import io
 import itertools
 import queue
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from decoder.children import Child
 from decoder.config import PreviewConfig
 from decoder.events import ImagePreview, LatentMade, State
 from decoder.previewer import Previewer
@@ -242,6 +244,29 @@ def test_a_disk_that_refuses_is_said_once_and_pictures_go_on(bench: Open) -> Non
     assert event.file is None
     b.offer(2)
     assert b.final(2).file is None
+
+
+def test_closing_ends_what_was_just_being_started(tmp_path: Path) -> None:
+    started, go_on = threading.Event(), threading.Event()
+
+    def start() -> Child:
+        started.set()
+        go_on.wait(WAIT)
+        return spawn_painter()
+
+    config = PreviewConfig(generator="paint:stuck", deadline=WAIT)
+    centre = np.zeros(4, np.float32)
+    previewer = Previewer(config, SPACE, centre, tmp_path, lsl_clock, lambda *_: None, start)
+    made = LatentMade("S/locked/1", np.ones(4, np.float32), SPACE, "m", 2.0)
+    previewer.offer(replace(TEXT, decode_id="S/locked/1"), made, lsl_clock())
+    assert started.wait(WAIT)
+    closing = threading.Thread(target=previewer.close, daemon=True)
+    closing.start()
+    while not previewer._closed.wait(0.01):
+        assert closing.is_alive()
+    go_on.set()
+    closing.join(WAIT)
+    assert not closing.is_alive()
 
 
 def test_closing_ends_what_does_not_listen(bench: Open) -> None:
