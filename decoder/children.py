@@ -16,16 +16,27 @@ import sys
 import threading
 from collections.abc import Callable, Collection
 
-from streaming.lsl_clock import lsl_clock
+from streaming.lsl_clock import Clock, lsl_clock
 
-__all__ = ["SHUTDOWN", "START", "Child", "Watched", "end", "keep", "spare_the_old", "spawn"]
+__all__ = [
+    "SHUTDOWN",
+    "START",
+    "Child",
+    "Watched",
+    "end",
+    "keep",
+    "spare_the_old",
+    "spawn",
+    "step",
+]
 
 logger = logging.getLogger(__name__)
 
 Child = subprocess.Popen[bytes]
 
 START = 60.0
-"""Seconds that a process gets for its first sign of life; 1.5 to 3 s is usual."""
+"""Seconds that a process gets for each step of its start; 1.5 to 3 s for all is usual, and
+more than a minute where ten others want the same core."""
 
 SHUTDOWN = 10.0
 """Seconds that a process gets to end by itself: a recording is closed in that time."""
@@ -60,6 +71,11 @@ def spare_the_old() -> None:
     gc.freeze()
 
 
+def step() -> None:
+    """Tell who started us that a step of the start is done; see `Watched`."""
+    print(".", end="", flush=True)  # noqa: T201 - to the supervisor
+
+
 def end(child: Child) -> int:
     """Ask a process to end, wait for it, and return its exit code."""
     assert child.stdin is not None  # noqa: S101 - a pipe was asked for
@@ -77,6 +93,9 @@ def end(child: Child) -> int:
 class Watched:
     """A process that gives a sign of life about once a second: a line on its standard output.
 
+    Before the first it says with anything else, such as a dot, that a step of its start is
+    done (`step`): a start may take as long as the machine needs, and one that hangs is seen.
+
     Parameters
     ----------
     child : Child
@@ -84,33 +103,50 @@ class Watched:
     name : str
         What to call it.
     start : float
-        Seconds that it gets for the first one.
+        Seconds that it gets for each step until the first one.
     hang : float
         Seconds without one, after that, that mean it hangs.
+    clock : callable
+        The LSL clock.
 
     Attributes
     ----------
     begun : bool
         Whether there was a sign of life.
+    deadline : float
+        When the next one, or the next step, has to be there, on that clock.
     """
 
-    def __init__(self, child: Child, name: str, *, start: float, hang: float) -> None:
+    def __init__(
+        self,
+        child: Child,
+        name: str,
+        *,
+        start: float,
+        hang: float,
+        clock: Clock = lsl_clock,
+    ) -> None:
         self.child = child
         self.begun = False
         self._name = name
-        self._hang = hang
-        self._deadline = lsl_clock() + start
+        self._start, self._hang = start, hang
+        self._clock = clock
+        self.deadline = clock() + start
 
     def is_alive(self) -> bool:
         """Look for a moment; return False once it has ended, or hangs and was killed."""
         assert self.child.stdout is not None  # noqa: S101 - a pipe was asked for
         if select.select([self.child.stdout], [], [], _LOOK)[0]:
-            if not os.read(self.child.stdout.fileno(), 4096):
+            said = os.read(self.child.stdout.fileno(), 4096)
+            if not said:
                 return False
-            self.begun = True
-            self._deadline = lsl_clock() + self._hang
-        elif lsl_clock() > self._deadline:
-            logger.warning("%s gave no sign of life; it is ended", self._name)
+            self.begun = self.begun or b"\n" in said
+            self.deadline = self._clock() + (self._hang if self.begun else self._start)
+        elif self._clock() > self.deadline:
+            when = (
+                f"for {self._hang:g} s" if self.begun else f"of a start for {self._start:g} s"
+            )
+            logger.warning("%s gave no sign of life %s; it is ended", self._name, when)
             self.child.kill()
             return False
         return True
@@ -136,7 +172,7 @@ def keep(
     name : str
         What it does.
     patience, hang : float
-        Seconds for its first sign of life, and for each after that.
+        Seconds for each step until its first sign of life, and for each after that.
     done : collection of int
         Exit codes that would come again.
     begun : callable

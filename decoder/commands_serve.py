@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from decoder.children import spare_the_old
+from decoder.children import spare_the_old, step
 from decoder.commands_token import DEFAULT
 from decoder.config import SourceConfig
 from decoder.console import err, stopped_by_signals, when_input_ends
@@ -307,6 +307,7 @@ def ingest(
         session = SessionFolder(folder)
         path, part = free_recording(session.path, part) if part > 1 else (session.raw, 1)
         settings, name = session.config(), path.name
+        step()
         with closing(socket.socket(fileno=fd)) as sock:
             run_ingest(settings, path, name, sock, token, stop, _beat, part=part)
         return
@@ -329,15 +330,21 @@ def decode(
     fd: Annotated[int, typer.Option()],
 ) -> None:
     """Decode and serve: the process that `serve` starts, ahead, and lets begin with a line."""
+    step()
     from decoder.folder import SessionFolder
     from decoder.ingesting import TOKEN_VARIABLE
     from decoder.resume import resume
+
+    step()
     from decoder.server.auth import Access
+
+    step()
     from decoder.service import Service
     from decoder.tokens import TokenFile
     from streaming.link import parse_address
     from streaming.link_feed import LinkFeed
 
+    step()
     if not os.read(0, 1):
         return
     session = SessionFolder(folder)
@@ -350,12 +357,15 @@ def decode(
         tokens=None if server.tokens is None else TokenFile(server.tokens),
     )
     before = resume(session)
+    step()
     address, token = parse_address(ingest_address), os.environ[TOKEN_VARIABLE]
     with (
         closing(socket.socket(fileno=fd)) as sock,
         closing(LinkFeed(address, token, before.position)) as feed,
     ):
+        step()
         service = Service(config, session, feed, access, sock, before)
+        step()
         when_input_ends(service.stop)
         spare_the_old()
         service.run(on_start=_beat, on_beat=_beat)

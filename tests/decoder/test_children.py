@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -49,6 +50,48 @@ def test_one_that_never_begins_is_killed(children: list[Child]) -> None:
         pass
     assert not watched.begun
     assert end(watched.child) < 0
+
+
+def test_a_start_gets_as_long_as_it_makes_steps(children: list[Child]) -> None:
+    code = f"""
+import sys
+for _ in range(6):
+    sys.stdin.readline()
+    print(".", end="", flush=True)
+sys.stdin.readline()
+print(flush=True)
+{WAIT}"""
+    child = start(children, code)
+    assert child.stdin is not None
+    now = [0.0]
+    watched = Watched(child, "this one", start=1.0, hang=0.5, clock=lambda: now[0])
+    for n in range(6):
+        now[0] += 0.9  # 5.4 s in all, and never a second without a step
+        os.write(child.stdin.fileno(), b"\n")
+        while watched.deadline < now[0] + 1.0:
+            assert watched.is_alive(), f"ended after {n} steps"
+        assert not watched.begun
+    os.write(child.stdin.fileno(), b"\n")
+    while not watched.begun:
+        assert watched.is_alive()
+    assert watched.deadline == now[0] + 0.5
+    end(child)
+
+
+def test_a_start_that_stops_making_steps_is_killed(
+    children: list[Child], caplog: pytest.LogCaptureFixture
+) -> None:
+    watched = Watched(
+        start(children, f"print('.', end='', flush=True); {WAIT}"),
+        "this one",
+        start=0.2,
+        hang=60.0,
+    )
+    while watched.is_alive():
+        pass
+    assert not watched.begun
+    assert end(watched.child) < 0
+    assert "no sign of life of a start for 0.2 s" in caplog.text
 
 
 def test_one_that_ends_is_seen_and_its_exit_code_told(children: list[Child]) -> None:
