@@ -18,6 +18,7 @@ from streaming.errors import RecordingError
 from streaming.outlet import marker_xml, signal_xml
 from streaming.signal import Bad, Chunk, Gap, Marker, SignalSpec, SourceState
 from streaming.sources.bids import has_events, read_bids
+from streaming.sources.edfplus import read_notes
 from streaming.sources.files import UNREADABLE, check_file, unreadable
 from streaming.sources.source import Item, RawSamples, StreamHeader, Tap
 
@@ -50,7 +51,8 @@ class RecordingSource:
     convention and are no markers; where they say that data are missing (``BAD boundary``,
     ``EDGE boundary``, ``BAD_ACQ_SKIP``) the segment ends, and no window over others is used.
     A marker comes before the chunk with its sample. Instants count from the first sample, in
-    seconds. In a BIDS dataset the annotations are those of ``events.tsv``.
+    seconds; in discontinuous EDF+ and BDF+ every break ends a segment, and takes no time. In a
+    BIDS dataset the annotations are those of ``events.tsv``.
 
     Parameters
     ----------
@@ -194,6 +196,8 @@ def _open(path: Path) -> mne.io.BaseRaw:
                 raw = read_bids(path)
             else:
                 raw = mne.io.read_raw(path, preload=False, verbose="WARNING")
+                if path.suffix.lower() in {".edf", ".bdf"} and (found := read_notes(path)):
+                    raw.set_annotations(found.annotations(), verbose="ERROR")
     except UNREADABLE as error:
         if "unsupported file type" in str(error).lower():
             msg = f"{path} has a format that MNE does not read: convert it to one {_FORMATS}"
