@@ -117,11 +117,15 @@ class Line(Protocol):
         """Whether it also read it, as far as it is known."""
 
     @property
+    def steady(self) -> bool:
+        """Whether it can get more of what it must not miss, also if it reads that later."""
+
+    @property
     def lag(self) -> float:
         """How long what was sent of late was on the way, in seconds."""
 
-    def write(self, frame: bytes, *, timely: bool = False) -> None:
-        """Write a frame; never waits. `timely`: the client wants nothing old."""
+    def write(self, frame: bytes, *, timely: bool | None = None) -> None:
+        """Write a frame; never waits. `timely`: the client wants nothing old, or no hole."""
 
 
 class Client:
@@ -217,7 +221,7 @@ class Client:
         if policy is None or self._overflowed:
             return
         line = self._line
-        idle = line.prompt and not self._lossless
+        idle = (line.steady if policy == "lossless" else line.prompt) and not self._lossless
         if policy == "lossless":
             if idle:
                 self.send(message)
@@ -260,7 +264,7 @@ class Client:
             frame = frame_of(f'{body[:-2]},"missed":{self.n_missed}}}}}'.encode())
         elif message.stream == "image":
             frame = frame_of_body(body)
-        self._line.write(frame, timely=True)
+        self._line.write(frame, timely=self.policies.get(message.stream) != "lossless")
 
     def wake(self) -> None:
         """Look again whether something can be sent: the client has read what was."""
@@ -287,10 +291,10 @@ class Client:
             self.overflow()
         if self._overflowed:
             return None
+        if self._lossless:
+            return self._lossless.popleft() if self._line.steady else None
         if not self._line.prompt:
             return None
-        if self._lossless:
-            return self._lossless.popleft()
         # It grows older on the way: there has to be time left for that, and as much to spare.
         limit = MAX_AGE - 2 * self._line.lag
         while self._latest:

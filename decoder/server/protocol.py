@@ -21,7 +21,9 @@ LINE = "braincast.line"
 """Where the application finds the protocol, among the extensions of its scope."""
 
 MARK = b"read"
-"""Our pings begin with it; their number follows."""
+"""What our pings say, to be told from others' and from pongs that nobody asked for."""
+
+PING = Frame(Opcode.PING, MARK).serialize(mask=False)
 
 SEND_BUFFER = 16384
 """Bytes of the kernel's buffer of each websocket: a dozen decodes; images still pass."""
@@ -70,7 +72,6 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Make buffers small."""
         super().connection_made(transport)
         self._pulse = Pulse()
-        self._n_pings = 0
         self.on_pong: Callable[[], None] = lambda: None
         # Not high=0, with which a transport that encrypts stays paused for ever.
         self.transport.set_write_buffer_limits(high=1, low=0)
@@ -94,6 +95,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         return self.ready and self._pulse.prompt(self.loop.time())
 
     @property
+    def steady(self) -> bool:
+        """Whether it can get more of what it must not miss, also if it reads that later."""
+        return self.ready and self._pulse.prompt(self.loop.time(), timely=False)
+
+    @property
     def lag(self) -> float:
         """How long the last frame that was answered was on the way, in seconds."""
         return self._pulse.lag
@@ -102,43 +108,39 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Ask how long the way to the client is, before any event is on it."""
         if self.conn.state is not State.OPEN or self.transport.is_closing():
             return
-        self._pulse.begin(self.loop.time())
-        self.transport.write(self._ping())
-
-    def _ping(self) -> bytes:
-        self._n_pings += 1
-        return Frame(Opcode.PING, self._mark()).serialize(mask=False)
-
-    def _mark(self) -> bytes:
-        return MARK + self._n_pings.to_bytes(8, "big")
+        if self._pulse.begin(self.loop.time()):
+            self.transport.write(PING)
 
     async def taken(self) -> None:
         """Wait until the client has taken all that was written, or is gone."""
         await self.writable.wait()
 
-    def write(self, frame: bytes, *, timely: bool = False) -> None:
+    def write(self, frame: bytes, *, timely: bool | None = None) -> None:
         """Write a frame, unless the connection is being closed; never waits.
 
         Parameters
         ----------
         frame : bytes
             As it goes over the wire.
-        timely : bool
-            The client wants nothing old: a ping tells when it was read.
+        timely : bool or None
+            Whether the client wants nothing old, or nothing missed: a ping tells when it was
+            read, the sooner if it is to be timely. None: nobody needs to know.
         """
         if self.conn.state is not State.OPEN or self.transport.is_closing():
             return
-        ping = timely and self._pulse.sent(self.loop.time())
-        self.transport.write(frame + self._ping() if ping else frame)
+        ping = timely is not None and self._pulse.sent(self.loop.time(), timely=timely)
+        self.transport.write(frame + PING if ping else frame)
 
     def handle_pong(self, event: Frame) -> None:
-        """Note that the client has read what was sent before a ping."""
+        """Note that the client has read what was sent before a ping.
+
+        Some clients, such as .NET's, send pongs that answer nothing; taken for answers they
+        would make the way look short, and each true answer late.
+        """
         super().handle_pong(event)
-        said = bytes(event.data)
-        if said.startswith(MARK) and said != self._mark():
-            return  # of an older one; who answers the newest ping alone has read all before
-        self._pulse.answered(self.loop.time())
-        self.on_pong()
+        if event.data == MARK:
+            self._pulse.answered(self.loop.time())
+            self.on_pong()
 
     def keepalive_timeout(self) -> None:
         """Hang up on a client that did not answer a ping."""

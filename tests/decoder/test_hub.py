@@ -26,15 +26,19 @@ HEADER = 2
 class FakeLine:
     ready: bool = True
     frames: list[bytes] = field(default_factory=list)
-    n_timely: int = 0
+    timely: list[bool | None] = field(default_factory=list)
     lag: float = 0.0
 
     @property
     def prompt(self) -> bool:
         return self.ready
 
-    def write(self, frame: bytes, *, timely: bool = False) -> None:
-        self.n_timely += timely
+    @property
+    def steady(self) -> bool:
+        return self.prompt
+
+    def write(self, frame: bytes, *, timely: bool | None = None) -> None:
+        self.timely.append(timely)
         self.frames.append(frame)
 
     @property
@@ -193,7 +197,7 @@ def test_a_rated_client_that_does_not_read_misses_and_gets_nothing_old() -> None
 def test_everybody_is_asked_whether_it_has_read() -> None:
     readers = [Reader(), Reader("latest"), Reader("rate")]
     hub_of(*readers).publish(message(1))
-    assert [reader.line.n_timely for reader in readers] == [1, 1, 1]
+    assert [reader.line.timely for reader in readers] == [[False], [True], [True]]
 
 
 def test_who_has_taken_all_but_not_read_it_gets_nothing_more() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 from websockets.sync.client import connect
 
 from benchmarks._crowd import request
@@ -115,3 +116,25 @@ def test_who_has_not_read_gets_one_message_at_a_time(server: Serving) -> None:
         sock.settimeout(60)
         got = sock.recv(4096)
         assert got.count(b"x" * 10) <= 1
+
+
+def masked(opcode: Opcode, data: bytes) -> bytes:
+    return Frame(opcode, data).serialize(mask=True)
+
+
+def test_pongs_that_nobody_asked_for_are_no_answers(server: Serving) -> None:
+    """As .NET sends them; a client that does not answer must not be taken for one that has."""
+    with silent(server, "latest") as sock:
+        sock.sendall(masked(Opcode.PONG, b"") + masked(Opcode.PONG, b"beat"))
+        sock.sendall(request("time"))
+        sock.settimeout(60)
+        got = b""
+        while got.count(b"t_unix") < 2:  # of authorize, and of time: the pongs were read
+            got += sock.recv(4096)
+        server.publish(Message("text", "first", 1.0))
+        (client,) = server.hub.clients
+        while not client.n_queued:
+            httpx.get(f"http://127.0.0.1:{server.port}/healthz", timeout=60)
+        sock.sendall(masked(Opcode.PONG, protocol.MARK))
+        while b"first" not in got:
+            got += sock.recv(4096)

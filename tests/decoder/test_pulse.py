@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import math
 from collections import deque
+from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from decoder.server.hub import MAX_LAG
 from decoder.server.pulse import EVERY, LATE, MOST, Pulse
 
 
@@ -116,3 +120,62 @@ def test_before_the_way_is_known_nothing_is_sent() -> None:
     pulse.answered(0.2)
     assert pulse.prompt(0.2)
     assert pulse.window == 1
+
+
+def test_while_an_answer_is_awaited_no_other_ping_goes() -> None:
+    """Else who subscribes again and again, sooner than answers come, would never get any."""
+    pulse = Pulse()
+    assert pulse.begin(0.0)
+    assert not pulse.begin(0.1)
+    pulse.answered(0.2)
+    assert pulse.quickest == 0.2
+    assert pulse.sent(0.3)
+    assert not pulse.begin(0.4)
+    pulse.answered(0.5)
+    assert pulse.begin(0.6)
+
+
+def lossless(answers_at: Callable[[float], float], seconds: float = 60.0) -> float:
+    """Offer 20 frames a second that must not be missed; return how long one waited at most."""
+    pulse, waiting, waited = Pulse(), deque[float](), 0.0
+    answers = deque[float]()
+    pulse.begin(0.0)
+    pulse.answered(0.001)
+    for k in range(int(seconds * 100)):
+        now = k / 100
+        if k % 5 == 0:
+            waiting.append(now)
+        if answers and answers[0] <= now:
+            answers.popleft()
+            pulse.answered(now)
+        while waiting and pulse.prompt(now, timely=False):
+            waited = max(waited, now - waiting.popleft())
+            if pulse.sent(now, timely=False):
+                answers.append(answers_at(now))
+    return max(waited, now - waiting[0] if waiting else 0.0)
+
+
+@pytest.mark.parametrize("every", [0.3, 0.6, 1.0])
+def test_who_looks_now_and_then_and_reads_all_falls_behind_by_little(every: float) -> None:
+    """A busy program: its answers are late, but it takes all there is."""
+    assert lossless(lambda now: (now // every + 1) * every) < MAX_LAG / 2
+
+
+def test_who_never_answers_gets_no_more_than_a_few() -> None:
+    assert lossless(lambda now: math.inf) > 50
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(0, 4)), max_size=80))
+def test_who_may_get_what_must_not_be_old_may_get_what_must_not_be_missed(
+    steps: list[float | None],
+) -> None:
+    pulse, now = Pulse(), 0.0
+    for later in steps:
+        if later is None:
+            pulse.answered(now)
+        else:
+            now += later
+            if pulse.prompt(now):
+                assert pulse.prompt(now, timely=False)
+                pulse.sent(now)
+        assert pulse.window <= pulse.ample
