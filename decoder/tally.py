@@ -12,6 +12,7 @@ from models.collect import Collector
 from models.stimuli import StimulusTable
 from streaming.chain import Chain, with_watch
 from streaming.fill import Filler
+from streaming.layout import info_of
 from streaming.signal import Chunk, Gap, Marker, SignalSpec
 from streaming.sources.source import Item
 from streaming.watch import Watch
@@ -43,7 +44,7 @@ def live_chain(settings: FitSettings, table: StimulusTable, spec: SignalSpec) ->
         If no channel is left.
     """
     kept = spec_of_type(spec, "the stream", settings.picks, settings.drop)
-    return with_watch(settings.chain_for(table)(kept, spec.to_info()))
+    return with_watch(settings.chain_for(table)(kept, info_of(spec)))
 
 
 class Tally:

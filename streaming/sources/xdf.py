@@ -20,6 +20,7 @@ from streaming.description import Described, describe_stream
 from streaming.errors import RecordingError, UnitError
 from streaming.join import join_specs
 from streaming.joiner import Joiner
+from streaming.layout import info_of
 from streaming.outlet import Desc, StreamDescription, source_id_for
 from streaming.rows import RowClock, marker_label
 from streaming.signal import Marker, SignalSpec, SourceState
@@ -256,8 +257,8 @@ class XdfSource:
 
     @property
     def info(self) -> mne.Info:
-        """What is known of the channels: names, types, rate and places."""
-        return self.spec.to_info()
+        """What is known of the channels: names, types, rate and places, if need be by name."""
+        return info_of(self.spec)
 
     def close(self) -> None:
         """Let go of the samples; nothing is read after it."""

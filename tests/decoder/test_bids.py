@@ -60,6 +60,14 @@ def table(path: Path) -> list[dict[str, str]]:
     return [dict(zip(first, row, strict=True)) for row in rest]
 
 
+def test_places_that_nobody_measured_are_not_exported(
+    session: SessionFolder, tmp_path: Path
+) -> None:
+    export_bids(session.path, tmp_path, {})
+    assert not list(tmp_path.rglob("*_electrodes.tsv"))
+    assert not list(tmp_path.rglob("*_coordsystem.json"))
+
+
 def test_signal_and_events_read_back_as_they_were(
     session: SessionFolder, tmp_path: Path
 ) -> None:
