@@ -8,7 +8,6 @@ the same. Elsewhere sums differ in their last digits, so that a pixel may.
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,8 @@ from decoder.preview_process import Ended, Made, Opened, PreviewProcess, Refused
 from decoder.previews import FOLDER, seed_of
 from decoder.reading import read_log
 from models.checkpoint import Model
+from models.media import read_image
+from streaming.errors import ConfigError
 
 __all__ = ["TOLERANCE", "Checked", "check_previews"]
 
@@ -158,12 +159,9 @@ def _kept(folder: Path, header: Mapping[str, Any]) -> NDArray[np.uint8] | None:
 
 
 def _pixels(png: bytes) -> NDArray[np.uint8]:
-    from PIL import Image, UnidentifiedImageError
-
     try:
-        with Image.open(io.BytesIO(png)) as image:
-            return np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError):
+        return np.array(read_image(png, formats=("PNG",)))
+    except ConfigError:
         return np.zeros((0, 0, 3), np.uint8)  # which no picture is
 
 

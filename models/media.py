@@ -65,6 +65,11 @@ def read_image(
                 white = Image.new("RGBA", image.size, "white")
                 image = Image.alpha_composite(white, image)
             return image.convert("RGB")
+    except Image.DecompressionBombError as error:  # Pillow counts before we do
+        msg = (
+            f"{name} has more than {2 * (Image.MAX_IMAGE_PIXELS or 0)} pixels; make it smaller"
+        )
+        raise ConfigError(msg) from error
     except (OSError, SyntaxError, ValueError) as error:
         said = "of another format" if "cannot identify" in str(error) else error
         msg = f"{name} is no picture that can be read ({said}); give a PNG or JPEG file"

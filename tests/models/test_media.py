@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,16 @@ def test_what_is_too_large_or_of_another_kind_is_refused(
     Image.new("RGB", size).save(tmp_path / name)
     with pytest.raises(ConfigError, match=says):
         shrunk((tmp_path / name).read_bytes())
+
+
+def test_a_small_file_of_a_huge_picture_is_refused() -> None:
+    content = bytearray(flat_picture())
+    content[16:24] = (20_000).to_bytes(4, "big") * 2  # what it says of its width and height
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    with pytest.raises(ConfigError, match="pixels; make it smaller"):
+        shrunk(bytes(content))
+    with pytest.raises(ConfigError, match="pixels; make it smaller"):
+        read_image(bytes(content))
 
 
 def test_a_flat_picture_is_one() -> None:
