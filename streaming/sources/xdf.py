@@ -82,7 +82,14 @@ def read_xdf(path: Path) -> tuple[list[XdfStream], str]:
     if not any(len(stream.t) for stream in streams):
         msg = f"{path} has no samples in any of its {len(streams)} streams: record it again"
         raise RecordingError(msg)
-    return streams, str((header["info"].get("session") or [""])[0] or "")
+    return streams, _session_of(header)
+
+
+def _session_of(header: Any) -> str:
+    """Return which session the header of a file names: none, if it has none, or no header."""
+    said = (header or {}).get("info")
+    named = said.get("session", []) if isinstance(said, dict) else []
+    return named[0] if len(named) == 1 and isinstance(named[0], str) else ""
 
 
 def _is_news(record: logging.LogRecord) -> bool:

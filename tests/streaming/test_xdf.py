@@ -174,6 +174,29 @@ def test_a_recording_of_ours_reads_the_same_as_what_it_was_made_from(tmp_path: P
     assert places[0] == places[1]
 
 
+@pytest.mark.parametrize(
+    ("said", "session"),
+    [
+        (None, ""),
+        (b"<info></info>", ""),
+        (b"<info><session>S</session></info>", "S"),
+        (b"<info><session><a>1</a></session></info>", ""),
+        (b"<info><session>S</session><session>T</session></info>", ""),
+    ],
+)
+def test_the_header_of_a_file_may_name_its_session(
+    said: bytes | None, session: str, tmp_path: Path
+) -> None:
+    path = _write(tmp_path / "raw.xdf", np.arange(100) / 100)
+    content = path.read_bytes()
+    after = 4 + 2 + content[5]  # the magic word, and a chunk with its length
+    header = b"" if said is None else bytes([1, 2 + len(said), 1, 0]) + said
+    path.write_bytes(content[:4] + header + content[after:])
+    streams, found = read_xdf(path)
+    assert found == session
+    assert [len(stream.t) for stream in streams] == [100, 0]
+
+
 def test_what_cannot_be_used_is_one_line(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.xdf", np.arange(1, 101) / 100.0)
     empty = _write(tmp_path / "b.xdf", np.empty(0))
