@@ -92,7 +92,7 @@ def spans_of(dataset: Dataset) -> dict[str, tuple[Span, ...]]:
     for number, name in enumerate(names):
         rows = np.flatnonzero(dataset.files == number)
         spans = [(round(float(starts[n]), 3), round(float(stops[n]), 3)) for n in rows]
-        if name:
+        if spans and name:
             found[name] = joined(found.get(name, ()), spans)
     return found
 

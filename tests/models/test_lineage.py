@@ -97,6 +97,8 @@ def test_stretches_are_joined_as_they_lie() -> None:
     assert joined([(1.0, 2.0)], [(2.0, 3.0), (5.0, 6.0)], []) == ((1.0, 3.0), (5.0, 6.0))
     assert spans_of(part_of("S", 2)) == {"S": ((10.0, 10.4), (12.0, 12.4))}
     assert spans_of(dataset()) == {}
+    two = replace(part_of("S", 2), sessions=("S", "T"), hashes=("x", "y"))
+    assert set(spans_of(two)) == {"S"}, "nothing was cut of the other"
 
 
 def test_a_refit_names_what_it_used_and_its_session() -> None:
