@@ -64,7 +64,9 @@ def test_too_few_trials_for_a_risk_give_no_point() -> None:
 def test_a_models_sets_on_later_runs_are_those_that_it_gives_live(tmp_path: Path) -> None:
     first = problem(n=320)
     fitted = fit_model(first.dataset, first.candidates, latencies=(0.2, 0.3, 0.4))
-    new = replace(first.dataset, hashes=("another",))
+    new = replace(
+        first.dataset, windows=first.dataset.windows * np.float32(1.001), hashes=tuple("abcd")
+    )
     found = predict(fitted.model, new, "closed_set")
     points = coverage_of(found, fitted.model)
     assert [p.n_calibration for p in points] == [320] * 4
