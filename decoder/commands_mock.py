@@ -32,6 +32,10 @@ def mock(
             "`drop`, `1013`."
         ),
     ] = "",
+    previews: Annotated[
+        bool,
+        typer.Option("--previews", help="Picture decodes; MOCK is on each picture."),
+    ] = False,
     port: Port = 8000,
 ) -> None:
     """Serve what a session said, for tests of apps: no brain, LSL, torch or model.
@@ -53,7 +57,7 @@ def mock(
         msg = f"a mock needs {error.name}: pip install -e '.[mock]'"
         raise ConfigError(msg) from error
 
-    script = read_script(session or GOLDEN, fault)
+    script = read_script(session or GOLDEN, fault, previews=previews)
     token = os.environ.get("BRAINCAST_TOKEN") or secrets.token_urlsafe(24)
     stop = stopped_by_signals()
     with closing(listen("127.0.0.1", port)) as sock:

@@ -15,6 +15,7 @@ from decoder.lines import LineFile
 from decoder.listening import url_of
 from decoder.log import purges, retained
 from decoder.mock_steering import MockSteering
+from decoder.previews import FOLDER, save
 from decoder.script import Line, Script
 from decoder.server.auth import Access
 from decoder.server.backend import Backend
@@ -100,6 +101,9 @@ class Mock:
 
     async def _run(self, log: Path, on_start: Callable[[], None]) -> None:
         script, hub = self._script, self._hub
+        for line in script.lines:
+            if line.file:  # given out again to clients that resume
+                save(log.parent / FOLDER / line.file, line.pictures["png"])
         with closing(LineFile(log)) as file:
             self._log = file
             channels = script.about.get("source", {}).get("ch_names", ())
@@ -144,7 +148,15 @@ class Mock:
             seq += self._n_emitted
             body = body.replace(f'"seq":{line.seq},', f'"seq":{seq},', 1)
         self._publish(
-            Message(line.stream, body, self.clock(), line.retain, seq, purges=line.purges)
+            Message(
+                line.stream,
+                body,
+                self.clock(),
+                line.retain,
+                seq,
+                purges=line.purges,
+                pictures=line.pictures,
+            )
         )
         self.n_said += 1
         if line.breaks == "1013":

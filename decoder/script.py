@@ -7,11 +7,13 @@ import binascii
 import itertools
 import json
 import struct
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from decoder.mock_pictures import pictured
+from decoder.previews import FOLDER
 from streaming.errors import ConfigError, SessionError
 
 __all__ = ["EVERY", "FAULTS", "GOLDEN", "Line", "Script", "read_script"]
@@ -54,6 +56,10 @@ class Line:
         Whether what was before it is not given out any more.
     breaks : str
         How connections end after it: ``"drop"``, ``"1013"``, or not.
+    pictures : mapping of str to bytes
+        What goes with it of the stream ``image``, by format.
+    file : str
+        Name under which that is kept; empty if it is not.
     """
 
     stream: str
@@ -63,6 +69,8 @@ class Line:
     retain: str = ""
     purges: bool = False
     breaks: str = ""
+    pictures: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +95,7 @@ class Script:
     lines: tuple[Line, ...]
 
 
-def read_script(path: Path, fault: str = "") -> Script:
+def read_script(path: Path, fault: str = "", *, previews: bool = False) -> Script:
     """Read what a session said, and put a fault into it.
 
     Parameters
@@ -96,6 +104,8 @@ def read_script(path: Path, fault: str = "") -> Script:
         The folder of a session, its ``events.jsonl``, or a golden file.
     fault : str
         One of `FAULTS`; empty: none.
+    previews : bool
+        Picture decodes; see `decoder.mock_pictures`. If not, those of the session are said.
 
     Raises
     ------
@@ -112,7 +122,9 @@ def read_script(path: Path, fault: str = "") -> Script:
     header = messages.pop(0)["params"] if messages[0]["method"] == "session" else None
     if header is None:
         header = _about(log.parent, messages)
-    lines = tuple(_lines(_faulty(messages, fault)))
+    said = _faulty(messages, fault)
+    said = _numbered(pictured(said) if previews else said)
+    lines = tuple(_lines(said, log.parent / FOLDER))
     return Script(header["about"]["session"], header["about"], header["candidates"], lines)
 
 
@@ -158,8 +170,7 @@ def _about(folder: Path, messages: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _faulty(messages: list[dict[str, Any]], fault: str) -> Iterator[dict[str, Any]]:
-    """Yield messages with a fault in each third decode; what is logged is numbered anew."""
-    seq = itertools.count(1)
+    """Yield messages with a fault in each third decode."""
     reasons = itertools.cycle(REASONS)
     n_decodes = 0
     for message in messages:
@@ -168,10 +179,16 @@ def _faulty(messages: list[dict[str, Any]], fault: str) -> Iterator[dict[str, An
             n_decodes += 1
             if n_decodes % EVERY == 0:
                 said = list(_fail(message, fault, reasons))
-        for one in said:
-            if one["method"] not in _EPHEMERAL:
-                one["params"] = {**one["params"], "seq": next(seq)}
-            yield one
+        yield from said
+
+
+def _numbered(messages: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield messages with new numbers of what is logged."""
+    seq = itertools.count(1)
+    for message in messages:
+        if message["method"] not in _EPHEMERAL:
+            message["params"] = {**message["params"], "seq": next(seq)}
+        yield message
 
 
 def _fail(text: dict[str, Any], fault: str, reasons: Iterator[str]) -> Iterator[dict[str, Any]]:
@@ -211,11 +228,11 @@ def _state(
     return {"jsonrpc": "2.0", "method": "state", "params": {"seq": 0, **params}}
 
 
-def _lines(messages: Iterable[dict[str, Any]]) -> Iterator[Line]:
+def _lines(messages: Iterable[dict[str, Any]], previews: Path) -> Iterator[Line]:
     t = float("-inf")
     for message in messages:
         stream, params = message["method"], message["params"]
-        breaks = message.pop("breaks", "")
+        breaks, pictures = message.pop("breaks", ""), message.pop("pictures", {})
         if "base64" in params:
             data = _decoded(params)
             header = {key: value for key, value in params.items() if key != "base64"}
@@ -226,7 +243,20 @@ def _lines(messages: Iterable[dict[str, Any]]) -> Iterator[Line]:
         t = max(t, params["t_emit"])
         seq = 0 if stream in _EPHEMERAL else params["seq"]
         stops = (params.get("what"), params.get("state")) == ("session", "stopped")
-        yield Line(stream, _dumps(message), t, seq, _retain(stream, params), stops, breaks)
+        file = (params["file"] or "") if stream == "image" else ""
+        if file and not pictures and (previews / file).is_file():
+            pictures = {"png": (previews / file).read_bytes()}
+        yield Line(
+            stream,
+            _dumps(message),
+            t,
+            seq,
+            _retain(stream, params),
+            stops,
+            breaks,
+            pictures,
+            file if pictures else "",
+        )
 
 
 def _decoded(params: dict[str, Any]) -> bytes:

@@ -19,11 +19,17 @@ TOKEN = "token-of-the-test"
 
 @contextmanager
 def mocking(
-    path: Path = GOLDEN, fault: str = "", speed: float = 200.0, port: int = 0
+    path: Path = GOLDEN,
+    fault: str = "",
+    speed: float = 200.0,
+    port: int = 0,
+    *,
+    previews: bool = False,
 ) -> Iterator[tuple[Mock, str]]:
     """Serve a script; gives the mock and its address."""
     with closing(listen("127.0.0.1", port)) as sock:
-        mock = Mock(read_script(path, fault), sock, Access(TOKEN), speed)
+        script = read_script(path, fault, previews=previews)
+        mock = Mock(script, sock, Access(TOKEN), speed)
         thread = threading.Thread(target=mock.run)
         thread.start()
         try:
