@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import json
 from pathlib import Path
 
 import pytest
 
 from decoder.client import Image, connect
 from decoder.events import ImagePreview
-from decoder.server.hub import Message
-from decoder.server.images import Encoding, encode_image
+from decoder.server.hub import Client, Message
+from decoder.server.images import Encoding, Format, Way, encode_image
 from decoder.server.wire import encode
 from tests.decoder.asking import ask, authorized
 from tests.decoder.serving import serving
+from tests.decoder.test_hub import FakeLine
 
 PICTURES = {"png": b"a PNG", "jpeg": b"a JPEG", "webp": b"a WebP"}
 
@@ -78,3 +81,49 @@ def test_who_resumes_gets_what_is_kept(tmp_path: Path) -> None:
     assert [(one.params["format"], one.data) for one in got if isinstance(one, Image)] == [
         ("png", b"kept"), ("", b""), ("", b""), ("webp", b"a WebP"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ["binary", "base64"])
+@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("policy", [{"policy": "latest"}, {"policy": "rate", "rate": 1000}])
+def test_each_policy_sends_pictures_as_they_are_wanted(
+    policy: dict[str, str | float], name: Format, way: Way
+) -> None:
+    frames: list[bytes] = []
+    line = FakeLine(frames=frames)
+    client = Client(lambda: 1.0, line)
+    client.pictures = Encoding(name, way)
+    client.follow(["image"], policy["policy"], policy.get("rate", 1.0))  # type: ignore[arg-type]
+    line.ready = False
+    client.offer(message(1))
+    assert not frames
+    line.ready = True
+
+    async def take() -> None:
+        async with asyncio.timeout(20):
+            while client.n_queued:
+                said = await client.next()
+                assert said is not None
+                client.send(said)
+
+    asyncio.run(take())
+    wanted = PICTURES[name] if way == "binary" else base64.b64encode(PICTURES[name])
+    assert [wanted in frame for frame in frames] == [True]
+
+
+@pytest.mark.parametrize("way", ["binary", "base64"])
+def test_the_picture_after_some_that_were_missed_is_whole(way: Way) -> None:
+    line = FakeLine(ready=False)
+    client = Client(lambda: 1.0, line)
+    client.pictures = Encoding("jpeg", way)
+    client.follow(["image"], "latest")
+    client.n_missed = 3
+    line.ready = True
+    client.offer(message(1))
+    (frame,) = line.frames
+    if way == "binary":
+        assert frame.endswith(b"a JPEG")
+    else:
+        params = json.loads(frame[frame.index(b"{") :])["params"]
+        assert params["missed"] == 3
+        assert base64.b64decode(params["base64"]) == b"a JPEG"
