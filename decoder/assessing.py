@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,12 +108,15 @@ def assess(
         what = "fitted and tested on the channels of eyes and muscles alone"
         controls.append(control_of(EYES, what, eyes.settled(held_out)))
     learning: list[LearningPoint] = []
+    anew: list[LearningPoint] = []
     if not problem.dataset.transforms:
         missing[_MINUTES] = "of epochs that others cut, nobody knows when they were"
     else:
         learning = learning_curve(settled, lambda share: tell(_MINUTES, 0.5 + 0.15 * share))
         if len(learning) < 2:
             missing[_MINUTES] = "a part of the trials is too little to learn from"
+        if problem.parent is not None:
+            anew = learning_curve(settled.anew())
     times: list[TimePoint] = []
     if problem.encoder == "track":
         missing["scores over time"] = _NO_ONSET
@@ -135,7 +138,7 @@ def assess(
         times=times,
     )
     tell("done", 1.0)
-    return assessment
+    return replace(assessment, anew=tuple(anew))
 
 
 def assess_model(

@@ -124,6 +124,9 @@ class Assessment:
         Scores by the time after the stimulus; empty where windows have a single end.
     pictures : Pictures or None
         How good pictures of decodes are; None where none were asked for.
+    anew : tuple of LearningPoint
+        What stands in `learning`, on the same folds, for encoders that begin with nothing;
+        empty where none begins with an older model.
     """
 
     format: Literal["braincast-evaluation"]
@@ -145,6 +148,7 @@ class Assessment:
     coverage: tuple[CoveragePoint, ...] = ()
     latencies: tuple[LatencyPoint, ...] = ()
     pictures: Pictures | None = None
+    anew: tuple[LearningPoint, ...] = ()
 
     def write(self, path: Path) -> None:
         """Write the document as JSON."""

@@ -14,6 +14,7 @@ from decoder.options import read_band
 from decoder.options_fit import Said, takes_recordings
 
 if TYPE_CHECKING:
+    from decoder.assessment import Assessment
     from decoder.fitting import FitSettings, FittedRecordings
 
 __all__ = ["chain", "fit", "fit_and_tell"]
@@ -136,7 +137,7 @@ def fit_and_tell(
     reason = f", by AUC on runs left out in training ({among})" if among else ""
     err.print(f"Encoder: {model.encoder.kind}{reason}.", highlight=False)
     if settings.parent is not None:
-        tell_beside(done)
+        tell_beside(done, assessment)
     error = model.scores["calibration_error"]
     settling, delay = model.training["settling"], model.training["delay"]
     err.print(
@@ -150,8 +151,16 @@ def fit_and_tell(
     typer.echo(f"{output}")
 
 
-def tell_beside(done: FittedRecordings) -> None:
-    """Say what beginning with an older model brought, beside beginning anew."""
+def tell_beside(done: FittedRecordings, assessment: Assessment | None = None) -> None:
+    """Say what beginning with an older model brought, beside beginning anew.
+
+    Parameters
+    ----------
+    done : FittedRecordings
+        What was fitted.
+    assessment : Assessment, optional
+        What says it already, if there is one.
+    """
     from decoder.curves import learned_parts, point_of
     from decoder.forecast import forecast_shares
     from decoder.tables import beside_table
@@ -162,6 +171,9 @@ def tell_beside(done: FittedRecordings) -> None:
         if share
         else "The older model is ignored: beginning anew predicts left-out runs better."
     )
+    if assessment is not None:
+        out.print(beside_table(done.evaluation, assessment.learning, assessment.anew))
+        return
     settled = done.problem.settled(done.held_out)
     n_trained = min(int(fold.train.sum()) for fold in settled.split.folds)
     shares = forecast_shares(n_trained)

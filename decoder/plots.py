@@ -89,11 +89,20 @@ def plot_averaging(assessment: Assessment) -> Figure:
 
 
 def plot_learning(assessment: Assessment) -> Figure:
-    """Draw scores by minutes of calibration."""
+    """Draw scores by minutes of calibration, with an older model to begin with and without."""
     points = assessment.learning
     fig, axes = empty_axes()
     x = np.array([point.minutes for point in points])
     _curve(axes, x, [p.main for p in points], _with_pool(assessment))
+    if assessment.anew:
+        axes.lines[0].set_label("begun with the older model")
+        scores = [point.main for point in assessment.anew]
+        value = np.array([score.value for score in scores])
+        error = [value - [s.low for s in scores], [s.high for s in scores] - value]
+        minutes = [point.minutes for point in assessment.anew]
+        axes.errorbar(
+            minutes, value, error, color=GREY, marker="s", lw=1.5, capsize=3, label="anew"
+        )
     _legend(axes)
     axes.set_xlim(0, None)
     axes.set_xlabel("calibration [min]")

@@ -147,7 +147,12 @@ def _figures(a: Assessment) -> Iterator[tuple[str, Figure, str]]:
         yield (
             "Minutes of calibration",
             plots.plot_learning(a),
-            "Models fitted to the first minutes only, tested on the same trials.",
+            "Models fitted to the first minutes only, tested on the same trials."
+            + (
+                " Grey, with its 95 % interval: the same without the older model."
+                if a.anew
+                else ""
+            ),
         )
     if a.pattern is not None:
         yield from _patterns(a.pattern)

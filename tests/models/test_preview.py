@@ -10,11 +10,12 @@ import pytest
 import torch
 from torch import nn
 
+from models import preview_training
 from models.generator import open_generator
 from models.preview import WEIGHTS, BraincastPreview, hash_folder, load_preview, save_preview
 from models.preview_networks import PatchCodec, Sketch, conditioned
 from models.preview_pictures import Concept, held_out, phrases_of, read_split, write_split
-from models.preview_training import Plan, Texts, flow_loss, train, unet_of
+from models.preview_training import Plan, Texts, flow_loss, pixel_loss, train, unet_of
 from models.spaces import PACKAGED_SPACE, open_space
 from streaming.errors import ConfigError, ModelError
 
@@ -170,6 +171,57 @@ def test_training_lowers_the_loss(tmp_path: Path) -> None:
     before = loss(torch.Generator().manual_seed(99)).item()
     train(both, loss, Plan(60, 1e-2), tmp_path / "x.pt")
     assert loss(torch.Generator().manual_seed(99)).item() < 0.8 * before
+
+
+def test_the_codec_learns_what_components_leave_out(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    codec = PatchCodec(n_components=4, channels=(16, 16, 16), groups=16)
+    draw = torch.Generator().manual_seed(1)
+    coarse = torch.rand(8, 3, 8, 8, generator=draw) * 2 - 1
+    pictures = nn.functional.interpolate(coarse, (64, 64), mode="bicubic").clamp(-1, 1)
+    codec.fit_components(pictures)
+    loss = pixel_loss(codec, pictures, batch=4)
+    before = loss(torch.Generator().manual_seed(99)).item()
+    linear = codec.linear(codec.encode(pictures))
+    made = train(codec, loss, Plan(30, 5e-3), tmp_path / "x.pt")
+    assert loss(torch.Generator().manual_seed(99)).item() < 0.95 * before
+    assert torch.equal(made.linear(made.encode(pictures)), linear)  # components stay
+
+
+def test_the_script_ends_in_weights_that_draw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    concepts = [Concept(name, name, "", ()) for names in COLOURS.values() for name in names]
+    shape = (len(concepts), 64, 64, 3)
+    pictures = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    monkeypatch.setattr(preview_training, "fetch", lambda _folder: None)
+    monkeypatch.setattr(preview_training, "concepts_of", lambda _folder: concepts)
+    monkeypatch.setattr(preview_training, "pictures_of", lambda *_: pictures)
+    steps = ["--codec-steps", "1", "--flow-steps", "1"]
+    monkeypatch.setattr("sys.argv", ["preview_training", str(tmp_path), *steps])
+    preview_training.main()
+    said = capsys.readouterr()
+    assert said.out.strip() == str(tmp_path / "weights")
+    assert "sketch and UNet" in said.err
+    first = hash_folder(tmp_path / "weights")
+    split = read_split(tmp_path / "weights" / "concepts.tsv")
+    assert list(split) == [concept.label for concept in concepts]
+    generator = load_preview(tmp_path / "weights")
+    *_, picture = generator.preview(open_space(PACKAGED_SPACE).embed(["frog"])[0], 0, never)
+    assert picture.pixels.shape == (64, 64, 3)
+    preview_training.main()  # all is done: it only saves again
+    assert hash_folder(tmp_path / "weights") == first
+
+
+def test_pictures_that_do_not_come_end_the_script_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("sys.argv", ["preview_training", str(tmp_path)])
+    with pytest.raises(SystemExit, match="1"):
+        preview_training.main()
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("not trained: the pictures come from npm, which is not installed")
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
