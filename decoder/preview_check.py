@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from decoder.folder import SessionFolder
 from decoder.preview_process import Ended, Made, Opened, PreviewProcess, Refused
-from decoder.previews import FOLDER, seed_of
+from decoder.previews import FOLDER, read, seed_of
 from decoder.reading import read_log
 from models.checkpoint import Model
 from models.media import read_image
@@ -154,8 +154,8 @@ def _final(answers: Iterator[object], number: int) -> Made | str:
 
 def _kept(folder: Path, header: Mapping[str, Any]) -> NDArray[np.uint8] | None:
     """Return the pixels of a picture that is kept, of shape (height, width, 3)."""
-    path = folder / (header["file"] or "none")
-    return _pixels(path.read_bytes()) if path.is_file() else None
+    png = read(folder, header["file"])
+    return None if png is None else _pixels(png)
 
 
 def _pixels(png: bytes) -> NDArray[np.uint8]:

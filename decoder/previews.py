@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-__all__ = ["FOLDER", "file_name", "save", "seed_of"]
+__all__ = ["FOLDER", "file_name", "read", "save", "seed_of"]
 
 FOLDER = "previews"
 """Name of the folder within a session's."""
@@ -40,6 +40,24 @@ def file_name(decode_id: str, revision: int) -> str:
     """
     _, kind, index = decode_id.rsplit("/", 2)
     return f"{kind}-{index}-{revision}.png"
+
+
+def read(folder: Path, name: str | None) -> bytes | None:
+    """Return a picture that is kept, as PNG; None if it is not.
+
+    Parameters
+    ----------
+    folder : Path
+        `FOLDER` of a session.
+    name : str or None
+        As a log calls it. Logs come from other people, too: what lies elsewhere is not read.
+    """
+    if name is None or name != Path(name).name:
+        return None
+    try:
+        return (folder / name).read_bytes()
+    except OSError:
+        return None  # it was deleted, or the disk fails
 
 
 def save(path: Path, png: bytes) -> None:

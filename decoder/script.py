@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from decoder.mock_pictures import pictured
-from decoder.previews import FOLDER
+from decoder.previews import FOLDER, read
 from streaming.errors import ConfigError, SessionError
 
 __all__ = ["EVERY", "FAULTS", "GOLDEN", "Line", "Script", "read_script"]
@@ -244,8 +244,8 @@ def _lines(messages: Iterable[dict[str, Any]], previews: Path) -> Iterator[Line]
         seq = 0 if stream in _EPHEMERAL else params["seq"]
         stops = (params.get("what"), params.get("state")) == ("session", "stopped")
         file = (params["file"] or "") if stream == "image" else ""
-        if file and not pictures and (previews / file).is_file():
-            pictures = {"png": (previews / file).read_bytes()}
+        if not pictures and (png := read(previews, file or None)):
+            pictures = {"png": png}
         yield Line(
             stream,
             _dumps(message),

@@ -213,31 +213,23 @@ class Metrics:
         yield GaugeMetricFamily(
             "braincast_ready", "Whether decodes can be expected now.", value=float(now.ready)
         )
-        clients = GaugeMetricFamily("braincast_clients", "Websockets by role.", labels=["role"])
-        for role, n in now.clients.items():
-            clients.add_metric([role], n)
-        yield clients
-        queues = GaugeMetricFamily(
-            "braincast_queue_depth", "What waits: samples of ingest, else messages or inputs.",
-            labels=["queue"],
-        )  # fmt: skip
-        for queue, n in now.queues.items():
-            queues.add_metric([queue], n)
-        yield queues
-        dropped = CounterMetricFamily(
-            "braincast_samples_dropped", "Samples that were taken in and not decoded.",
-            labels=["reason"],
-        )  # fmt: skip
-        for reason, n in now.samples_dropped.items():
-            dropped.add_metric([reason], n)
-        yield dropped
-        previews = CounterMetricFamily(
-            "braincast_previews", "Decodes that were to be pictured, by what became of them.",
-            labels=["outcome"],
-        )  # fmt: skip
-        for outcome, n in now.previews.items():
-            previews.add_metric([outcome], n)
-        yield previews
+        yield _counted(
+            GaugeMetricFamily("braincast_clients", "Websockets by role.", labels=["role"]),
+            now.clients,
+        )
+        about = "What waits: samples of ingest, else messages or inputs."
+        yield _counted(
+            GaugeMetricFamily("braincast_queue_depth", about, labels=["queue"]), now.queues
+        )
+        about = "Samples that were taken in and not decoded."
+        yield _counted(
+            CounterMetricFamily("braincast_samples_dropped", about, labels=["reason"]),
+            now.samples_dropped,
+        )
+        about = "Decodes that were to be pictured, by what became of them."
+        yield _counted(
+            CounterMetricFamily("braincast_previews", about, labels=["outcome"]), now.previews
+        )
         yield CounterMetricFamily(
             "braincast_client_missed",
             "Messages that clients did not get, as their policy has it.",
@@ -252,3 +244,11 @@ class Metrics:
     def render(self) -> bytes:
         """Return it in Prometheus' text format; see `CONTENT_TYPE`."""
         return generate_latest(self._registry)
+
+
+def _counted(
+    family: GaugeMetricFamily | CounterMetricFamily, counts: Mapping[str, int]
+) -> Metric:
+    for label, n in counts.items():
+        family.add_metric([label], n)
+    return family

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import anyio.to_thread
 
-from decoder.previews import FOLDER
+from decoder.previews import FOLDER, read
 from decoder.server.hub import Client, Hub, frame_of, frame_of_body
 from decoder.server.images import Encoding, encode_image
 
@@ -59,11 +59,8 @@ class Entry:
         """
         if self.stream != "image":
             return frame_of(self.body)
-        name = json.loads(self.body)["params"]["file"]
-        try:
-            kept = {} if name is None else {"png": (folder / FOLDER / name).read_bytes()}
-        except OSError:
-            kept = {}  # it was deleted, or the disk fails: what is known of it is sent
+        png = read(folder / FOLDER, json.loads(self.body)["params"]["file"])
+        kept = {} if png is None else {"png": png}  # without, what is known of it is sent
         return frame_of_body(encode_image(self.body.decode(), kept, pictures))
 
 
