@@ -21,6 +21,7 @@ __all__ = [
     "Happening",
     "Latencies",
     "Loss",
+    "Preview",
     "Score",
     "Windows",
 ]
@@ -216,6 +217,30 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True)
+class Preview:
+    """The final picture of a decode.
+
+    Parameters
+    ----------
+    t : float
+        When, in seconds since the session began.
+    answer, shown : str
+        What the decode put first, and what was shown; empty if that was not told.
+    kind, source : str
+        ``"generated"`` by, or ``"retrieved"``: of what.
+    file : str or None
+        Its name in the session's ``previews/``.
+    """
+
+    t: float
+    answer: str
+    shown: str
+    kind: str
+    source: str
+    file: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Happening:
     """Something that people did, or that changed.
 
@@ -256,7 +281,7 @@ class Account:
         name.
     n_times : int
         Samples that were decoded.
-    windows, scores, coverage, latencies, channels, losses, evidence, happened
+    windows, scores, coverage, latencies, channels, losses, evidence, previews, happened
         What became of it; `channels` is None where nothing was said of them.
     decoded : Counter of str
         How often each candidate came first.
@@ -291,6 +316,7 @@ class Account:
     channels: Channels | None
     losses: tuple[Loss, ...]
     evidence: tuple[Evidence, ...]
+    previews: tuple[Preview, ...]
     happened: tuple[Happening, ...]
     decoded: Counter[str]
     by_latency: Mapping[tuple[str, int], Mapping[float, tuple[int, int]]]

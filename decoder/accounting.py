@@ -22,6 +22,7 @@ from decoder.account import (
     Happening,
     Latencies,
     Loss,
+    Preview,
     Score,
     Windows,
 )
@@ -69,6 +70,7 @@ def read_account(folder: SessionFolder) -> Account:
         channels=log.channels(),
         losses=tuple(log.losses),
         evidence=tuple(_evidence(says, log.withdrawn) for says in log.evidence.values()),
+        previews=tuple(log.previews),
         happened=tuple(log.happened),
         decoded=log.decoded,
         by_latency={
@@ -124,6 +126,8 @@ class _Log:
         self.roles: Counter[str] = Counter()
         self.unknown: Counter[str] = Counter()
         self.losses: list[Loss] = []
+        self.previews: list[Preview] = []
+        self._newest = ("", "", "")  # decode: its name, its answer, what was shown
         self.happened: list[Happening] = []
         self.evidence: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.withdrawn = ""
@@ -150,6 +154,8 @@ class _Log:
                 self._quality(params, t)
             case "state":
                 self._state(params, t)
+            case "image":
+                self._image(params, t)
             case "evidence":
                 self.evidence[params["protocol"]].append(params | {"t": t})
                 if params.get("over"):
@@ -170,6 +176,8 @@ class _Log:
         if params["abstained"]:
             return
         self.decoded[first] += 1
+        shown = params["truth"]["text"] if params["truth"] else ""
+        self._newest = params["decode_id"], top[0]["text"], shown
         self.uncalibrated += not params["calibrated"]
         self._took(params["latency_ms"] or {}, t)
         if params["truth"] and not params["stale"]:
@@ -186,6 +194,12 @@ class _Log:
                 for latency, said in [*earlier, (params["latency"], first)]:
                     found[latency][0] += said == truth["id"]
                     found[latency][1] += 1
+
+    def _image(self, params: dict[str, Any], t: float) -> None:
+        name, answer, shown = self._newest
+        if params["final"] and params["decode_id"] == name:  # of the newest decode, by design
+            kind, source, file = params["kind"], params["source"], params["file"]
+            self.previews.append(Preview(t, answer, shown, kind, source, file))
 
     def _promised(self, params: dict[str, Any], t: float) -> None:
         sets = params.get("conformal")

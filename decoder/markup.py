@@ -87,17 +87,17 @@ def table(
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def picture(file: Path, what: str) -> str:
-    """Return a PNG file within the page, which then needs no other.
+def picture(png: bytes, what: str) -> str:
+    """Return a picture within the page, which then needs no other.
 
     Parameters
     ----------
-    file : Path
-        Where it is.
+    png : bytes
+        The picture.
     what : str
         What it shows, for those who do not see it.
     """
-    content = base64.b64encode(file.read_bytes()).decode("ascii")
+    content = base64.b64encode(png).decode("ascii")
     return f'<img alt="{escape(what)}" src="data:image/png;base64,{content}">'
 
 

@@ -232,7 +232,9 @@ def _pictures(p: Pictures, sheet: Path) -> str:
         "brain. Two-way: "
         f"among {p.pool} pictures, by {escape(p.space)}. PixCorr and SSIM at {p.side} pixels; "
         f"bootstrap over {p.clusters}.</p>",
-        picture(sheet, "seen, decoded, true latent and prior only, trial by trial"),
+        picture(
+            sheet.read_bytes(), "seen, decoded, true latent and prior only, trial by trial"
+        ),
         "<p>The first trials that were drawn: what was seen, the picture of the decode, of the "
         "latent that a perfect decoder would give, and of no latent.</p>",
     )

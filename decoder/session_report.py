@@ -12,6 +12,7 @@ from decoder.accounting import read_account
 from decoder.finished import REPORT
 from decoder.folder import open_folder
 from decoder.markup import add_figure, new_report, save
+from decoder.previews import FOLDER
 from decoder.session_plots import (
     FEW,
     plot_answers,
@@ -19,6 +20,7 @@ from decoder.session_plots import (
     plot_latencies,
     plot_shares,
 )
+from decoder.session_previews import previews
 from decoder.session_tables import glance, happened, made, tables
 from decoder.session_timeline import N_MARKED, plot_timeline
 from decoder.verified import kept_verdict
@@ -72,6 +74,8 @@ def report_session(path: Path, output: Path | None = None) -> Path:
         report.add_html(text, title, tags=("tables",))
         for name, figure, caption in figures.pop(title, ()):
             add_figure(report, name, figure, caption)
+    if account.previews:
+        report.add_html(previews(account, folder.path / FOLDER), "Previews", tags=("figures",))
     report.add_html(made(account, verified), "How this was made", tags=("summary",))
     try:
         save(report, output)

@@ -311,9 +311,9 @@ def test_sets_of_what_was_withheld_as_unsure_count(copy: SessionFolder) -> None:
 def test_sums_over_repeats_are_told_apart() -> None:
     log = _Log()
     for n_repeats, rank in ((1, 2), (2, 1), (1, 1), (2, 1), (4, 1)):
-        truth = {"id": "face", "rank": rank, "trained": True}
+        truth = {"id": "face", "text": "face", "rank": rank, "trained": True}
         params = {
-            "top": [{"id": "face"}],
+            "top": [{"id": "face", "text": "face"}],
             "abstained": "",
             "stale": False,
             "running": [],
