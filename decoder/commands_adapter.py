@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from decoder.console import out
 
@@ -33,6 +34,7 @@ def fit_adapter(
     adapter = fit_adapter_to_gallery(gallery, space, to)
     save_adapter(adapter, output)
     n_in, n_out = adapter.weights.shape
-    out.print(f"{adapter.source} ({n_in}) to {adapter.target} ({n_out})", highlight=False)
+    said = escape(f"{adapter.source} ({n_in}) to {adapter.target} ({n_out})")
+    out.print(said, highlight=False)
     out.print(str(adapter.score), highlight=False)
     typer.echo(f"{output}")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import socket
 from typing import Any
 
 import pytest
@@ -74,3 +75,25 @@ def test_an_event_is_one_line_for_a_person(
     said = capsys.readouterr().out
     assert words in said
     assert len(said.splitlines()) == 1
+
+
+def test_listen_where_nobody_is(capfd: pytest.CaptureFixture[str]) -> None:
+    said = complaint(capfd, "listen", "http://127.0.0.1:1/#token=secret")
+    assert "braincast serve" in said
+    assert "secret" not in said
+
+
+def test_a_demo_of_a_participant_that_is_none_is_refused(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert "huge" in complaint(capfd, "demo", "--snr", "huge")
+
+
+def test_a_demo_where_another_listens_names_the_port(capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        said = complaint(capfd, "demo", "--port", port)
+    assert port in said
+    assert "--port" in said

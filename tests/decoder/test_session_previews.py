@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from decoder.account import Account, Preview
-from decoder.accounting import _Log, read_account
+from decoder.accounting import read_account
 from decoder.previews import FOLDER, save
 from decoder.session_previews import N_PICTURED, previews
 from tests.decoder.sessions import record
@@ -48,24 +48,3 @@ def test_what_is_gone_or_broken_is_counted(account: Account, tmp_path: Path) -> 
     assert "3 more cannot be read" in page
     save(tmp_path / FOLDER / "2.png", png("blue"))
     assert "1 of 3 previews" in previews(three, tmp_path / FOLDER)
-
-
-def test_a_final_picture_of_the_newest_decode_alone_is_one() -> None:
-    log = _Log()
-    text = {
-        "decode_id": "S/locked/1",
-        "top": [{"id": "c1", "text": "crab"}],
-        "abstained": "",
-        "stale": False,
-        "calibrated": True,
-        "latency_ms": {},
-        "running": [],
-        "truth": None,
-        "n_candidates": 2,
-    }
-    image = {"decode_id": "S/locked/1", "kind": "retrieved", "source": "a crab", "file": "a"}
-    log.take("text", text, 1.0)
-    log.take("image", image | {"final": False}, 1.1)
-    log.take("image", image | {"final": True}, 1.2)
-    log.take("image", image | {"final": True, "decode_id": "S/locked/0"}, 1.3)
-    assert log.previews == [Preview(1.2, "crab", "", "retrieved", "a crab", "a")]

@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from decoder.accounting import _Log, read_account
+from decoder.accounting import read_account
 from decoder.cli import main
 from decoder.finished import Sessions
 from decoder.folder import SessionFolder
 from decoder.journal import Journal
 from decoder.session_report import report_session
 from streaming.errors import SessionError
+from tests.decoder.relog import add, forget_evidence, messages, rewrite
 from tests.decoder.sessions import CONFIG, lay_out, record
 from tests.decoder.tiny import SPEC
 
@@ -35,56 +34,10 @@ def copy(recorded: SessionFolder, tmp_path: Path) -> SessionFolder:
     return SessionFolder(tmp_path / "S")
 
 
-def messages(folder: SessionFolder) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in folder.events.read_text().splitlines()]
-
-
-def rewrite(folder: SessionFolder, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change each event of a log."""
-    found = messages(folder)
-    for message in found:
-        change(message)
-    folder.events.write_text("".join(json.dumps(message) + "\n" for message in found))
-
-
-def forget_evidence(folder: SessionFolder) -> None:
-    """Leave out that no design was declared."""
-    found = [m for m in messages(folder) if m["method"] != "evidence"]
-    folder.events.write_text("".join(json.dumps(message) + "\n" for message in found))
-
-
-def add(folder: SessionFolder, stream: str, **params: Any) -> None:
-    """Add an event a second after the last."""
-    last = messages(folder)[-1]["params"]
-    params |= {"seq": last["seq"] + 1, "t_emit": last["t_emit"] + 1.0}
-    with folder.events.open("a") as log:
-        log.write(json.dumps({"jsonrpc": "2.0", "method": stream, "params": params}) + "\n")
-
-
 def words(path: Path) -> str:
     """Return what a page says, without its marks and styles."""
     page = re.sub(r"(?s)<(style|script).*?</\1>", "", path.read_text(encoding="utf-8"))
     return " ".join(re.sub(r"<[^>]*>", " ", page).split())
-
-
-def test_what_the_log_holds_is_counted(recorded: SessionFolder) -> None:
-    account = read_account(recorded)
-    decodes = [m["params"] for m in messages(recorded) if m["method"] == "text"]
-    said = Counter(d["abstained"] or "decoded" for d in decodes)
-    assert {name: account.windows.count(name) for name in account.windows.outcomes} == said
-    (score,) = account.scores
-    (running,) = next(d["running"] for d in reversed(decodes) if d["running"])
-    assert (len(score.rank), score.hits / len(score.rank)) == (running["n"], running["top1"])
-    assert score.pool == 2
-    assert sum(score.answers.values()) == running["n"]
-    assert account.decoded.total() == said["decoded"]
-    assert account.unknown == {"cough": account.roles["unknown"]}
-    assert account.n_times == 6000
-    assert account.ending == "ended in good order"
-    assert [loss.reason for loss in account.losses]
-    assert account.channels is not None
-    assert account.channels.ch_names == ("Cz", "Pz")
-    assert len(account.latencies.t) == said["decoded"]
 
 
 def test_the_report_is_where_the_page_finds_it(
@@ -282,53 +235,3 @@ def test_latencies_of_two_protocols_are_not_put_together(copy: SessionFolder) ->
     said = words(report_session(copy.path))
     assert "With how much of the response, closed set" in said
     assert "With how much of the response, zero shot" in said
-
-
-def test_sets_of_what_was_withheld_as_unsure_count(copy: SessionFolder) -> None:
-    """Their truth is not said, but whether they held it is, with the score so far."""
-    n_sets, n_held = 0, 0
-
-    def withhold(message: dict[str, Any]) -> None:
-        nonlocal n_sets, n_held
-        params = message["params"]
-        if message["method"] != "text" or not params["truth"] or params["stale"]:
-            return
-        n_sets += 1
-        ids = ["face", "house"] if n_sets % 2 else ["face"]
-        n_held += params["truth"]["id"] in ids
-        params["conformal"] = {"ids": ids, "risk": 0.1, "n_calibration": 40}
-        params["running"][0] |= {"n_sets": n_sets, "coverage": n_held / n_sets}
-        if len(ids) > 1:
-            params |= {"abstained": "unsure", "truth": None, "top": []}
-
-    rewrite(copy, withhold)
-    (coverage,) = read_account(copy).coverage
-    assert (len(coverage.held), coverage.held.sum()) == (n_sets, n_held)
-    assert list(coverage.size[:4]) == [2, 1, 2, 1]
-    assert coverage.held[coverage.size == 2].all()
-
-
-def test_sums_over_repeats_are_told_apart() -> None:
-    log = _Log()
-    for n_repeats, rank in ((1, 2), (2, 1), (1, 1), (2, 1), (4, 1)):
-        truth = {"id": "face", "text": "face", "rank": rank, "trained": True}
-        params = {
-            "top": [{"id": "face", "text": "face"}],
-            "abstained": "",
-            "stale": False,
-            "running": [],
-            "calibrated": True,
-            "latency_ms": None,
-            "n_candidates": 2,
-            "model_id": "m",
-            "candidates_hash": "c",
-            "truth": truth,
-            "n_repeats": n_repeats,
-            "decode_id": "S/locked/0",
-        }
-        log.take("text", params, 1.0)
-    (score,) = log.scores
-    assert list(score.rank) == [2, 1]
-    ((key, found),) = log.by_repeats.items()
-    assert key == ("closed_set", 2)
-    assert dict(found) == {1: [1, 2], 2: [2, 2], 4: [1, 1]}
