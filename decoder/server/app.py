@@ -14,7 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from decoder.server import wire
 from decoder.server.backend import Backend
 from decoder.server.connection import Connection
-from decoder.server.limits import MAX_CONNECTIONS, Limits
+from decoder.server.limits import Limits, make_room
 from decoder.server.protocol import HttpProtocol, WebSocketProtocol
 from decoder.server.rest import router
 
@@ -45,7 +45,7 @@ def server_config(backend: Backend) -> uvicorn.Config:
     return uvicorn.Config(
         build_app(backend),
         log_config=None,
-        log_level="warning",
+        log_level="error",  # it warns of each request that is none: anybody could fill a log
         access_log=False,
         lifespan="off",
         http=HttpProtocol,
@@ -53,7 +53,7 @@ def server_config(backend: Backend) -> uvicorn.Config:
         ws_max_size=MAX_MESSAGE,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=2,
-        limit_concurrency=MAX_CONNECTIONS,
+        limit_concurrency=make_room(),
         server_header=False,
     )
 
@@ -79,7 +79,8 @@ def build_app(backend: Backend) -> FastAPI:
         if not access.host_allowed(host):
             return JSONResponse({"detail": _unknown(host)}, 403, HEADERS)
         if request.client is not None and not limits.ask(request.client.host, time.monotonic()):
-            return JSONResponse({"detail": "too many requests: ask less often"}, 429, HEADERS)
+            headers = HEADERS | {"Connection": "close", "Retry-After": "1"}
+            return JSONResponse({"detail": "too many requests: ask less often"}, 429, headers)
         response = await proceed(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)

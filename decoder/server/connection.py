@@ -33,7 +33,7 @@ class Connection:
         self._ws = ws
         self._line: WebSocketProtocol = ws.scope["extensions"][LINE]
         self._client = Client(backend.clock, self._line)
-        self._line.on_pong = self._client.wake
+        self._line.on_taken = self._client.wake
         address = ws.client.host if ws.client is not None else ""
         self._peer = Peer(backend, self._client, self._resume, address)
         self._tasks = anyio.create_task_group()
@@ -82,11 +82,9 @@ class Connection:
     def _resume(self, seq: int) -> None:
         backend = self._peer.backend
         client, hub, path = self._client, backend.hub, backend.events
-        self._tasks.start_soon(catch_up, client, hub, path, seq, self._send_logged)
-
-    async def _send_logged(self, frame: bytes) -> None:
-        await self._taken()
-        self._line.write(frame)
+        self._tasks.start_soon(
+            catch_up, client, client.resuming, hub, path, seq, self._taken, self._line.write
+        )
 
     async def _expect_authorize(self) -> None:
         await anyio.sleep(PATIENCE)
@@ -178,6 +176,8 @@ class Connection:
             self._peer.audit(done, "ok")
         if request.id is not None:
             await self._send(rpc.reply(request.id, result))
+        else:
+            await self._taken()  # nor may what follows pile up
         if method.then is not None:
             self._line.ping()  # how long a client takes is known before it gets an event
             method.then(self._peer, params)

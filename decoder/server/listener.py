@@ -13,9 +13,11 @@ from pathlib import Path
 import uvicorn
 
 from decoder.config import ServerConfig
+from decoder.server import protocol
 from decoder.server.app import server_config
 from decoder.server.backend import Backend
 from decoder.server.connection import expel
+from decoder.server.protocol import HttpProtocol
 from streaming.errors import ConfigError
 
 __all__ = ["Certificate", "Server", "certificate_of"]
@@ -27,6 +29,10 @@ HANG_UP = 50
 
 _TICKS = 10
 """Ticks of uvicorn, of 0.1 s, between two looks at the certificate."""
+
+
+_AT_ONCE = 16
+"""Connections that are taken at once, before those that are too many are hung up on."""
 
 
 class Certificate:
@@ -121,6 +127,27 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave signals alone."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen. Who has to encrypt gets no longer for that than others for a request."""
+        config, loop = self.config, asyncio.get_running_loop()
+
+        def connection() -> asyncio.Protocol:
+            return HttpProtocol(config, self.server_state, {}, loop)
+
+        self.servers = [
+            await loop.create_server(
+                connection,
+                sock=sock,
+                ssl=config.ssl,
+                backlog=_AT_ONCE,
+                ssl_handshake_timeout=protocol.PATIENCE if config.ssl else None,
+            )
+            for sock in sockets or ()
+        ]
+        for sock in sockets or ():
+            sock.listen(config.backlog)  # more than asyncio takes at once may wait
+        self.started = True
 
     async def on_tick(self, counter: int) -> bool:
         """Look whether the certificate was renewed, a token revoked, and whether to end."""

@@ -148,7 +148,7 @@ def follow(peer: Peer, params: messages.Subscribe) -> None:
     if params.from_seq is not None:
         for name in good:
             client.leave(name)
-        client.resuming.update(good)
+        client.resuming = set(good)  # another set: what was resumed before has ended
         peer.resume(params.from_seq)
         return
     client.follow(good, params.policy, params.rate or 1.0)

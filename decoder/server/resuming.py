@@ -9,6 +9,7 @@ loop, in which nothing can be published: what is later than that goes the usual 
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from decoder.server.hub import Client, Hub, frame_of, frame_of_body
 from decoder.server.images import Encoding, encode_image
 
 __all__ = ["Entry", "catch_up", "find", "lost", "read_from"]
+
+logger = logging.getLogger(__name__)
 
 BATCH = 1 << 16
 """Bytes of the log that are read at once for a client."""
@@ -107,12 +110,17 @@ def read_from(path: Path, place: int, seq: int, last: int) -> tuple[list[Entry],
     Returns
     -------
     entries : list of Entry
-        In order; at least one if there is one.
+        In order; at least one if there is one, and the log can be read.
     place : int
         Where the next begins.
     """
     entries: list[Entry] = []
-    with path.open("rb") as file:
+    try:
+        opened = path.open("rb")
+    except OSError as error:  # somebody moved it
+        logger.warning("nobody can resume: cannot read %s (%s)", path, error.strerror)
+        return entries, place
+    with opened as file:
         end = (place or find(file, seq)) + BATCH
         place = file.seek(end - BATCH)
         while place < end:
@@ -131,41 +139,57 @@ def lost(hub: Hub, seq: int) -> int:
 
 async def catch_up(
     client: Client,
+    streams: set[str],
     hub: Hub,
     path: Path,
     seq: int,
-    send: Callable[[bytes], Awaitable[None]],
+    taken: Callable[[], Awaitable[None]],
+    write: Callable[[bytes], None],
 ) -> None:
     """Send what the log has of the streams that a client resumes, then let it go live.
 
     Parameters
     ----------
     client : Client
-        Its `resuming` are these streams.
+        Who.
+    streams : set of str
+        Its `resuming`, from which it may take some, or all, meanwhile.
     hub : Hub
         Where it goes live.
     path : Path
         The log.
     seq : int
         The first event to send.
-    send : callable
-        Sends a frame, once the client has taken those before.
+    taken : callable
+        Waits until the client has taken what was sent before.
+    write : callable
+        Sends a frame.
     """
     place, n_lost = 0, lost(hub, seq)
-    while seq <= hub.last_logged:
+    while streams and seq <= hub.last_logged:
         entries, place = await anyio.to_thread.run_sync(
             read_from, path, place, seq, hub.last_logged
         )
         for entry in entries:
-            kept = entry.seq >= hub.purged and (entry.stream == "state" or not hub.held)
-            if kept and entry.stream in client.resuming:
-                await send(
-                    await anyio.to_thread.run_sync(entry.frame, path.parent, client.pictures)
-                    if entry.stream == "image"
-                    else frame_of(entry.body)
-                )
+            if not _due(entry, streams, hub):
+                continue
+            frame = (
+                await anyio.to_thread.run_sync(entry.frame, path.parent, client.pictures)
+                if entry.stream == "image"
+                else frame_of(entry.body)
+            )
+            await taken()
+            if _due(entry, streams, hub):  # still: it may have waited long
+                write(frame)
         if not entries:
             break
         seq = entries[-1].seq + 1
-    client.n_missed += hub.last_seq - seq + 1 - n_lost
-    client.follow(tuple(client.resuming), "lossless")
+    if streams:
+        client.n_missed += hub.last_seq - seq + 1 - n_lost
+        client.follow(tuple(streams), "lossless")
+
+
+def _due(entry: Entry, streams: set[str], hub: Hub) -> bool:
+    """Whether a client gets it: that it wants, and no participant has stopped since."""
+    told = entry.stream == "state" or not hub.held
+    return entry.stream in streams and entry.seq >= hub.purged and told

@@ -77,6 +77,10 @@ def test_a_line_longer_than_a_batch_is_read(log: Path) -> None:
     assert [entry.seq for entry in entries] == [1]
 
 
+async def at_once() -> None:
+    """Take what was sent before."""
+
+
 def seqs_of(line: FakeLine) -> list[int]:
     return [json.loads(frame[frame.index(b"{") :])["params"]["seq"] for frame in line.frames]
 
@@ -108,12 +112,11 @@ def test_there_is_no_hole_at_the_seam_however_it_falls(
             hub.publish(message)
         unpublished.clear()
 
-        async def send(frame: bytes) -> None:
+        async def taken() -> None:
             happen(data.draw(st.integers(0, 3)))
-            line.write(frame)
 
         client.resuming.add("state")
-        asyncio.run(catch_up(client, hub, path, first, send))
+        asyncio.run(catch_up(client, client.resuming, hub, path, first, taken, line.write))
         happen(n_after)
         for message in unpublished:
             hub.publish(message)
@@ -127,12 +130,9 @@ def test_only_the_streams_asked_for_and_nothing_from_before_a_stop(log: Path) ->
     line, hub = FakeLine(), Hub(last_seq=10, purged=7)
     client = Client(lambda: 1.0, line)
 
-    async def send(frame: bytes) -> None:
-        line.write(frame)
-
     for streams in ({"text"}, {"state"}):
-        client.resuming.update(streams)
-        asyncio.run(catch_up(client, hub, log, 1, send))
+        client.resuming = streams
+        asyncio.run(catch_up(client, streams, hub, log, 1, at_once, line.write))
     assert seqs_of(line) == [7, 8, 9, 10]
 
 
@@ -142,7 +142,7 @@ def test_a_decode_from_after_a_stop_is_not_given_out(log: Path) -> None:
     line, hub = FakeLine(), Hub(last_seq=1)
     client = Client(lambda: 1.0, line)
 
-    async def send(frame: bytes) -> None:
+    def send(frame: bytes) -> None:
         line.write(frame)
         if hub.last_seq == 1:  # what was on its way when the participant stopped
             hub.hold()
@@ -150,7 +150,7 @@ def test_a_decode_from_after_a_stop_is_not_given_out(log: Path) -> None:
             hub.publish(Message("state", line_of(3), 1.0, seq=3))
 
     client.resuming.update({"text", "state"})
-    asyncio.run(catch_up(client, hub, log, 1, send))
+    asyncio.run(catch_up(client, client.resuming, hub, log, 1, at_once, send))
     assert seqs_of(line) == [1, 3]
 
 
@@ -160,15 +160,70 @@ def test_what_the_disk_did_not_take_is_counted(log: Path) -> None:
     client = Client(lambda: 1.0, line)
     body = line_of(6).strip()
 
-    async def send(frame: bytes) -> None:
+    def send(frame: bytes) -> None:
         line.write(frame)
         if len(line.frames) == 2:  # it fails while the client catches up
             hub.publish(Message("state", body, 1.0, seq=6, logged=False))
 
     client.resuming.add("state")
-    asyncio.run(catch_up(client, hub, log, 1, send))
+    asyncio.run(catch_up(client, client.resuming, hub, log, 1, at_once, send))
     assert seqs_of(line) == [1, 2, 3, 4, 5]
     assert client.n_missed == 1
+
+
+def test_nothing_is_given_out_that_was_on_its_way_to_a_slow_client_at_a_stop(log: Path) -> None:
+    log.write_text(line_of(1).replace('"state"', '"text"', 1) + line_of(2))
+    line, hub = FakeLine(), Hub(last_seq=2)
+    client = Client(lambda: 1.0, line)
+
+    async def stopped() -> None:
+        hub.hold()
+
+    client.resuming.add("text")
+    asyncio.run(catch_up(client, client.resuming, hub, log, 1, stopped, line.write))
+    assert line.frames == []
+
+
+def test_who_leaves_and_resumes_again_gets_each_event_once(log: Path) -> None:
+    """It did so while the first events were on their way to it."""
+    write(log, range(1, 6))
+    line, hub = FakeLine(), Hub(last_seq=5)
+    client = Client(lambda: 1.0, line)
+    hub.join(client)
+
+    async def resume() -> None:
+        first_waits, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slow() -> None:
+            first_waits.set()
+            await go_on.wait()
+
+        first = client.resuming = {"state"}
+        once = asyncio.create_task(catch_up(client, first, hub, log, 1, slow, line.write))
+        await first_waits.wait()
+        client.leave("state")
+        second = client.resuming = {"state"}
+        go_on.set()
+        await catch_up(client, second, hub, log, 1, at_once, line.write)
+        await once
+
+    asyncio.run(resume())
+    assert seqs_of(line) == [1, 2, 3, 4, 5]
+    hub.publish(Message("state", line_of(6).strip(), 1.0, seq=6))
+    assert seqs_of(line) == [1, 2, 3, 4, 5, 6]
+    assert client.n_missed == 0
+
+
+def test_a_log_that_somebody_moved_is_missed_and_the_client_goes_live(log: Path) -> None:
+    line, hub = FakeLine(), Hub(last_seq=5)
+    client = Client(lambda: 1.0, line)
+    hub.join(client)
+    client.resuming.add("state")
+    there = client.resuming
+    asyncio.run(catch_up(client, there, hub, log.with_name("no"), 1, at_once, line.write))
+    hub.publish(Message("state", line_of(6).strip(), 1.0, seq=6))
+    assert seqs_of(line) == [6]
+    assert client.n_missed == 5
 
 
 # -- with a real server --

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from decoder.server.turns import Turns, all_turns, own_turns
+from decoder.server.turns import Turns, all_turns, frame_turns, own_turns
 
 
-@pytest.mark.parametrize("turns", [own_turns(), all_turns()])
+@pytest.mark.parametrize("turns", [own_turns(), all_turns(), frame_turns()])
 def test_a_flood_of_requests_waits_and_one_who_asks_now_and_then_does_not(turns: Turns) -> None:
     now = 1000.0
     waits = [turns.wait(now) for _ in range(turns.burst + 500)]
