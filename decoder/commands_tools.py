@@ -36,8 +36,11 @@ def doctor(
     """Check this machine before a participant sits down; exits with 1 if something is wrong."""
     from decoder.doctor import Plan, checks
 
-    with err.status("looking ..."):
-        found = list(checks(Plan(model, record, source, seconds)))
+    found = []
+    with err.status("looking ...") as status:
+        for check in checks(Plan(model, record, source, seconds)):
+            found.append(check)
+            status.update(f"looking ... {escape(check.what)}: {check.verdict}")
     if as_json:
         typer.echo(json.dumps([asdict(check) for check in found], indent=2))
     else:

@@ -93,16 +93,17 @@ def checks(plan: Plan) -> Iterator[Check]:
     yield _checked("sentence encoder", _encoder)
     yield _checked("LSL within this machine", _loopback)
     yield _multicast()
-    there = True
+    rehearsal: Rehearsal | None = None
+    if plan.asked:  # it is waited for: streams that begin meanwhile are looked at, too
+        check, rehearsal = _source(plan)
+        yield check
     if plan.source.address is None:
         query = query_for(plan.source)
         probes = probe_streams(query, plan.seconds, plan.source.unit, lsl_clock)
         yield from check_streams(probes, plan.source, plan.seconds, asked=plan.asked)
-        there = bool(probes)
-    rehearsal: Rehearsal | None = None
-    if there or plan.asked:
-        check, rehearsal = _source(plan)
-        yield check
+        if probes and not plan.asked:
+            check, rehearsal = _source(plan)
+            yield check
     yield _space(plan.record)
     yield _write_speed(plan.record)
     if plan.model is not None:

@@ -209,3 +209,24 @@ def test_a_source_that_is_not_there_is_no_go_if_it_was_asked_for() -> None:
     check, rehearsal = doctor._source(Plan(source=buffer))
     assert check.verdict == "no"
     assert rehearsal is None
+
+
+def test_a_stream_that_begins_while_it_is_waited_for_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    came = list[str]()
+
+    def rehearse(*_: object) -> Rehearsal:
+        came.append("amplifier")
+        return Rehearsal("amplifier", SPEC, 100.0, 500, 3, 0, 0.0)
+
+    def probe(*_: object) -> list[Probe]:
+        return [Probe(SUMMARY, SPEC, n_times=200, sfreq=100.0) for _ in came]
+
+    for name in ("_encoder", "_loopback", "_multicast"):
+        monkeypatch.setattr(doctor, name, lambda: Check("other", "go", ""))
+    monkeypatch.setattr(doctor, "rehearse", rehearse)
+    monkeypatch.setattr(doctor, "probe_streams", probe)
+    said = {c.what: c.verdict for c in doctor.checks(Plan(source=SourceConfig(name="it")))}
+    assert said["source"] == said["stream amplifier"] == "go"
+    assert "LSL streams" not in said

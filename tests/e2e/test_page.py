@@ -189,3 +189,13 @@ def test_the_theme_follows_the_system_until_the_button_is_pressed(
     expect(root).to_have_attribute("data-theme", "dark")
     page.reload()
     expect(root).to_have_attribute("data-theme", "dark")
+
+
+def test_a_long_name_is_not_cut_in_two(page: Page, url: str, mock: PageMock) -> None:
+    open_page(page, url, mock)
+    for name in ("saxophone", "refrigerator magnet", "internationalization"):
+        mock.show(1, text=name)
+        shown = page.locator("#shown-text")
+        expect(shown).to_have_text(name)
+        expect(shown).to_have_attribute("title", name)
+        assert shown.evaluate("(node) => node.scrollWidth <= node.clientWidth")

@@ -58,7 +58,7 @@ export class ShownPanel {
     this.#t = t;
     this.#panel.dataset.kind = stimulus ? "stimulus" : "other";
     say(this.#glyph, stimulus ? emoji : "");
-    say(this.#text, stimulus ? text : role === "unknown" ? label : role.replace("_", " "));
+    this.#name(stimulus ? text : role === "unknown" ? label : role.replace("_", " "));
     say(this.#note, role === "unknown" ? "a marker that the table of stimuli does not list" : "");
   }
 
@@ -66,8 +66,16 @@ export class ShownPanel {
     this.#t = NaN;
     this.#panel.dataset.kind = "other";
     say(this.#glyph, "");
-    say(this.#text, "waiting");
+    this.#name("waiting");
     say(this.#note, "no marker yet");
+  }
+
+  /** No word is cut in two, and about three lines are enough: that says how large letters may be. */
+  #name(text) {
+    say(this.#text, text);
+    this.#text.title = text;
+    const longest = Math.max(1, text.length / 3, ...text.split(/\s+/u).map((word) => word.length));
+    this.#text.style.setProperty("--letters", longest);
   }
 
   age(now) {
@@ -117,6 +125,7 @@ export class DecodePanel {
     const { truth, abstained, calibrated, final = true, conformal } = event;
     this.#panel.dataset.look = abstained ? "abstained" : late ? "stale" : "live";
     say(this.#about, truth ? `for ${truth.glyph} ${truth.text}` : "");
+    this.#about.title = truth?.text ?? "";
     const familiar = truth?.trained ? "seen in calibration" : "never seen in calibration";
     const untold = abstained || !final ? "" : "no truth is known for this window";
     say(this.#seen, truth ? familiar : untold);
@@ -136,6 +145,7 @@ export class DecodePanel {
       row.title = named ? "one of the set" : "";
       say(emoji, entry?.glyph ?? "");
       say(text, entry?.text ?? "");
+      text.title = entry?.text ?? "";
       bar.style.setProperty("--p", entry?.p ?? 0);
       say(p, entry ? percent(entry.p) : "");
     });
