@@ -73,17 +73,36 @@ class FeedQueue:
         self._items: deque[Fed] = deque()
         self._n_times = 0
         self._closed = False
+        self._is_out = False  # an item was taken, and may not be where it goes
         self._ready = threading.Condition()
         self.n_dropped = 0
+        self._take_at_once: Callable[[Fed], bool] | None = None
 
     def put(self, fed: Fed) -> None:
         """Add an item; never waits."""
         with self._ready:
+            take, is_next = self._take_at_once, not self._items and not self._is_out
+            if take is not None and is_next and _n_times(fed) and take(fed):
+                return
             self._items.append(fed)
             self._n_times += _n_times(fed)
             if self._n_times > self._max_times:
                 self._drop()
             self._ready.notify()
+
+    def offer(self, take: Callable[[Fed], bool] | None) -> None:
+        """Offer each chunk, that nothing else is before, to somebody at once.
+
+        Waking the thread that waits in `get` takes longer than sending a chunk.
+
+        Parameters
+        ----------
+        take : callable or None
+            Is called in the thread that puts, must not wait, and says whether it took the
+            chunk. None: nobody any more.
+        """
+        with self._ready:
+            self._take_at_once = take
 
     def _drop(self) -> None:
         kept: deque[Fed] = deque()
@@ -97,13 +116,18 @@ class FeedQueue:
         self._items = kept
 
     def get(self, timeout: float) -> Fed | None:
-        """Return the oldest item, or None if none came within `timeout` seconds."""
+        """Return the oldest item, or None if none came within `timeout` seconds.
+
+        Who asks again is done with the one before.
+        """
         with self._ready:
+            self._is_out = False
             if not self._items and not self._closed:
                 self._ready.wait(timeout)
             if not self._items:
                 return None
             fed = self._items.popleft()
+            self._is_out = True
             self._n_times -= _n_times(fed)
             return fed
 

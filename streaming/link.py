@@ -142,7 +142,7 @@ def encode(fed: Fed, n_dropped: int, n_waiting: int = 0) -> bytes:
     return frame(CHUNK, fields + bad + np.ascontiguousarray(item.data).tobytes())
 
 
-def decode_chunk(body: bytes, spec: SignalSpec) -> tuple[Fed, int, int]:
+def decode_chunk(body: bytes, hello: Hello) -> tuple[Fed, int, int]:
     """Return the samples of a frame of kind `CHUNK`, `n_dropped` and `n_waiting`."""
     segment, first, t_anchor, t_received, row, *counts = _CHUNK.unpack_from(body)
     n_dropped, n_waiting, n_times, has_bad = counts
@@ -151,15 +151,15 @@ def decode_chunk(body: bytes, spec: SignalSpec) -> tuple[Fed, int, int]:
     if has_bad:
         bad = np.frombuffer(body, np.uint8, n_times, at)
         at += n_times
-    data = np.frombuffer(body, np.float32, offset=at).reshape(len(spec.ch_names), n_times)
-    chunk = Chunk(data, spec, segment, first, t_anchor, bad)
-    return Fed(chunk, row, t_received), n_dropped, n_waiting
+    data = np.frombuffer(body, np.float32, offset=at).reshape(len(hello.spec.ch_names), n_times)
+    chunk = Chunk(data, hello.spec, segment, first, t_anchor, bad)
+    return Fed(chunk, row, t_received, hello.recording), n_dropped, n_waiting
 
 
-def decode_other(body: bytes) -> Fed:
+def decode_other(body: bytes, hello: Hello) -> Fed:
     """Return the item of a frame of kind `OTHER`."""
     name, row, t_received, values = json.loads(body)
     said: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
     }
-    return Fed(_OTHERS[name](**said), row, t_received)
+    return Fed(_OTHERS[name](**said), row, t_received, hello.recording)

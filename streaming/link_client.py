@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from collections import deque
-from dataclasses import replace
 
 from streaming.errors import SourceError
 from streaming.ingest import Fed
@@ -37,6 +36,9 @@ _PATIENCE = 5.0
 _PING_EVERY = 0.5
 _SILENCE = 2.0
 """Seconds without an answer to a ping that mean that the other machine is gone."""
+
+_BLOCK = 1 << 18
+"""Bytes that are taken in one call, at most."""
 
 _N_PINGS = 32
 """The offset is that of the fastest of so many pings: the least delayed on either way."""
@@ -67,6 +69,7 @@ class LinkClient:
             raise SourceError(msg) from error
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = bytearray()
+        self._block = memoryview(bytearray(_BLOCK))
         self._sending = threading.Lock()
         self.n_dropped = 0
         self.n_waiting = 0
@@ -138,10 +141,10 @@ class LinkClient:
                 raise SourceError(msg)
             return False
         try:
-            part = self._sock.recv(1 << 20)
+            part = self._block[: self._sock.recv_into(self._block)]
         except OSError as error:
             logger.info("%s is gone (%s)", self._where, error)
-            part = b""
+            part = self._block[:0]
         if not part:
             msg = f"the ingest at {self._where} ended without a word"
             raise SourceError(msg)
@@ -169,16 +172,17 @@ class LinkClient:
             end = FRAME.size + length
             if len(self._buffer) < end:
                 return None
-            body = bytes(self._buffer[FRAME.size : end])
+            with memoryview(self._buffer) as received:
+                body = bytes(received[FRAME.size : end])
             del self._buffer[:end]
             if kind == CHUNK:
-                fed, n_dropped, self.n_waiting = decode_chunk(body, self.hello.spec)
+                fed, n_dropped, self.n_waiting = decode_chunk(body, self.hello)
                 if self._n_before is None:
                     self._n_before = n_dropped
                 self.n_dropped = n_dropped - self._n_before
-                return replace(fed, recording=self.hello.recording)
+                return fed
             if kind == OTHER:
-                return replace(decode_other(body), recording=self.hello.recording)
+                return decode_other(body, self.hello)
             if kind == CLOCK:
                 self._set_clock(*PONG.unpack(body))
             else:

@@ -124,9 +124,10 @@ class LinkFeed:
         item = fed.item
         if not isinstance(item, Chunk | Marker | Revision):
             return fed
-        item = replace(item, segment=self._base + item.segment)
-        self._newest = max(self._newest, item.segment)
-        return replace(fed, item=item)
+        self._newest = max(self._newest, self._base + item.segment)
+        if not self._base:
+            return fed
+        return replace(fed, item=replace(item, segment=self._base + item.segment))
 
     def _await(self, timeout: float) -> Fed | None:
         try:

@@ -7,6 +7,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from streaming.ingest import Fed, FeedQueue
 from streaming.link import CLOCK, END, FRAME, PING, PINGED, PONG, Hello, encode, frame
@@ -68,6 +69,7 @@ class LinkServer:
         self._queue = queue
         self._clock = clock
         self._sending = threading.Lock()
+        self._rest = b""  # of a frame, when no more went out at once
         self._states: dict[str, Fed] = {}
 
     def remember(self, fed: Fed) -> None:
@@ -115,6 +117,7 @@ class LinkServer:
         return hmac.compare_digest(line.strip(), self._token.encode()) and _is_there(connection)
 
     def _serve(self, connection: socket.socket) -> None:
+        self._rest = b""  # of one that is gone
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         connection.settimeout(PATIENCE)
@@ -126,6 +129,18 @@ class LinkServer:
             self._send(connection, encode(state, 0))
         answering = threading.Thread(target=self._answer, args=(connection,), daemon=True)
         answering.start()
+        with connection.dup() as swift:
+            swift.setblocking(False)
+            self._queue.offer(partial(self._send_at_once, swift))
+            try:
+                self._pass_on(connection, answering)
+            finally:
+                self._queue.offer(None)
+        if not self._again:
+            self._send(connection, frame(END))
+
+    def _pass_on(self, connection: socket.socket, answering: threading.Thread) -> None:
+        """Send what is queued, until nothing more will be or the decoder hangs up."""
         while not self._queue.ended:
             fed = self._queue.get(_POLL)
             if fed is not None:
@@ -135,12 +150,32 @@ class LinkServer:
                 )
             elif not answering.is_alive():
                 return  # it hung up
-        if not self._again:
-            self._send(connection, frame(END))
+            elif self._rest:
+                self._send(connection, b"")
 
     def _send(self, connection: socket.socket, frame: bytes) -> None:
         with self._sending:
-            connection.sendall(frame)
+            rest, self._rest = self._rest, b""
+            connection.sendall(rest + frame)
+
+    def _send_at_once(self, swift: socket.socket, fed: Fed) -> bool:
+        """Send a chunk if that does not wait, and return whether it went out.
+
+        What is left of it goes before whatever is sent next.
+        """
+        if not self._sending.acquire(blocking=False):
+            return False
+        try:
+            if self._rest:
+                return False
+            data = encode(fed, self._queue.n_dropped)
+            try:
+                self._rest = data[swift.send(data) :]
+            except OSError:  # it is full, or gone: the thread that waits will see
+                return False
+            return True
+        finally:
+            self._sending.release()
 
     def _answer(self, connection: socket.socket) -> None:
         """Answer pings, and pass on what else comes, until the decoder hangs up."""

@@ -77,7 +77,7 @@ def test_a_chunk_comes_out_as_it_went_in(
     mask = np.arange(n_times) % 2 == 0 if bad and n_times else None
     item = Chunk(chunk(5, n_times).data, SPEC, 3, numbers[0], t, mask)
     body = link.encode(Fed(item, numbers[1], t), 17, 9)[link.FRAME.size :]
-    fed, n_dropped, n_waiting = link.decode_chunk(body, SPEC)
+    fed, n_dropped, n_waiting = link.decode_chunk(body, HELLO)
     out = fed.item
     assert isinstance(out, Chunk)
     np.testing.assert_array_equal(out.data, item.data)
@@ -144,6 +144,21 @@ def test_a_decoder_that_hangs_holds_up_nothing() -> None:
         for n in range(20_000):  # 16 MB, which no kernel buffer takes
             queue.put(Fed(chunk(100 * n, 100), 100 * n, 0.0))
         assert queue.n_dropped > 1_000_000
+
+
+def test_what_one_that_was_slow_gets_is_whole_and_in_order() -> None:
+    queue = FeedQueue(max_times=10_000_000)
+    n_chunks = 5000  # 4 MB, which no kernel buffer takes
+    with serving(queue) as address, connected(address) as client:
+        queue.put(Fed(Marker("here", 0.0, 0, 0), 0, 0.0))
+        assert isinstance(receive(client).item, Marker)
+        for n in range(n_chunks):
+            queue.put(Fed(chunk(100 * n, 100), 100 * n, float(n)))
+        for n in range(n_chunks):
+            item = receive(client).item
+            assert isinstance(item, Chunk)
+            np.testing.assert_array_equal(item.data, chunk(100 * n, 100).data)
+        assert client.n_dropped == 0
 
 
 def test_one_that_takes_nothing_any_more_does_not_keep_out_the_next(
