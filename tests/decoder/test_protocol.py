@@ -120,6 +120,7 @@ def test_what_is_no_http_fills_no_log(
         (Frame(Opcode.TEXT, b"{", fin=False).serialize(mask=True),
          Frame(Opcode.CONT, b"", fin=False)),
     ],
+    ids=["ping", "pong", "pieces"],  # masks are drawn anew in each process
 )  # fmt: skip
 def test_who_sends_frames_without_end_waits_and_nobody_else_does(
     server: Serving, first: bytes, frame: Frame
