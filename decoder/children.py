@@ -15,6 +15,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Collection
+from contextlib import suppress
+from typing import IO
 
 from streaming.lsl_clock import Clock, lsl_clock
 
@@ -25,6 +27,8 @@ __all__ = [
     "Watched",
     "end",
     "keep",
+    "kill",
+    "pipes",
     "spare_the_old",
     "spawn",
     "step",
@@ -76,18 +80,34 @@ def step() -> None:
     print(".", end="", flush=True)  # noqa: T201 - to the supervisor
 
 
+def pipes(child: Child) -> tuple[IO[bytes], IO[bytes]]:
+    """Return the standard input and output of a process that `spawn` started."""
+    assert child.stdin is not None  # noqa: S101 - pipes were asked for
+    assert child.stdout is not None  # noqa: S101
+    return child.stdin, child.stdout
+
+
+def kill(child: Child) -> int:
+    """End a process, whatever it does, wait for it, and return its exit code."""
+    child.kill()
+    code = child.wait()
+    for pipe in pipes(child):
+        with suppress(OSError):  # what was not read any more
+            pipe.close()
+    return code
+
+
 def end(child: Child) -> int:
     """Ask a process to end, wait for it, and return its exit code."""
-    assert child.stdin is not None  # noqa: S101 - a pipe was asked for
-    child.stdin.close()
+    asked, said = pipes(child)
+    asked.close()
     try:
         return child.wait(SHUTDOWN)
     except subprocess.TimeoutExpired:
         child.kill()
         return child.wait()
     finally:
-        if child.stdout is not None:
-            child.stdout.close()
+        said.close()
 
 
 class Watched:
@@ -135,9 +155,9 @@ class Watched:
 
     def is_alive(self) -> bool:
         """Look for a moment; return False once it has ended, or hangs and was killed."""
-        assert self.child.stdout is not None  # noqa: S101 - a pipe was asked for
-        if select.select([self.child.stdout], [], [], _LOOK)[0]:
-            said = os.read(self.child.stdout.fileno(), 4096)
+        _, stdout = pipes(self.child)
+        if select.select([stdout], [], [], _LOOK)[0]:
+            said = os.read(stdout.fileno(), 4096)
             if not said:
                 return False
             self.begun = self.begun or b"\n" in said
@@ -214,8 +234,7 @@ def keep(
 
 
 def _let_begin(child: Child) -> None:
-    assert child.stdin is not None  # noqa: S101 - a pipe was asked for
     try:
-        os.write(child.stdin.fileno(), b"\n")
+        os.write(pipes(child)[0].fileno(), b"\n")
     except BrokenPipeError:
         logger.info("the next process has ended before it began")  # which is noticed at once

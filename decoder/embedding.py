@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decoder.children import Child, spawn
+from decoder.children import kill, pipes, spawn
 from models.media import shrunk
 from models.networks import Item, Modality
 from models.spaces import open_space
@@ -45,7 +45,8 @@ class SpaceProcess:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._child: Child = spawn("embed", name, environment={})
+        self._child = spawn("embed", name, environment={})
+        self._requests, self._answers = pipes(self._child)
         try:
             self.modalities: tuple[Modality, ...] = tuple(self._answer()["modalities"])
         except BraincastError:
@@ -56,7 +57,7 @@ class SpaceProcess:
         """Return one vector for each text, or for each picture, of shape (n_items, n_dims)."""
         self._ask("embed", items)
         n_dims = self._answer()["n_dims"]
-        vectors = self._pipe("stdout").read(4 * len(items) * n_dims)
+        vectors = self._answers.read(4 * len(items) * n_dims)
         return np.frombuffer(vectors, "<f4").reshape(len(items), n_dims).astype(np.float32)
 
     def shrunk(self, pictures: Sequence[bytes]) -> list[bytes]:
@@ -68,7 +69,7 @@ class SpaceProcess:
             If one is none, or too large.
         """
         self._ask("shrink", pictures)
-        return [self._pipe("stdout").read(size) for size in self._answer()["sizes"]]
+        return [self._answers.read(size) for size in self._answer()["sizes"]]
 
     def _ask(self, what: str, items: Sequence[Item]) -> None:
         plain = [
@@ -78,11 +79,11 @@ class SpaceProcess:
             for item in items
         ]
         with suppress(OSError):  # then no answer comes
-            self._pipe("stdin").write(json.dumps({what: plain}).encode() + b"\n")
-            self._pipe("stdin").flush()
+            self._requests.write(json.dumps({what: plain}).encode() + b"\n")
+            self._requests.flush()
 
     def _answer(self) -> dict[str, Any]:
-        line = self._pipe("stdout").readline()
+        line = self._answers.readline()
         if not line:
             msg = f"what embeds into {self.name} ended with {self._child.wait()}; ask again"
             raise ModelError(msg)
@@ -91,11 +92,6 @@ class SpaceProcess:
             raise ConfigError(answer["error"])
         return answer
 
-    def _pipe(self, name: str) -> IO[bytes]:
-        pipe: IO[bytes] | None = getattr(self._child, name)
-        assert pipe is not None  # noqa: S101 - a pipe was asked for
-        return pipe
-
     @property
     def ended(self) -> bool:
         """Whether the process is gone."""
@@ -103,8 +99,7 @@ class SpaceProcess:
 
     def close(self) -> None:
         """End the process, whatever it does."""
-        self._child.kill()
-        self._child.communicate()
+        kill(self._child)
 
 
 def serve_space(name: str, requests: IO[bytes], answers: IO[bytes]) -> None:

@@ -103,7 +103,7 @@ class Mock:
         script, hub = self._script, self._hub
         for line in script.lines:
             if line.file:  # given out again to clients that resume
-                save(log.parent / FOLDER / line.file, line.pictures["png"])
+                save(log.parent / FOLDER, line.file, line.pictures["png"])
         with closing(LineFile(log)) as file:
             self._log = file
             channels = script.about.get("source", {}).get("ch_names", ())

@@ -239,10 +239,19 @@ def _pools(held_out: HeldOut, shown: NDArray[np.intp], n_files: int) -> NDArray[
 def _others(
     held_out: HeldOut, shown: NDArray[np.intp], rows: NDArray[np.intp]
 ) -> NDArray[np.intp]:
-    """Draw what was shown in trials of the same run and fold, (n, n_others)."""
+    """Draw what was shown in other trials of the same run and fold, (n, n_others).
+
+    Other trials may have shown the same. Where a trial is alone in its run and fold, what the
+    fold's other trials showed stands in, and that of all trials where there are none.
+    """
     rng = np.random.default_rng(_SEED)
     cells = cells_of(held_out)
-    drawn = [rng.choice(shown[(cells == cells[row]) & (shown >= 0)], _N_OTHERS) for row in rows]
+    known = shown >= 0
+    drawn = []
+    for row in rows.tolist():
+        beside = known & (np.arange(len(shown)) != row)
+        near = (beside & (cells == cells[row]), beside & (held_out.fold == held_out.fold[row]))
+        drawn.append(rng.choice(shown[next((m for m in near if m.any()), beside)], _N_OTHERS))
     return np.stack(drawn)
 
 

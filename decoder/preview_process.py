@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from decoder.children import Child, spawn
+from decoder.children import Child, kill, pipes, spawn
 from decoder.config import PreviewConfig
 from decoder.preview_schedule import Outcome
 from decoder.preview_worker import read_message
@@ -32,9 +32,18 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """It cannot work, and why."""
+    """It cannot work, and why.
+
+    Parameters
+    ----------
+    reason : str
+        One line.
+    again : bool
+        Whether it may work another time: memory was short, or a disk failed.
+    """
 
     reason: str
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,7 @@ class PreviewProcess:
         start: Callable[[], Child] = spawn_worker,
     ) -> None:
         self._child = start()
+        self._requests, self._answers = pipes(self._child)
         self._tell(
             np.ascontiguousarray(centre, "<f4").tobytes(),
             generator=config.generator,
@@ -116,24 +126,18 @@ class PreviewProcess:
         self._tell(b"", number=number)
 
     def _tell(self, data: bytes, **said: Any) -> None:
-        pipe = self._pipe(self._child.stdin)
         message = json.dumps(said | {"n_bytes": len(data)}).encode() + b"\n" + data
         with suppress(OSError, ValueError):  # it is gone, which `answers` notices
-            pipe.write(message)
-            pipe.flush()
-
-    @staticmethod
-    def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
-        assert pipe is not None  # noqa: S101 - a pipe was asked for
-        return pipe
+            self._requests.write(message)
+            self._requests.flush()
 
     def answers(self) -> Iterator[Answer]:
         """Yield what it says, until it ends."""
-        while (message := read_message(self._pipe(self._child.stdout))) is not None:
+        while (message := read_message(self._answers)) is not None:
             said, data = message
             del said["n_bytes"]
             if "error" in said:
-                yield Refused(said["error"])
+                yield Refused(said["error"], said["again"])
             elif "opened" in said:
                 yield Opened(said["opened"], said["hash"], said["kind"])
             elif "ended" in said:
@@ -151,9 +155,4 @@ class PreviewProcess:
 
     def close(self) -> int:
         """End it, and return its exit code."""
-        self._child.kill()
-        code = self._child.wait()
-        for pipe in (self._child.stdin, self._child.stdout):
-            with suppress(OSError):
-                self._pipe(pipe).close()
-        return code
+        return kill(self._child)

@@ -7,6 +7,7 @@ in the making is cancelled when a newer decode has come, pictured or not; and wh
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
@@ -93,6 +94,7 @@ class Schedule:
         self._deadline = deadline
         self._there = False
         self._done: Outcome | None = None
+        self._t_rest = -math.inf
 
     def offer(self, job: Job | None, t: float) -> list[Order]:
         """Take the newest decode at time `t`; None for one that is not to be pictured."""
@@ -111,6 +113,9 @@ class Schedule:
         if job is None or not self._there:
             return []
         self.waiting = None
+        if t < self._t_rest:
+            self.counts["failed"] += 1
+            return []
         within = job.t_text + self._deadline - t
         if within <= 0:
             self.counts["late"] += 1
@@ -130,8 +135,9 @@ class Schedule:
             self._done = "made"
         return job
 
-    def ended(self, how: Outcome, t: float) -> list[Order]:
-        """Take that the worker is done with what it made, and how."""
+    def ended(self, how: Outcome, t: float, rest: float = 0.0) -> list[Order]:
+        """Take that the worker is done with what it made, and how; ask none for `rest` [s]."""
+        self._t_rest = t + rest
         if self.running is None:
             return []
         unseen: Outcome = "cancelled" if self.t_cancelled is not None else "late"

@@ -24,13 +24,26 @@ from numpy.typing import NDArray
 from models.generator import Generator, Picture, open_generator
 from streaming.errors import BraincastError
 
-__all__ = ["FORMATS", "NICE", "Request", "encodings", "read_message", "serve_previews"]
+__all__ = [
+    "FAILURES",
+    "FORMATS",
+    "NICE",
+    "Request",
+    "encodings",
+    "read_message",
+    "serve_previews",
+]
 
 NICE = 5
 """How far the process stands back behind what decodes."""
 
 FORMATS = {"png": {}, "jpeg": {"quality": 90}, "webp": {"quality": 90}}
 """How pictures are sent, and with which settings."""
+
+
+FAILURES = (BraincastError, OSError, MemoryError, RuntimeError)
+"""What may go wrong with one picture and well with the next: a file, memory, and all that torch
+says, also that a graphics card is full. Anything else is a fault of a program, and ends it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,8 +168,8 @@ def serve_previews(
             device=said["device"],
             dtype=said["dtype"],
         )
-    except BraincastError as error:
-        say(error=str(error))
+    except FAILURES as error:
+        say(error=_reason(error), again=not isinstance(error, BraincastError))
         return
     say(opened=generator.name, hash=generator.hash, kind=generator.kind)
     while (request := inbox.next()) is not None:
@@ -181,13 +194,19 @@ def _make(
             _show(picture, revision, request, say)
             if picture.final:
                 return "made", ""
-    except BraincastError as error:
-        return "failed", str(error)
+    except FAILURES as error:
+        return "failed", _reason(error)
     if inbox.outdated(request):
         return "cancelled", ""
     if over():
         return "late", ""
     return "failed", f"{generator.name} ended without a final picture"
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong, in one line."""
+    said = (str(error).strip().splitlines() or [""])[0]
+    return said if isinstance(error, BraincastError) else f"{type(error).__name__}: {said}"
 
 
 def _show(picture: Picture, revision: int, request: Request, say: Callable[..., None]) -> None:

@@ -20,7 +20,7 @@ from decoder.children import Child
 from decoder.config import PreviewConfig
 from decoder.events import ImagePreview, LatentMade, State, TextDecoded
 from decoder.preview_process import Ended, Made, Opened, PreviewProcess, Refused, spawn_worker
-from decoder.preview_schedule import Job, Make, Order, Schedule
+from decoder.preview_schedule import Job, Make, Order, Outcome, Schedule
 from decoder.previews import file_name, save, seed_of
 from streaming.lsl_clock import Clock
 
@@ -33,7 +33,8 @@ HANG = 30.0
 one step of a large generator takes some."""
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
-"""Seconds until a worker that died is started again; the last one repeats."""
+"""Seconds until it is tried again after one failure, two in a row, and so on: pictures that
+fail, and workers that die. The last one repeats."""
 
 
 class Previewer:
@@ -75,7 +76,7 @@ class Previewer:
         self._number = 0
         self._worker: PreviewProcess | None = None
         self._opened: Opened | None = None
-        self._n_deaths = 0
+        self._n_failed = 0  # in a row; of the thread alone
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._halted = False
@@ -87,6 +88,11 @@ class Previewer:
         """How many decodes ended as each of `decoder.preview_schedule.OUTCOMES`."""
         with self._lock:
             return dict(self._schedule.counts)
+
+    @property
+    def n_waiting(self) -> int:
+        """How many decodes wait for a picture: one at most."""
+        return int(self._schedule.waiting is not None)
 
     def describe(self) -> dict[str, Any]:
         """Return what ``/v1/session`` says of it."""
@@ -178,48 +184,77 @@ class Previewer:
     def _keep(self) -> None:
         """Run workers, one after the other, until closed, or until one can never work."""
         while not self._closed.is_set():
-            self._tell("starting", f"{self._config.generator} is being opened")
-            worker = PreviewProcess(self._config, self._space, self._centre, self._start)
-            with self._lock:
-                self._worker = worker
-                if self._closed.is_set():  # `close` came while there was none to end
-                    worker.kill()
-            refused = self._hear(worker)
-            with self._lock:
-                self._schedule.died()
-                self._worker = None
-            code = worker.close()
-            if refused:
-                self._tell("failed", refused)
-                return
+            if self._n_failed < 2:
+                self._tell("starting", f"{self._config.generator} is being opened")
+            ended = self._run()
             if self._closed.is_set():
                 return
-            pause = PAUSES[min(self._n_deaths, len(PAUSES) - 1)]
-            self._n_deaths += 1
-            again = f"it is started again in {pause:g} s"
-            self._tell("failed", f"what makes previews ended with {code}; {again}")
-            self._closed.wait(pause)
+            if not ended.again:
+                self._tell("failed", ended.reason)
+                return
+            self._closed.wait(self._failed(ended.reason))
 
-    def _hear(self, worker: PreviewProcess) -> str:
+    def _run(self) -> Refused:
+        """Run a worker until it ends; return why it did."""
+        try:
+            worker = PreviewProcess(self._config, self._space, self._centre, self._start)
+        except OSError as error:
+            reason = f"what makes previews cannot be started: {error.strerror}"
+            return Refused(reason, again=True)
+        with self._lock:
+            self._worker = worker
+            if self._closed.is_set():  # `close` came while there was none to end
+                worker.kill()
+        refused = self._hear(worker)
+        with self._lock:
+            self._schedule.died()
+            self._worker = None
+        code = worker.close()
+        return refused or Refused(f"what makes previews ended with {code}", again=True)
+
+    def _failed(self, reason: str) -> float:
+        """Say that nothing is pictured, unless that is known; return the pause [s] it needs."""
+        pause = PAUSES[min(self._n_failed, len(PAUSES) - 1)]
+        self._n_failed += 1
+        if self._n_failed == 1:
+            self._tell("failed", f"{reason}; it is tried again in {pause:g} s")
+        elif self._n_failed == 2:
+            after = f"it is tried again after pauses of up to {PAUSES[-1]:g} s"
+            self._tell("failed", f"{reason}, again; {after}, and text goes on")
+        return pause
+
+    def _hear(self, worker: PreviewProcess) -> Refused | None:
         """Take what a worker says until it ends; return why it cannot work, if it said so."""
         for answer in worker.answers():
             match answer:
-                case Refused(reason):
-                    return reason
+                case Refused():
+                    return answer
                 case Opened():
                     self._opened = answer
-                    self._tell("ready", f"{answer.name} ({answer.kind}), {answer.hash[:16]}")
+                    if self._n_failed < 2:
+                        self._tell_ready(answer)
                     with self._lock:
                         self._do(self._schedule.opened(self._clock()))
                 case Made():
                     self._pass_on(answer)
                 case Ended(how=how, detail=detail):
-                    if detail:
-                        self._tell("failed", detail)
-                    self._n_deaths = 0
-                    with self._lock:
-                        self._do(self._schedule.ended(how, self._clock()))
-        return ""
+                    self._take(how, detail)
+        return None
+
+    def _take(self, how: Outcome, detail: str) -> None:
+        """Take how a request ended: after a failure there is a pause, also for the worker."""
+        rest = 0.0
+        if how == "failed":
+            rest = self._failed(detail)
+        elif how == "made" and self._n_failed:
+            self._n_failed = 0
+            if self._opened is not None:
+                self._tell_ready(self._opened)
+        with self._lock:
+            self._do(self._schedule.ended(how, self._clock(), rest))
+
+    def _tell_ready(self, opened: Opened) -> None:
+        self._tell("ready", f"{opened.name} ({opened.kind}), {opened.hash[:16]}")
 
     def _pass_on(self, made: Made) -> None:
         final = made.about["final"]
@@ -245,7 +280,7 @@ class Previewer:
 
     def _save(self, name: str, made: Made) -> str | None:
         try:
-            save(self._folder / name, made.pictures["png"])
+            save(self._folder, name, made.pictures["png"])
         except OSError as error:
             self._unsaved = True
             self._tell("unsaved", f"pictures are not kept any more: {error.strerror}")

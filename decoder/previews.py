@@ -11,12 +11,15 @@ room again. One of 64 by 64 pixels takes about 8 kB: with a decode a second, 30 
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
-__all__ = ["FOLDER", "file_name", "read", "save", "seed_of"]
+__all__ = ["FOLDER", "file_name", "path_of", "read", "save", "seed_of"]
 
 FOLDER = "previews"
 """Name of the folder within a session's."""
+
+_NAME = re.compile(r"\w[\w.-]*\.png", re.ASCII)
 
 
 def seed_of(decode_id: str) -> int:
@@ -42,32 +45,61 @@ def file_name(decode_id: str, revision: int) -> str:
     return f"{kind}-{index}-{revision}.png"
 
 
-def read(folder: Path, name: str | None) -> bytes | None:
-    """Return a picture that is kept, as PNG; None if it is not.
+def path_of(folder: Path, name: object) -> Path | None:
+    """Return where a picture is kept; None if that is no name of one.
 
     Parameters
     ----------
     folder : Path
         `FOLDER` of a session.
-    name : str or None
-        As a log calls it. Logs come from other people, too: what lies elsewhere is not read.
+    name : object
+        As a log calls it. Logs come from other people, too: nothing leads out of the folder.
+
+    Examples
+    --------
+    >>> path_of(Path("S/previews"), "locked-12-3.png").name
+    'locked-12-3.png'
+    >>> path_of(Path("S/previews"), "../../mine.png")
     """
-    if name is None or name != Path(name).name:
-        return None
+    return folder / name if isinstance(name, str) and _NAME.fullmatch(name) else None
+
+
+def read(folder: Path, name: object) -> bytes | None:
+    """Return a picture that is kept, as PNG; None if it is not.
+
+    Parameters
+    ----------
+    folder, name
+        As for `path_of`.
+    """
+    path = path_of(folder, name)
     try:
-        return (folder / name).read_bytes()
+        return path.read_bytes() if path is not None else None
     except OSError:
         return None  # it was deleted, or the disk fails
 
 
-def save(path: Path, png: bytes) -> None:
+def save(folder: Path, name: str, png: bytes) -> None:
     """Write a picture so that it is there whole, or not at all.
+
+    Parameters
+    ----------
+    folder, name
+        As for `path_of`.
+    png : bytes
+        The picture.
 
     Raises
     ------
     OSError
         If the disk refuses.
+    ValueError
+        If that is no name of a picture.
     """
+    path = path_of(folder, name)
+    if path is None:
+        msg = f"{name!r} is no name of a preview; use file_name"
+        raise ValueError(msg)
     path.parent.mkdir(exist_ok=True)
     part = path.with_suffix(".part")
     try:

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from decoder.children import Child, spawn
+from decoder.children import kill, pipes, spawn
 from decoder.embedding import NICE
 from decoder.events import LatentMade, TextDecoded
 from decoder.folder import SessionFolder
@@ -70,7 +70,7 @@ class Learner:
         self._answer = answer
         self._trials: deque[bytes] = deque(maxlen=N_WAITING)
         self.n_dropped = 0
-        self._child: Child = spawn(
+        self._child = spawn(
             "refit",
             "--folder",
             str(folder.path),
@@ -115,8 +115,7 @@ class Learner:
         return len(self._trials)
 
     def _give(self) -> None:
-        pipe = self._child.stdin
-        assert pipe is not None  # noqa: S101 - a pipe was asked for
+        pipe, _ = pipes(self._child)
         with suppress(OSError):  # it has ended, which `_hear` says
             # Woken by each trial, this thread would take the interpreter from the one that
             # decodes just then: for 22 ms on a busy machine (median).
@@ -128,8 +127,7 @@ class Learner:
             pipe.close()
 
     def _hear(self) -> None:
-        pipe = self._child.stdout
-        assert pipe is not None  # noqa: S101 - a pipe was asked for
+        _, pipe = pipes(self._child)
         for line in pipe:
             said = json.loads(line)
             self._answer(said["state"], said["detail"], said["model"])
@@ -145,10 +143,7 @@ class Learner:
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join()
-        for pipe in (self._child.stdin, self._child.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
+        kill(self._child)
 
 
 class _Lessons:

@@ -341,7 +341,8 @@ class Service:
                 "candidates": self._controller.n_waiting,
                 "clients": max((peer.client.n_queued for peer in peers), default=0),
             }
-            | ({} if self._learner is None else {"refit": self._learner.n_waiting}),
+            | ({} if self._learner is None else {"refit": self._learner.n_waiting})
+            | ({} if self._previewer is None else {"previews": self._previewer.n_waiting}),
             samples_dropped={"overrun": self._source.n_dropped, **self.runtime.dropped},
             missed=self._hub.n_missed + sum(peer.client.n_missed for peer in peers),
             too_slow=self._hub.n_too_slow,

@@ -259,9 +259,9 @@ class Client:
     def send(self, message: Message) -> None:
         """Write a message; the next after some were missed says how many that were so far."""
         frame, body = message.frame, message.said(self.pictures)
-        if self.n_missed != self._n_told and isinstance(body, str):
+        if self.n_missed != self._n_told:
             self._n_told = self.n_missed
-            frame = frame_of(f'{body[:-2]},"missed":{self.n_missed}}}}}'.encode())
+            frame = frame_of_body(_telling(body, self.n_missed))
         elif message.stream == "image":
             frame = frame_of_body(body)
         self._line.write(frame, timely=self.policies.get(message.stream) != "lossless")
@@ -313,6 +313,16 @@ class Client:
             self.n_missed += 1
             pace.newest = None
         return None
+
+
+def _telling(body: str | bytes, n_missed: int) -> str | bytes:
+    """Put how many messages were missed into one: into its parameters, or its header."""
+    said = f',"missed":{n_missed}}}'
+    if isinstance(body, str):
+        return f"{body[:-2]}{said}}}"
+    stop = 4 + int.from_bytes(body[:4], "big")
+    header = body[4 : stop - 1] + said.encode()
+    return len(header).to_bytes(4, "big") + header + body[stop:]
 
 
 @dataclass(slots=True)

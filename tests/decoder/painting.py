@@ -21,7 +21,8 @@ class Painter:
     """Paints in three steps.
 
     What follows the colon in its name: ``slow``, it goes on painting until it is cancelled;
-    ``stuck``, and does not look; ``crash``, it ends the process at a latent beginning with -1.
+    ``stuck``, and does not look; ``crash``, it ends the process at a latent beginning with -1;
+    ``memory``, there is none left then.
     """
 
     kind: Kind = "generated"
@@ -39,6 +40,8 @@ class Painter:
         check_vector(vector, self._n_dims, self.name)
         if self._way == "crash" and vector[0] == -1:
             os._exit(7)
+        if self._way == "memory" and vector[0] == -1:
+            raise MemoryError("none left\nof it")
         rng = np.random.default_rng(seed)
         for step in (1, 2, 3):
             while step == 2 and self._way == "slow" and not cancelled():

@@ -48,18 +48,11 @@ def test_pictures_that_somebody_sent_are_checked_shrunk_and_embedded_there(
     space = SpaceProcess.__new__(SpaceProcess)
     space.name = "efficientnet"
 
-    class Here:
-        """Answers each request at once."""
-
-        def __init__(self) -> None:
-            self.stdin, self.stdout = io.BytesIO(), io.BytesIO()
-
     def ask(what: str, items: list[bytes]) -> io.BytesIO:
-        here = Here()
-        space._child = here  # type: ignore[assignment]
+        requests = space._requests = io.BytesIO()
         space._ask(what, items)
         answers = io.BytesIO()
-        serve_space("efficientnet", io.BytesIO(here.stdin.getvalue()), answers)
+        serve_space("efficientnet", io.BytesIO(requests.getvalue()), answers)
         answers.seek(0)
         answers.readline()
         return answers

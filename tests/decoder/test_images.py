@@ -5,20 +5,33 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import socket
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
+from websockets.frames import Opcode
 
 from decoder.client import Image, connect
 from decoder.events import ImagePreview
+from decoder.server import protocol
 from decoder.server.hub import Client, Message
 from decoder.server.images import Encoding, Format, Way, encode_image
 from decoder.server.wire import encode
 from tests.decoder.asking import ask, authorized
 from tests.decoder.serving import serving
 from tests.decoder.test_hub import FakeLine
+from tests.decoder.test_protocol import masked, silent
 
 PICTURES = {"png": b"a PNG", "jpeg": b"a JPEG", "webp": b"a WebP"}
+
+
+def parted(body: bytes) -> tuple[dict[str, Any], bytes]:
+    """Return header and picture of a binary message."""
+    stop = 4 + int.from_bytes(body[:4], "big")
+    return json.loads(body[4:stop]), body[stop:]
 
 
 def event(number: int, file: str | None = None) -> ImagePreview:
@@ -122,8 +135,54 @@ def test_the_picture_after_some_that_were_missed_is_whole(way: Way) -> None:
     client.offer(message(1))
     (frame,) = line.frames
     if way == "binary":
-        assert frame.endswith(b"a JPEG")
+        header, data = parted(frame[frame.index(b"{") - 4 :])
+        assert (header["missed"], header["stream"], data) == (3, "image", b"a JPEG")
     else:
         params = json.loads(frame[frame.index(b"{") :])["params"]
         assert params["missed"] == 3
         assert base64.b64decode(params["base64"]) == b"a JPEG"
+
+
+def frames_of(sock: socket.socket) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """Yield binary messages, header and picture; what comes between them is skipped."""
+    unread = b""
+
+    def take(size: int) -> bytes:
+        nonlocal unread
+        while len(unread) < size:
+            unread += sock.recv(65536)
+        data, unread = unread[:size], unread[size:]
+        return data
+
+    while True:
+        first, short = take(2)
+        body = take(int.from_bytes(take(2), "big") if short == 126 else short)
+        if first & 0x0F == Opcode.BINARY:
+            yield parted(body)
+
+
+@pytest.mark.parametrize(
+    ("policy", "more", "n_missed", "came"),
+    [("latest", {}, 3, [4, 5]), ("rate", {"rate": 1000}, 4, [5])],
+)
+def test_who_did_not_read_gets_the_newest_pictures_whole(
+    policy: str, more: dict[str, float], n_missed: int, came: list[int]
+) -> None:
+    """Over a real socket: until it answers a ping all waits, where pictures grow too old."""
+    with serving() as server, silent(server, policy, "image", **more) as sock:
+        sock.settimeout(60)
+        for seq in range(1, 6):
+            body = encode(event(seq), seq, 1.0)
+            # The server's clock stands at 1.0
+            t_emit = 1.0 if seq > 3 else 0.0
+            server.publish(Message("image", body, t_emit, seq=seq, pictures=PICTURES))
+        while server.hub.last_seq < 5:
+            httpx.get(f"http://127.0.0.1:{server.port}/healthz", timeout=60)
+        sock.sendall(masked(Opcode.PONG, protocol.MARK))
+        frames = frames_of(sock)
+        got = [next(frames)]
+        sock.sendall(masked(Opcode.PONG, protocol.MARK))
+        got += [next(frames) for _ in came[1:]]
+    assert [header["seq"] for header, _ in got] == came
+    assert [header.get("missed") for header, _ in got] == [n_missed, None][: len(came)]
+    assert {data for _, data in got} == {PICTURES["png"]}

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from decoder.picture_scores import Pictures, score_pictures
+from decoder.picture_scores import Pictures, _others, score_pictures
 from decoder.picturing import PictureSettings, Seen, choose_trials, make_pictures, read_seen
 from models.generator import OPENERS
 from models.heldout import HeldOut
@@ -88,3 +88,16 @@ def test_zero_shot_pictures_are_told_from_those_that_were_never_seen_only(
     found = scored(unseen, seen, monkeypatch)
     assert found.protocol == "zero_shot"
     assert found.pool == N_THINGS // 3
+
+
+def test_chance_is_told_by_other_trials() -> None:
+    """In a run where everything was shown once, none of them showed the same."""
+    held_out = predicted(0.0)
+    once = replace(held_out, groups=np.arange(len(held_out.truth)) // N_THINGS)
+    shown = np.tile(np.arange(N_THINGS), len(once.truth) // N_THINGS)
+    rows = np.arange(len(once.truth))
+    others = _others(replace(once, fold=np.zeros_like(once.fold)), shown, rows)
+    assert others.shape == (len(rows), 10)
+    assert not (others == shown[:, None]).any()
+    alone = replace(once, groups=rows, fold=np.zeros_like(once.fold))
+    assert len(np.unique(_others(alone, shown, rows))) == N_THINGS

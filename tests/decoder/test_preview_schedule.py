@@ -17,6 +17,19 @@ def job(number: int, t: float = 0.0) -> Job:
     return Job(f"S/locked/{number}", np.zeros(2, np.float32), number, t - 1, t, t)
 
 
+def test_after_a_failure_nothing_is_asked_for_a_while() -> None:
+    schedule = Schedule(DEADLINE)
+    schedule.opened(0.0)
+    assert schedule.offer(job(1), 0.0)
+    assert schedule.offer(job(2, 0.2), 0.2) == [CANCEL]
+    assert schedule.ended("failed", 0.5, 1.0) == []
+    assert schedule.offer(job(3, 1.4), 1.4) == []
+    assert schedule.counts == {"made": 0, "cancelled": 0, "late": 0, "failed": 3}
+    (order,) = schedule.offer(job(4, 1.5), 1.5)
+    assert isinstance(order, Make)
+    assert order.job.decode_id == "S/locked/4"
+
+
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(

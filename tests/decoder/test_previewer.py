@@ -183,12 +183,73 @@ def test_a_worker_that_dies_is_started_again_and_said(bench: Open) -> None:
     b.offer(2, first=-1.0)
     said = b.state("failed")
     assert said.what == "preview"
-    assert said.detail == "what makes previews ended with 7; it is started again in 1 s"
+    assert said.detail == "what makes previews ended with 7; it is tried again in 1 s"
     b.state("ready")
     b.offer(3)
     b.final(3)
     counts = b.previewer.counts
     assert (counts["failed"], counts["made"]) in {(1, 1), (1, 2)}  # the last is just ending
+
+
+def test_one_that_always_fails_is_said_twice_and_tried_seldom(bench: Open) -> None:
+    """Text goes on; and once a picture comes, that is said, too."""
+    t = [7.0]
+    b = bench("paint:memory", clock=lambda: t[0])
+    b.offer(1, first=-1.0)
+    first = b.state("failed").detail
+    assert first == "MemoryError: none left; it is tried again in 1 s"
+    b.ended(1)
+    b.offer(2)  # too early
+    assert b.previewer.counts == {"made": 0, "cancelled": 0, "late": 0, "failed": 2}
+    for number in range(3, 7):
+        t[0] += 61.0
+        b.offer(number, first=-1.0)
+        b.ended(number)
+    second = b.state("failed").detail
+    assert second.startswith("MemoryError: none left, again; ")
+    assert second.endswith("after pauses of up to 60 s, and text goes on")
+    t[0] += 15.0
+    b.offer(7)
+    b.ended(7)
+    assert b.said.empty()
+    t[0] += 2.0
+    b.offer(8)
+    b.final(8)
+    assert b.state("ready").detail == "paint:memory (generated), c0ffee"
+    assert b.previewer.counts["failed"] == 7
+
+
+def test_a_process_that_cannot_be_started_is_tried_again(tmp_path: Path) -> None:
+    said: queue.Queue[str] = queue.Queue()
+    tries = iter([OSError(11, "Resource temporarily unavailable"), None])
+
+    def start() -> Child:
+        if (error := next(tries)) is not None:
+            raise error
+        return spawn_painter()
+
+    config, centre = PreviewConfig(generator="paint", deadline=WAIT), np.zeros(4, np.float32)
+    previewer = Previewer(
+        config,
+        SPACE,
+        centre,
+        tmp_path / "previews",
+        lsl_clock,
+        lambda event, _: said.put(event.detail if isinstance(event, State) else "a picture"),
+        start,
+    )
+    made = LatentMade("S/locked/1", np.ones(4, np.float32), SPACE, "m", 2.0)
+    previewer.offer(replace(TEXT, decode_id="S/locked/1"), made, lsl_clock())
+    heard = [said.get(timeout=WAIT) for _ in range(5)]
+    previewer.close()
+    assert heard == [
+        "paint is being opened",
+        "what makes previews cannot be started: Resource temporarily unavailable; "
+        "it is tried again in 1 s",
+        "paint is being opened",
+        "paint (generated), c0ffee",
+        "a picture",
+    ]
 
 
 def test_a_stop_ends_what_is_on_its_way(bench: Open) -> None:

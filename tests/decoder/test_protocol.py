@@ -185,7 +185,7 @@ def wait_until_gone(server: Serving) -> None:
     assert not server.hub.clients
 
 
-def silent(server: Serving, policy: str) -> socket.socket:
+def silent(server: Serving, policy: str, stream: str = "text", **more: object) -> socket.socket:
     """Return a client that has subscribed, and does nothing more."""
     sock = socket.create_connection(("127.0.0.1", server.port), 60)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -193,10 +193,10 @@ def silent(server: Serving, policy: str) -> socket.socket:
     assert sock.recv(4096).startswith(b"HTTP/1.1 101")
     for method, params in (
         ("authorize", {"token": TOKEN}),
-        ("subscribe", {"streams": ["text"], "policy": policy}),
+        ("subscribe", {"streams": [stream], "policy": policy, **more}),
     ):
         sock.sendall(request(method, **params))
-    while not server.hub.wants("text"):
+    while not server.hub.wants(stream):
         httpx.get(f"http://127.0.0.1:{server.port}/healthz", timeout=60)
     return sock
 
