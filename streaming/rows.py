@@ -15,6 +15,10 @@ from streaming.signal import Chunk, SignalSpec
 __all__ = ["Piece", "RowClock", "marker_label", "to_si"]
 
 
+_LARGEST = 2**53
+"""Above it, doubles are whole, and not every whole number is one."""
+
+
 def to_si(rows: NDArray[np.generic], factors: Sequence[float]) -> NDArray[np.float32]:
     """Turn samples as they were sent into samples as they are decoded.
 
@@ -37,8 +41,15 @@ def to_si(rows: NDArray[np.generic], factors: Sequence[float]) -> NDArray[np.flo
 
 
 def marker_label(value: float) -> str:
-    """Return a marker that is a number as a table of stimuli writes it: 1 for 1.0."""
-    return str(int(value)) if value == math.floor(value) else str(value)
+    """Return a marker that is a number as a table of stimuli writes it: 1 for 1.0.
+
+    Examples
+    --------
+    >>> [marker_label(value) for value in (1.0, 2.5, 1e300, float("nan"))]
+    ['1', '2.5', '1e+300', 'nan']
+    """
+    is_whole = math.isfinite(value) and abs(value) < _LARGEST and value == math.floor(value)
+    return str(int(value)) if is_whole else str(value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
