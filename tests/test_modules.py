@@ -45,7 +45,7 @@ TOGETHER = {
         "streaming/fieldtrip_protocol",
         "streaming/sources/fieldtrip_client",
     ),
-    "streaming/test_joiner": ("streaming/joined", "streaming/rows"),
+    "streaming/test_joiner": ("streaming/joined",),
     "streaming/test_link": ("streaming/link_client", "streaming/link_server"),
     "streaming/test_lsl": (
         "streaming/lsl_clock",
