@@ -185,6 +185,9 @@ class SignalHeader(_Message):
     n_times: int
     """How many samples of each channel follow."""
 
+    missed: int = 0
+    """How many messages this client has missed so far, as it read too slowly; if it grew."""
+
 
 class LatentHeader(_Message):
     """The JSON header of a binary frame of a latent."""
@@ -210,6 +213,9 @@ class LatentHeader(_Message):
 
     t_emit: float
     """When it was sent."""
+
+    missed: int = 0
+    """How many messages this client has missed so far, as it read too slowly; if it grew."""
 
 
 NOTIFICATIONS: dict[str, tuple[type, ...]] = {

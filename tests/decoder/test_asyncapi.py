@@ -28,6 +28,8 @@ from tests.decoder.test_wire import EVENTS
 
 REFERENCE = Path(__file__).parents[2] / "docs/reference"
 
+SIGNAL = Signal(np.zeros((2, 3), np.float32), 1.0, 100.0)
+
 CHANNELS = ChannelQuality(("good", "flat"), (1e-5, 0.0), (0.1, 0.0))
 ALL: list[Event] = [
     *(event for event, _ in EVENTS),
@@ -63,6 +65,16 @@ CLOSED = closed()
 def check(message: str, instance: object) -> None:
     where = f"#/components/messages/{message}/payload"
     Draft202012Validator({**CLOSED, "$ref": where}).validate(instance)
+
+
+def check_signal(frame: bytes) -> dict[str, Any]:
+    """Return the header of a binary frame, of which the websocket's may be left."""
+    start = frame.index(b"{")
+    (n,) = struct.unpack(">I", frame[start - 4 : start])
+    said: dict[str, Any] = json.loads(frame[start : start + n])
+    header = CLOSED["components"]["messages"]["signal"]["x-header"]
+    Draft202012Validator({**CLOSED, **header}).validate(said)
+    return said
 
 
 def test_references_lead_somewhere() -> None:
@@ -101,10 +113,7 @@ def test_a_field_that_is_not_described_is_noticed() -> None:
 
 
 def test_a_frame_of_signal_begins_as_described() -> None:
-    frame = encode_signal(Signal(np.zeros((2, 3), np.float32), 1.0, 100.0))
-    (n,) = struct.unpack(">I", frame[:4])
-    header = CLOSED["components"]["messages"]["signal"]["x-header"]
-    Draft202012Validator({**CLOSED, **header}).validate(json.loads(frame[4 : 4 + n]))
+    check_signal(encode_signal(SIGNAL))
 
 
 def test_what_a_session_says_is_as_described(tmp_path: Path) -> None:
@@ -146,14 +155,18 @@ def test_what_is_asked_and_answered_is_as_described() -> None:
 
 
 def test_what_a_slow_client_is_told_is_as_described() -> None:
-    message = Message("text", encode(ALL[0], 1, 2.0), 1.0)
     from tests.decoder.test_hub import Reader
 
-    reader = Reader("latest")
-    reader.client.n_missed = 3
-    reader.client.offer(message)
-    (frame,) = reader.line.frames
-    check("text", json.loads(frame[frame.index(b"{") :]))
+    frames = []
+    for stream, body in (("text", encode(ALL[0], 1, 2.0)), ("signal", encode_signal(SIGNAL))):
+        reader = Reader("latest")
+        reader.client.follow([stream], "latest", 1.0)
+        reader.client.n_missed = 3
+        reader.client.offer(Message(stream, body, 1.0))
+        frames += reader.line.frames
+    text, signal = frames
+    check("text", json.loads(text[text.index(b"{") :]))
+    assert check_signal(signal)["missed"] == 3
 
 
 def test_the_published_documents_are_those_of_the_code() -> None:
