@@ -4,7 +4,7 @@ PY := .venv/bin/python
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 # pip compiles nothing (18,000 files, most never used): what is imported is compiled once, and
-# kept even where the environment says not to. Else each of the hundred processes that tests
+# kept even where the environment says not to. Else each of the many processes that tests
 # start compiles anew: torch, scipy, mne and scikit-learn take 10 s of a core instead of 3.
 export PYTHONDONTWRITEBYTECODE :=
 
