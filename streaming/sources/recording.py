@@ -40,6 +40,12 @@ _BOUNDARIES = {"BAD boundary", "EDGE boundary", "BAD_ACQ_SKIP"}
 _NO_MARKER = re.compile(r"(BAD|EDGE)(?![a-z])", re.IGNORECASE)
 """Not a badger: the word ends there."""
 
+_PART = re.compile(r"^(?P<stem>.+)-\d+(?P<end>\.fif(\.gz)?)$|_split-(?!0*1_)\d+_")
+"""Names of what MNE writes after the first part of a recording that is long, plain or BIDS."""
+
+_VOLTS = {"V", "mV", "uV", "\N{MICRO SIGN}V", "\N{GREEK SMALL LETTER MU}V"}
+"""Units of EDF and BDF that MNE reads as what they are."""
+
 _FORMATS = "such as .fif, .edf, .bdf, .vhdr, .set, .cnt, .mff or a CTF .ds folder"
 
 
@@ -188,6 +194,7 @@ def _open(path: Path) -> mne.io.BaseRaw:
     import mne
 
     check_file(path)
+    _check_first(path)
     try:
         # MNE says things twice, and prints them where our JSON goes
         with warnings.catch_warnings(), mne.utils.catch_logging() as said:
@@ -203,12 +210,58 @@ def _open(path: Path) -> mne.io.BaseRaw:
             msg = f"{path} has a format that MNE does not read: convert it to one {_FORMATS}"
             raise RecordingError(msg) from error
         raise unreadable(path, error) from error
+    if path.suffix.lower() in {".edf", ".bdf"}:
+        _check_units(raw, path)
     if notes := " ".join(said.getvalue().split()):
         logger.info("%s: %s", path.name, notes)
     if raw.n_times == 0:
         msg = f"{path} has no samples: it may be cut off; export or copy it again"
         raise RecordingError(msg)
     return raw
+
+
+def _check_first(path: Path) -> None:
+    """Refuse a later part of a recording: with the first, its samples would be there twice."""
+    found = _PART.search(path.name)
+    if found is None:
+        return
+    first = path.with_name(
+        f"{found['stem']}{found['end']}"
+        if found["stem"]
+        else re.sub(r"_split-(0*)\d+_", r"_split-\g<1>1_", path.name)
+    )
+    if not first.exists():
+        return
+    import mne
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            parts = mne.io.read_raw_fif(first, verbose="ERROR").filenames
+    except UNREADABLE:
+        return  # whatever it is, this is no part of it
+    if path.resolve() in {Path(part).resolve() for part in parts if part is not None}:
+        msg = (
+            f"{path} is a part of {first.name}, which is read with all its parts: "
+            f"name {first.name} alone"
+        )
+        raise RecordingError(msg)
+
+
+def _check_units(raw: mne.io.BaseRaw, path: Path) -> None:
+    """Warn of channels that MNE takes for volts, whatever they are."""
+    units = raw._orig_units  # noqa: SLF001 - MNE says it nowhere else
+    kinds = dict(zip(raw.ch_names, raw.get_channel_types(), strict=True))
+    odd = [
+        n for n, unit in units.items() if kinds.get(n) in _SIGNAL_TYPES and unit not in _VOLTS
+    ]
+    if odd:
+        found = sorted({units[name] for name in odd})
+        logger.warning(
+            "%s: %s (%d of %d channels) in %s, and not in uV, mV or V: read as volts, "
+            "so that amplitudes are wrong; export it in uV",
+            path.name, ", ".join(odd[:5]), len(odd), len(units), ", ".join(map(repr, found)),
+        )  # fmt: skip
 
 
 def _cropped(raw: mne.io.BaseRaw, path: Path, start: float, stop: float) -> mne.io.BaseRaw:

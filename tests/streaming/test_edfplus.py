@@ -107,3 +107,15 @@ def test_one_that_is_cut_in_its_header_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:400])
     with pytest.raises(RecordingError, match="cannot be read"):
         RecordingSource(path)
+
+
+@pytest.mark.parametrize(
+    ("unit", "said"), [("uV", ""), ("mV", ""), ("nV", "'nV'"), ("", "'n/a'")]
+)
+def test_units_that_are_taken_for_volts_are_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, unit: str, said: str
+) -> None:
+    path = write(tmp_path / "some.edf", [0, 1], [])
+    path.write_bytes(path.read_bytes().replace(b"uV", unit.encode().ljust(2)))
+    RecordingSource(path).close()
+    assert [said in record.message for record in caplog.records] == [True] * bool(said)

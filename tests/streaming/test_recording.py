@@ -142,6 +142,33 @@ def test_a_split_recording_is_read_to_its_end(tmp_path: Path) -> None:
     assert [i.sample for i in items if isinstance(i, Marker)] == [250_000]
 
 
+@pytest.mark.parametrize("naming", ["neuromag", "bids"])
+def test_a_later_part_is_refused_for_its_samples_would_be_there_twice(
+    tmp_path: Path, naming: str
+) -> None:
+    _raw(300_000, {}).save(
+        tmp_path / "some_raw.fif", split_size="2MB", split_naming=naming, verbose="ERROR"
+    )
+    ends = {"neuromag": ("", "-1"), "bids": ("_split-01", "_split-02")}[naming]
+    first, second = (
+        tmp_path / (f"some_raw{end}.fif" if naming == "neuromag" else f"some{end}_raw.fif")
+        for end in ends
+    )
+    assert RecordingSource(first).n_times == 300_000
+    with pytest.raises(
+        RecordingError, match=f"is a part of {first.name}.*name {first.name} alone"
+    ):
+        RecordingSource(second)
+    first.unlink()  # alone it is a recording
+    assert 0 < RecordingSource(second).n_times < 300_000
+
+
+def test_one_whose_name_ends_as_a_part_is_none_for_that(tmp_path: Path) -> None:
+    for name in ("day_raw.fif", "day_raw-2.fif"):
+        _raw(300, {}).save(tmp_path / name, verbose="ERROR")
+    assert RecordingSource(tmp_path / "day_raw-2.fif").n_times == 300
+
+
 def test_a_marker_comes_before_the_chunk_with_its_sample(tmp_path: Path) -> None:
     source = RecordingSource(_save(_raw(notes={0.0: "a", 3.21: "b", 9.99: "c"}), tmp_path))
     assert source.labels == ("a", "b", "c")
