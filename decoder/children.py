@@ -32,6 +32,7 @@ __all__ = [
     "spare_the_old",
     "spawn",
     "step",
+    "wait_for_word",
 ]
 
 logger = logging.getLogger(__name__)
@@ -78,6 +79,17 @@ def spare_the_old() -> None:
 def step() -> None:
     """Tell who started us that a step of the start is done; see `Watched`."""
     print(".", end="", flush=True)  # noqa: T201 - to the supervisor
+
+
+def wait_for_word() -> bytes:
+    """Wait for the line that lets us begin; return nothing if who started us has ended."""
+    line = b""
+    while not line.endswith(b"\n"):
+        more = os.read(0, 4096)
+        if not more:
+            return b""
+        line += more
+    return line
 
 
 def pipes(child: Child) -> tuple[IO[bytes], IO[bytes]]:
@@ -181,6 +193,7 @@ def keep(
     done: Collection[int],
     begun: Callable[[], None],
     stop: threading.Event,
+    word: bytes = b"\n",
 ) -> int:
     """Run processes, one after the other, until one ends in good order.
 
@@ -188,7 +201,7 @@ def keep(
     ----------
     start : callable
         Starts a process, of which it gets the number, from 1. It has to wait for a line on
-        its standard input.
+        its standard input (`wait_for_word`).
     name : str
         What it does.
     patience, hang : float
@@ -199,6 +212,8 @@ def keep(
         Called at the first sign of life of the first one. If there is none, no other is tried.
     stop : threading.Event
         Ends it.
+    word : bytes
+        The line that lets a process begin.
 
     Returns
     -------
@@ -210,7 +225,7 @@ def keep(
     try:
         for number in itertools.count(1):
             child, spare = spare or start(number), None
-            _let_begin(child)
+            _let_begin(child, word)
             watched = Watched(child, name, start=patience, hang=hang)
             while not stop.is_set() and watched.is_alive():
                 if watched.begun and spare is None:
@@ -233,8 +248,8 @@ def keep(
     raise AssertionError  # the loop has no end
 
 
-def _let_begin(child: Child) -> None:
+def _let_begin(child: Child, word: bytes) -> None:
     try:
-        os.write(pipes(child)[0].fileno(), b"\n")
+        os.write(pipes(child)[0].fileno(), word)
     except BrokenPipeError:
         logger.info("the next process has ended before it began")  # which is noticed at once

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from decoder.children import spare_the_old, step
+from decoder.children import spare_the_old, step, wait_for_word
 from decoder.commands_token import DEFAULT
 from decoder.config import SourceConfig
 from decoder.console import err, stopped_by_signals, when_input_ends
@@ -167,17 +167,13 @@ def serve(
         ServerConfig,
         SessionConfig,
     )
-    from decoder.drift import check_adapts
-    from decoder.folder import check_models
     from decoder.ingesting import TOKEN_VARIABLE, IngestAddress, ingest_process
     from decoder.listening import is_loopback, listen, url_of
     from decoder.lsl_out import outlet_process
     from decoder.randomisation import design_of
-    from decoder.server.listener import certificate_of
-    from decoder.supervise import supervise
+    from decoder.server.certificate import certificate_of
+    from decoder.supervise import Orders, decoder_ahead, supervise
     from decoder.tokens import owners_token
-    from decoder.uncertainty import uncertainty_of
-    from models.checkpoint import load_model
     from streaming.link import parse_address
     from streaming.timing import choose_timing
 
@@ -212,19 +208,18 @@ def serve(
             tokens=tokens,
         ),
     )
-    uncertainty_of(config.session)  # a risk that is none is said now
     encrypted = certificate_of(config.server) is not None
     name = "" if is_loopback(host) or not allow_host else allow_host[0]
     token, is_new = owners_token(tokens)
     if stop_file is not None and stop_file.exists():
         msg = f"{stop_file} is there already, which stops a session: remove it"
         raise ConfigError(msg)
-    # What is wrong with them is said before anything is started.
-    check_models(model, config.session.design)
-    if adapt:
-        check_adapts(load_model(model[0]), config.adaptation)
     stop = stopped_by_signals()
-    with closing(listen(host, port)) as sock, _session(config, model) as folder:
+    with ExitStack() as stack:
+        sock = stack.enter_context(closing(listen(host, port)))
+        first = stack.enter_context(decoder_ahead(sock))  # imports while we look at the models
+        _check(model, config)
+        folder = stack.enter_context(_session(config, model))
 
         def announce() -> None:
             # Nothing but the address goes to standard output, for programs that read it. What
@@ -239,18 +234,30 @@ def serve(
             if not no_record:
                 err.print(f"recording to {escape(str(folder.path))}; Ctrl-C stops")
 
-        with ExitStack() as stack:
-            if remote is not None:
-                there = os.environ.get(TOKEN_VARIABLE, "")
-                address = IngestAddress(*parse_address(remote), there)
-            else:
-                address = stack.enter_context(ingest_process(folder, stop))
-            if lsl_outlet is not None:
-                ours = f"{url_of(sock, encrypted=encrypted, own=True)}/#token={token}"
-                stack.enter_context(outlet_process(ours, lsl_outlet, tls_cert))
-            code = supervise(folder, address, sock, token, announce, stop)
+        if remote is not None:
+            there = os.environ.get(TOKEN_VARIABLE, "")
+            address = IngestAddress(*parse_address(remote), there)
+        else:
+            address = stack.enter_context(ingest_process(folder, stop))
+        if lsl_outlet is not None:
+            ours = f"{url_of(sock, encrypted=encrypted, own=True)}/#token={token}"
+            stack.enter_context(outlet_process(ours, lsl_outlet, tls_cert))
+        code = supervise(first, Orders(folder.path, address, token), sock, announce, stop)
     if code:
         raise typer.Exit(code)
+
+
+def _check(models: Sequence[Path], config: Config) -> None:
+    """Say what is wrong with models and their settings before there is a session."""
+    from decoder.drift import check_adapts
+    from decoder.folder import check_models
+    from decoder.uncertainty import uncertainty_of
+    from models.checkpoint import load_model
+
+    uncertainty_of(config.session)
+    check_models(models, config.session.design)
+    if config.adaptation.recentre or config.adaptation.refit:
+        check_adapts(load_model(models[0]), config.adaptation)
 
 
 @contextmanager
@@ -301,7 +308,7 @@ def ingest(
     token = os.environ.get(TOKEN_VARIABLE, "")
     spare_the_old()
     if folder is not None:  # started by serve, ahead
-        if not os.read(0, 1):
+        if not wait_for_word():
             return
         when_input_ends(stop.set)
         session = SessionFolder(folder)
@@ -325,15 +332,13 @@ def ingest(
 
 
 def decode(
-    folder: Annotated[Path, typer.Option()],
-    ingest_address: Annotated[str, typer.Option("--ingest")],
     fd: Annotated[int, typer.Option()],
 ) -> None:
     """Decode and serve: the process that `serve` starts, ahead, and lets begin with a line."""
     step()
     from decoder.folder import SessionFolder
-    from decoder.ingesting import TOKEN_VARIABLE
     from decoder.resume import resume
+    from decoder.supervise import Orders
 
     step()
     from decoder.server.auth import Access
@@ -341,27 +346,28 @@ def decode(
     step()
     from decoder.service import Service
     from decoder.tokens import TokenFile
-    from streaming.link import parse_address
     from streaming.link_feed import LinkFeed
 
     step()
-    if not os.read(0, 1):
+    line = wait_for_word()
+    if not line:
         return
-    session = SessionFolder(folder)
+    orders = Orders.from_line(line)
+    session = SessionFolder(orders.folder)
     config = session.config()
     server = config.server
     access = Access(
-        os.environ["BRAINCAST_TOKEN"],
+        orders.token,
         host=server.host,
         names=server.names,
         tokens=None if server.tokens is None else TokenFile(server.tokens),
     )
     before = resume(session)
     step()
-    address, token = parse_address(ingest_address), os.environ[TOKEN_VARIABLE]
+    address = orders.address
     with (
         closing(socket.socket(fileno=fd)) as sock,
-        closing(LinkFeed(address, token, before.position)) as feed,
+        closing(LinkFeed((address.host, address.port), address.token, before.position)) as feed,
     ):
         step()
         service = Service(config, session, feed, access, sock, before)
@@ -409,7 +415,7 @@ def outlet(
     from decoder.client import RequestError
     from decoder.lsl_out import URL_VARIABLE, run_outlet
 
-    if not os.read(0, 1):
+    if not wait_for_word():
         return
     stop = threading.Event()
     when_input_ends(stop.set)

@@ -34,8 +34,9 @@ from decoder.runtime import Audience, Runtime
 from decoder.server.audit import AuditLog
 from decoder.server.auth import Access
 from decoder.server.backend import Backend
+from decoder.server.certificate import certificate_of
 from decoder.server.hub import Hub, Message
-from decoder.server.listener import Server, certificate_of
+from decoder.server.listener import Server
 from decoder.server.metrics import Levels, Metrics
 from decoder.server.wire import PROTOCOL
 from decoder.session import Session

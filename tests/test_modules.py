@@ -24,7 +24,7 @@ TOGETHER = {
     ),
     "decoder/test_verify": ("decoder/reading",),
     "e2e/test_demo": ("decoder/demo",),
-    "e2e/test_supervision": ("decoder/service", "decoder/supervise"),
+    "e2e/test_supervision": ("decoder/service",),
     "models/test_adapter": ("models/adapter_fit",),
     "models/test_candidates": ("models/candidate_table",),
     "models/test_diffused": ("models/pipeline_files", "models/pipelines"),

@@ -6,7 +6,7 @@ import ssl
 import subprocess
 from pathlib import Path
 
-from decoder.server.listener import Certificate
+from decoder.server.certificate import Certificate
 
 __all__ = ["make_certificate", "served_by"]
 

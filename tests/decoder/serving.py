@@ -12,8 +12,9 @@ from typing import Any
 
 from decoder.server.auth import Access
 from decoder.server.backend import Backend
+from decoder.server.certificate import Certificate
 from decoder.server.hub import Hub, Message
-from decoder.server.listener import Certificate, Server
+from decoder.server.listener import Server
 from decoder.tokens import TokenFile
 from tests.decoder.controlled import Controlled
 
