@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from decoder.events import Evidence, GapFound, Latency, Ranked, Truth
@@ -191,8 +192,10 @@ def test_the_theme_follows_the_system_until_the_button_is_pressed(
     expect(root).to_have_attribute("data-theme", "dark")
 
 
-def test_a_long_name_is_not_cut_in_two(page: Page, url: str, mock: PageMock) -> None:
+@pytest.mark.parametrize("font", ["", "DejaVu Sans"])
+def test_a_long_name_is_not_cut_in_two(page: Page, url: str, mock: PageMock, font: str) -> None:
     open_page(page, url, mock)
+    page.evaluate("(font) => { if (font) document.body.style.fontFamily = font; }", font)
     for name in ("saxophone", "refrigerator magnet", "internationalization"):
         mock.show(1, text=name)
         shown = page.locator("#shown-text")

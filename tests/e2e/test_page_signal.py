@@ -13,9 +13,13 @@ from tests.e2e.opening import NEVER_SEEN, SEEN, open_page
 from tests.e2e.pagemock import THINGS, PageMock
 
 
-@pytest.mark.parametrize("mock", [PageMock(n_channels=64)])
-def test_everything_fits_and_the_signal_is_drawn(page: Page, url: str, mock: PageMock) -> None:
+@pytest.mark.parametrize("mock", [PageMock(n_channels=64)], ids=["64"])
+@pytest.mark.parametrize("font", ["", "DejaVu Sans"])  # the system's own, and the widest in use
+def test_everything_fits_and_the_signal_is_drawn(
+    page: Page, url: str, mock: PageMock, font: str
+) -> None:
     open_page(page, f"{url}#token={mock.token}", mock)
+    page.evaluate("(font) => { if (font) document.body.style.fontFamily = font; }", font)
     mock.judge(*["good", "noisy", "flat", "line"] * 16)
     mock.emit(Latency({"total": (102.0, 478.0, 1077.0)}, n_decodes=3, gaps=2, drops=5))
     rare = replace(NEVER_SEEN, n=10_000, top1=0.0063, median_rank=123.5)
