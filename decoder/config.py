@@ -42,6 +42,8 @@ class SourceConfig(_Section):
     name, type, source_id : str or None
         Without `streams`, what the signal's LSL stream must have; whatever is not given may be
         anything.
+    predicate : str or None
+        LSL's own query (XPath 1.0) beside that, such as ``"starts-with(name, 'Bio')"``.
     markers : tuple of str
         Names of the marker streams; none: every stream of type ``Markers`` of the machines that
         send the signal, and of our own.
@@ -64,6 +66,7 @@ class SourceConfig(_Section):
     name: str | None = None
     type: str | None = None
     source_id: str | None = None
+    predicate: str | None = None
     markers: tuple[str, ...] = ()
     aux: tuple[str, ...] = ()
     trigger_channel: str | None = None

@@ -77,7 +77,7 @@ class Plan:
     def asked(self) -> bool:
         """Whether it is said what is to be taken in."""
         s = self.source
-        return any((s.address, s.streams, s.name, s.type, s.source_id))
+        return any((s.address, s.streams, s.name, s.type, s.source_id, s.predicate))
 
 
 def checks(plan: Plan) -> Iterator[Check]:

@@ -60,6 +60,12 @@ Streams = Annotated[
 Name = Annotated[str | None, typer.Option(help="Name of the signal's LSL stream.")]
 Kind = Annotated[str | None, typer.Option("--type", help="Its type, such as EEG.")]
 SourceId = Annotated[str | None, typer.Option(help="Its source_id.")]
+Predicate = Annotated[
+    str | None,
+    typer.Option(
+        help="LSL's own query beside these: `starts-with(name,'Bio') and hostname='lab-2'`."
+    ),
+]
 Markers = Annotated[
     list[str] | None,
     typer.Option(
@@ -112,6 +118,7 @@ _SOURCE: dict[str, tuple[Any, Any]] = {
     "name": (Name, None),
     "type": (Kind, None),
     "source_id": (SourceId, None),
+    "predicate": (Predicate, None),
     "markers": (Markers, None),
     "aux": (Aux, None),
     "trigger_channel": (TriggerChannelName, None),

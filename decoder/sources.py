@@ -27,14 +27,19 @@ def open_source(config: SourceConfig, tap: Tap | None) -> Source:
         msg = "--trigger-mask is of a trigger channel: name it with --trigger-channel"
         raise ConfigError(msg)
     if config.address is None:
-        if config.streams and (config.name or config.type or config.source_id):
-            msg = "--stream names the signals: leave out --name, --type and --source-id"
+        described = (config.name, config.type, config.source_id, config.predicate)
+        if config.streams and any(described):
+            msg = (
+                "--stream names the signals: leave out --name, --type, --source-id and "
+                "--predicate"
+            )
             raise ConfigError(msg)
         source: Source = LslSource.open(
             streams=config.streams,
             name=config.name,
             type=config.type,
             source_id=config.source_id,
+            predicate=config.predicate,
             markers=config.markers or None,
             aux=config.aux,
             unit=config.unit,
@@ -55,6 +60,7 @@ def _open_buffer(config: SourceConfig, address: Address, tap: Tap | None) -> Sou
         "--name": config.name,
         "--type": config.type,
         "--source-id": config.source_id,
+        "--predicate": config.predicate,
         "--markers": config.markers,
         "--aux": config.aux,
     }

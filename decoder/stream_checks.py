@@ -22,7 +22,12 @@ UNSTEADY_CLOCK = 0.001
 def query_for(source: SourceConfig) -> StreamQuery:
     """Return which streams are to be looked at: what is named; all, if nothing is."""
     if not source.streams:
-        return StreamQuery(name=source.name, type=source.type, source_id=source.source_id)
+        return StreamQuery(
+            name=source.name,
+            type=source.type,
+            source_id=source.source_id,
+            predicate=source.predicate,
+        )
     parts = [f"name={quoted(s)} or source_id={quoted(s)}" for s in source.streams]
     parts += [named(source.aux), marker_predicate(source.markers or None)]
     return StreamQuery(predicate=" or ".join(parts))

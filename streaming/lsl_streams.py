@@ -13,6 +13,7 @@ from streaming.errors import SourceError, StreamNotFound
 
 __all__ = [
     "IMPEDANCE",
+    "MARKER_TYPES",
     "Search",
     "StreamQuery",
     "StreamSummary",
@@ -28,6 +29,9 @@ __all__ = [
     "signal_search",
     "summarise",
 ]
+
+MARKER_TYPES = ("Markers", "markers", "Marker", "marker")
+"""Types of streams of markers, as programs write them; the first is the convention."""
 
 IMPEDANCE = "Impedance"
 """Type of streams of impedances, as EGI's and others' programs call them."""
@@ -61,7 +65,22 @@ class StreamQuery:
     predicate: str | None = None
 
     def to_xpath(self) -> str:
-        """Return it in LSL's language; empty if it asks for nothing."""
+        """Return it in LSL's language; empty if it asks for nothing.
+
+        Raises
+        ------
+        SourceError
+            If the predicate is no XPath. Liblsl finds nothing for such, and says so nowhere.
+        """
+        if self.predicate:
+            try:
+                pylsl.ContinuousResolver(pred=self.predicate)
+            except RuntimeError:
+                msg = (
+                    f"the predicate {self.predicate} is not understood by LSL; it takes XPath "
+                    f"1.0, such as starts-with(name,'Bio') or hostname='lab-2'"
+                )
+                raise SourceError(msg) from None
         said = {"name": self.name, "type": self.type, "source_id": self.source_id}
         parts = [f"{key}={quoted(text)}" for key, text in said.items() if text is not None]
         return " and ".join([*parts, *([f"({self.predicate})"] if self.predicate else [])])
@@ -101,7 +120,7 @@ class StreamSummary:
         rate = f"{self.sfreq:g} Hz" if self.sfreq else "irregular"
         return (
             f"{self.name!r} ({self.type or 'no type'}, {self.n_channels} channels, {rate}, "
-            f"source_id {self.source_id!r})"
+            f"source_id {self.source_id!r}, from {self.hostname})"
         )
 
 
@@ -139,9 +158,9 @@ def quoted(text: str) -> str:
 
 
 def marker_predicate(names: Sequence[str] | None) -> str:
-    """Return LSL's query for the streams of these names, or for all of type Markers."""
+    """Return LSL's query for the streams of these names, or for all of a type of markers."""
     if names is None:
-        return "type='Markers'"
+        return " or ".join(f"type={quoted(kind)}" for kind in MARKER_TYPES)
     return named(names)
 
 
@@ -224,7 +243,9 @@ def marker_search(names: Sequence[str] | None) -> Search:
     def pick(found: list[pylsl.StreamInfo]) -> list[pylsl.StreamInfo]:
         return [info for info in found if is_marker_stream(info)]
 
-    return Search(marker_predicate(None), pick, lambda _: _not_found("type='Markers'", []))
+    return Search(
+        marker_predicate(None), pick, lambda _: _not_found(marker_predicate(None), [])
+    )
 
 
 def named_search(
@@ -266,7 +287,8 @@ def signal_search(query: StreamQuery) -> Search:
             several = "; ".join(sorted(str(summarise(i)) for i in signals))
             msg = (
                 f"{len(signals)} streams answer to {predicate or 'any signal'}: {several}; "
-                f"say which by its source_id"
+                f"say which by its source_id, or of which machine by "
+                f"--predicate \"hostname='NAME'\""
             )
             raise SourceError(msg)
         return signals or None

@@ -21,6 +21,7 @@ from streaming.errors import RecordingError, UnitError
 from streaming.join import join_specs
 from streaming.joiner import Joiner
 from streaming.layout import info_of
+from streaming.lsl_streams import MARKER_TYPES
 from streaming.outlet import Desc, StreamDescription, source_id_for
 from streaming.rows import RowClock, marker_label
 from streaming.signal import Marker, SignalSpec, SourceState
@@ -339,7 +340,7 @@ def _markers(streams: list[XdfStream]) -> Iterator[tuple[float, str]]:
     for stream in streams:
         d = stream.description
         of_text = d.channel_format == "string"
-        if d.sfreq == 0 and (of_text or d.type == "Markers"):
+        if d.sfreq == 0 and (of_text or d.type in MARKER_TYPES):
             instants = (stream.t - d.lag).tolist()
             for t, row in zip(instants, stream.rows, strict=True):
                 yield t, str(row[0]) if of_text else marker_label(float(row[0]))

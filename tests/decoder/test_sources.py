@@ -12,6 +12,8 @@ from streaming.errors import ConfigError
     [
         (SourceConfig(address="fieldtrip://x:1", streams=("a",)), "--stream is for LSL"),
         (SourceConfig(streams=("a",), name="b"), "--stream names the signals: leave out"),
+        (SourceConfig(streams=("a",), predicate="b"), "--stream names the signals: leave out"),
+        (SourceConfig(address="fieldtrip://x:1", predicate="b"), "--predicate is for LSL"),
         (SourceConfig(trigger_mask=1), "name it with --trigger-channel"),
     ],
 )

@@ -7,7 +7,7 @@ import pylsl
 import pytest
 
 from streaming.errors import SourceError, StreamNotFound, UnitError
-from streaming.lsl_streams import list_streams
+from streaming.lsl_streams import MARKER_TYPES, list_streams
 from streaming.replay import publish
 from streaming.rows import to_si
 from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
@@ -72,6 +72,26 @@ def test_a_predicate_chooses_a_stream(name: str) -> None:
     assert isinstance(live, SourceState)
     assert live.detail.startswith(f"{name}-b: 2 channels (Cz, Pz) at 250 Hz")
     del outlets
+
+
+def test_a_predicate_that_is_none_is_refused_at_once() -> None:
+    with pytest.raises(SourceError, match="name= is not understood by LSL"):
+        LslSource.open(predicate="name=", markers=[], timeout=60)
+
+
+@pytest.mark.parametrize("kind", MARKER_TYPES)
+def test_markers_are_found_by_any_type_that_programs_write(name: str, kind: str) -> None:
+    signal = pylsl.StreamOutlet(signal_info(name))
+    markers = pylsl.StreamInfo(f"{name} markers", kind, 1, 0.0, "string", f"{name}-m")
+    sender = pylsl.StreamOutlet(markers)
+    source = LslSource.open(name=name)
+    assert sender.wait_for_consumers(10)
+    assert signal.wait_for_consumers(10)
+    now = pylsl.local_clock()
+    signal.push_chunk(np.zeros((500, 2)), list(now + np.arange(500) / SFREQ))
+    sender.push_sample(["face"], now + 0.5)
+    items = read_until(source, lambda items: bool(only(Marker, items)))
+    assert [m.label for m in items if isinstance(m, Marker)] == ["face"]
 
 
 def test_a_dropout_is_a_gap(name: str) -> None:
