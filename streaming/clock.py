@@ -47,7 +47,7 @@ from streaming.offset import Expected
 from streaming.rate import RateWatch
 from streaming.segment import ONSET, Known, Segment
 from streaming.signal import Gap, Revision
-from streaming.stamps import Coarse, blank_unusable
+from streaming.stamps import Coarse, Unstamped, blank_unusable
 
 __all__ = ["DECISION", "MAX_FILL", "THRESHOLD", "Remark", "StreamClock", "Stretch"]
 
@@ -69,7 +69,7 @@ _LEAST_STEP = 0.05
 
 _Floats = NDArray[np.float64]
 _Reason = Literal["lost", "reconnect", "clock"]
-_Odd = Literal["rate", "coarse", "backwards", "good"]
+_Odd = Literal["rate", "coarse", "backwards", "unstamped", "good"]
 
 
 class Remark(NamedTuple):
@@ -131,7 +131,9 @@ class StreamClock:
         self._ended: _Reason | None = None  # why the next sample starts another segment
         self._expected: Expected | None = None  # where
         self._n_lost: int | None = None  # before it, if that was counted
-        self._arrivals, self._coarse, self._rate = Arrivals(), Coarse(), RateWatch(sfreq)
+        self._arrivals, self._rate = Arrivals(), RateWatch(sfreq)
+        self._coarse, self._unstamped = Coarse(), Unstamped()
+        self._t_received: float | None = None  # of the last samples
         self._remarks: list[Remark] = []
         self._said_early = False
         self._gap: Gap | None = None  # before the next sample
@@ -181,13 +183,18 @@ class StreamClock:
         Raises
         ------
         SourceError
-            If a segment starts with samples none of which has a usable timestamp.
+            If a segment starts with samples none of which has a usable timestamp, and it is not
+            known when they arrived.
         """
         held, stretches = blank_unusable(stamps), []
+        self._t_received = t_received
         if t_received is not None:
             if self._coarse.add(held, t_received):
-                stretches = self._distrust()
-            if self._coarse.step:
+                by = f"come in steps of {self._coarse.step:g} s"
+                stretches = self._distrust("coarse", f"timestamps {by}")
+            if self._unstamped.add(held, t_received):
+                stretches = self._distrust("unstamped", "samples bear no usable timestamp")
+            if self._coarse.step or self._unstamped.known:
                 held = np.full(len(held), t_received)
         said = self._rate.add(held)
         self._remark("rate" if self._rate.wrong else "good", said)
@@ -198,16 +205,20 @@ class StreamClock:
             self._arrivals.add(float(np.nanmax(held)) - t_received, t_received, held=is_held)
         return stretches + self._decide(now=False)
 
-    def _distrust(self) -> list[Stretch]:
+    def _distrust(self, state: _Odd, why: str) -> list[Stretch]:
         """Go on with arrivals in place of timestamps, in another segment."""
-        stretches = self.settle()
-        self._leave("clock")
+        stretches: list[Stretch] = []
+        if self._now is None:  # none was stamped since it began
+            self._held = self._by_arrival()
+        else:
+            stretches = self.settle()
+            self._leave("clock")
         self._known = Known(Lateness(self._sfreq))
         self._rate.reset()
         self._remark(
-            "coarse",
-            f"timestamps come in steps of {self._coarse.step:g} s, so samples are taken to be "
-            "of when they arrive: let the sender stamp them (LSL does if it does not)",
+            state,
+            f"{why}, so samples are taken to be of when they arrive: let the sender stamp them "
+            "(LSL does if it does not)",
         )
         return stretches
 
@@ -226,7 +237,7 @@ class StreamClock:
         stretches = self.settle()
         self._leave("reconnect" if n_lost is None else "lost")
         self._n_lost = n_lost
-        self._coarse = Coarse()
+        self._coarse, self._unstamped = Coarse(), Unstamped()
         self._rate.reset()
         return stretches
 
@@ -254,6 +265,10 @@ class StreamClock:
         stretches: list[Stretch] = []
         while len(self._held):
             if (segment := self._now) is None:
+                if np.isnan(self._held).all():
+                    if self._t_received is not None and not now:
+                        break  # until one is stamped, or it is known that none is
+                    self._held = self._by_arrival()
                 stretches.append(self._start())
             elif n_good := segment.n_plausible(self._held):
                 stretches.append(self._give(segment, n_good))
@@ -264,6 +279,16 @@ class StreamClock:
             else:
                 break
         return stretches
+
+    def _by_arrival(self) -> _Floats:
+        """Return when the held samples, which bear no timestamp, arrived."""
+        if self._t_received is None:
+            msg = (
+                "samples come without a usable timestamp: the sender must stamp them (LSL does "
+                "it by itself if the sender gives none)"
+            )
+            raise SourceError(msg)
+        return np.full(len(self._held), self._t_received)
 
     def _is_decided(self, segment: Segment, *, now: bool) -> bool:
         span = float(np.ptp(self._held))  # all are implausible, so none is blank
@@ -302,12 +327,6 @@ class StreamClock:
 
     def _start(self) -> Stretch:
         """Begin a segment with the held samples up to the first jump among them."""
-        if np.isnan(self._held).all():
-            msg = (
-                "samples come without a usable timestamp: the sender must stamp them (LSL does "
-                "it by itself if the sender gives none)"
-            )
-            raise SourceError(msg)
         before, reason = self._segment, self._ended
         number = before.number + 1 if before is not None else 0
         past = None

@@ -344,6 +344,7 @@ class SourceState:
         recorder: the disk takes nothing more) or ``"stopped"`` (of the session: the
         participant's stop was seen where samples are taken in). Of its clock ``"rate"``
         (samples come at another rate than is said), ``"coarse"`` (timestamps come in steps),
+        ``"unstamped"`` (samples come without any that is one),
         ``"backwards"`` (some are too early) or ``"good"`` (the rate is right again).
     t : float
         Since when, in seconds on the LSL clock.
@@ -365,6 +366,7 @@ class SourceState:
         "rate",
         "coarse",
         "backwards",
+        "unstamped",
         "good",
     ]
     t: float

@@ -10,7 +10,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Coarse", "InOrder", "blank_unusable"]
+__all__ = ["LATEST", "Coarse", "InOrder", "Unstamped", "blank_unusable"]
 
 _SPREAD = 0.05
 """Samples that arrive over more than so many seconds cannot have been taken, nor have come to
@@ -23,12 +23,52 @@ _ALONG = 0.2
 """...and timestamps run along with our clock, to such a share: a recording that is sent slowly
 spreads what was taken at once."""
 
+LATEST = 1e11
+"""No clock counts so many seconds: it is 3,000 years."""
+
+_PATIENCE = 1.0
+"""Seconds of samples without a timestamp that is one, after which none is waited for."""
+
 _Floats = NDArray[np.float64]
 
 
 def blank_unusable(stamps: _Floats) -> _Floats:
-    """Return timestamps with NaN for what is none: not finite, or not positive."""
-    return np.where(np.isfinite(stamps) & (stamps > 0), stamps, np.nan)
+    """Return timestamps with NaN for what is none: not finite, not positive, or too large."""
+    return np.where((stamps > 0) & (stamps < LATEST), stamps, np.nan)
+
+
+class Unstamped:
+    """Notices samples that come without a timestamp that is one.
+
+    Attributes
+    ----------
+    known : bool
+        Whether that was so for a second.
+    """
+
+    def __init__(self) -> None:
+        self.known = False
+        self._since: float | None = None
+
+    def add(self, stamps: _Floats, t_received: float) -> bool:
+        """Take timestamps that arrived together; return whether it is known by now, once.
+
+        Parameters
+        ----------
+        stamps : array of shape (n_times,)
+            In seconds; NaN where there is none.
+        t_received : float
+            When they arrived, in seconds.
+        """
+        if self.known or not len(stamps):
+            return False
+        if not np.isnan(stamps).all():
+            self._since = None
+            return False
+        if self._since is None:
+            self._since = t_received
+        self.known = t_received - self._since >= _PATIENCE
+        return self.known
 
 
 class InOrder:

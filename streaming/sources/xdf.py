@@ -28,11 +28,17 @@ from streaming.signal import Marker, SignalSpec, SourceState
 from streaming.sources.files import UNREADABLE, check_file, unreadable
 from streaming.sources.playable import Block, Rows
 from streaming.sources.source import Item
+from streaming.stamps import LATEST
 
 if TYPE_CHECKING:
     import mne
 
 __all__ = ["XdfPlayable", "XdfSource", "XdfStream", "read_xdf"]
+
+logger = logging.getLogger(__name__)
+
+_DAY = 86400.0
+"""Seconds; what lies further from the signal was stamped by another clock, or not at all."""
 
 _BLOCK = 0.1
 """Seconds of signal that a source gives at once."""
@@ -94,8 +100,54 @@ def _session_of(header: Any) -> str:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
+    if record.exc_info:  # of a file that is cut short, which is no fault of a program
+        record.exc_info, record.levelno, record.levelname = None, logging.WARNING, "WARNING"
+        record.msg = "the XDF file ends within a chunk: what is whole of it is read"
     # said of every file whose timestamps are not smoothed
     return "clock-segments differ" not in record.getMessage()
+
+
+def _in_time(path: Path, streams: Sequence[XdfStream]) -> list[NDArray[np.bool_]]:
+    """Return which samples of each stream bear a timestamp near those of the signals.
+
+    Others can neither be sent at their time nor placed; it is said how many.
+    """
+    alone = [_near(stream.t, _middle(stream)) for stream in streams]
+    signals = [
+        stream.t[near]
+        for stream, near in zip(streams, alone, strict=True)
+        if stream.description.is_signal and near.any()
+    ]
+    if not signals:
+        return alone
+    span = float(signals[0].min()), float(signals[0].max())
+    nearby = []
+    for stream, found in zip(streams, alone, strict=True):
+        near = found & _near(stream.t, span)
+        nearby.append(near)
+        if not near.all():
+            logger.warning(
+                "%s: %d of %d samples of %r are left out: they bear no timestamp, or one that "
+                "is more than a day from the signal",
+                path.name,
+                np.count_nonzero(~near),
+                len(near),
+                stream.description.name,
+            )
+    return nearby
+
+
+def _middle(stream: XdfStream) -> tuple[float, float]:
+    """Return what a signal as long as this can span around its median timestamp."""
+    finite = stream.t[np.isfinite(stream.t)]
+    if not stream.description.is_signal or not len(finite):
+        return -LATEST, LATEST
+    middle, length = float(np.median(finite)), len(stream.t) / stream.description.sfreq
+    return middle - length, middle + length
+
+
+def _near(t: NDArray[np.float64], span: tuple[float, float]) -> NDArray[np.bool_]:
+    return (t > span[0] - _DAY) & (t < span[1] + _DAY)
 
 
 def _stream(info: Mapping[str, Any], t: Any, rows: Any) -> XdfStream:
@@ -149,11 +201,15 @@ class XdfPlayable:
 
     def __init__(self, path: Path, *, start: float = 0.0, stop: float = math.inf) -> None:
         streams, _ = read_xdf(path)
-        origin = min(float(stream.t.min()) for stream in streams if len(stream.t))
+        nearby = _in_time(path, streams)
+        begins = [
+            s.t[near].min() for s, near in zip(streams, nearby, strict=True) if near.any()
+        ]
+        origin = min(begins, default=0.0)
         self._parts: list[tuple[NDArray[np.float64], Rows]] = []
-        for stream in streams:
+        for stream, near in zip(streams, nearby, strict=True):
             t = stream.t - origin
-            inside = np.flatnonzero((t >= start) & (t < stop))
+            inside = np.flatnonzero(near & (t >= start) & (t < stop))
             self._parts.append((t[inside] - start, _taken(stream.rows, inside)))
         self.streams = tuple(stream.description for stream in streams)
         ends = [float(t.max()) for t, _ in self._parts if len(t)]
@@ -236,7 +292,7 @@ class XdfSource:
         names = [s.description.name for s in self._signals]
         self._specs = [described.spec for described in self._described]
         self._spec = join_specs(names, self._specs)
-        self._markers = sorted(_markers(found))
+        self._markers = sorted(_markers(found, _in_time(path, found)))
         self._items: Iterator[Item] | None = self._make_items()
 
     @property
@@ -302,7 +358,7 @@ class XdfSource:
         blocks = []
         for number, (signal, spec) in enumerate(zip(self._signals, self._specs, strict=True)):
             t, rows = signal.t - signal.description.lag, np.asarray(signal.rows)
-            came = np.maximum.accumulate(t)
+            came = np.maximum.accumulate(np.where(np.isfinite(t), t, -np.inf))
             length = max(1, spec.to_samples(_BLOCK))
             for start in range(0, len(t), length):
                 part = slice(start, start + length)
@@ -336,11 +392,14 @@ def _signals(path: Path, streams: list[XdfStream], names: Sequence[str]) -> list
     return [signal for (signal,) in asked]
 
 
-def _markers(streams: list[XdfStream]) -> Iterator[tuple[float, str]]:
-    for stream in streams:
+def _markers(
+    streams: list[XdfStream], nearby: list[NDArray[np.bool_]]
+) -> Iterator[tuple[float, str]]:
+    for stream, near in zip(streams, nearby, strict=True):
         d = stream.description
         of_text = d.channel_format == "string"
         if d.sfreq == 0 and (of_text or d.type in MARKER_TYPES):
             instants = (stream.t - d.lag).tolist()
-            for t, row in zip(instants, stream.rows, strict=True):
+            for n in np.flatnonzero(near).tolist():
+                t, row = instants[n], stream.rows[n]
                 yield t, str(row[0]) if of_text else marker_label(float(row[0]))

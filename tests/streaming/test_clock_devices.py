@@ -124,6 +124,36 @@ def test_whole_seconds_are_replaced_by_arrivals_once(rounded: np.ufunc, size: in
     assert np.abs(np.array(run.t) - truth)[-10 * 250 :].max() < 1e-3
 
 
+@pytest.mark.parametrize("none", [np.nan, np.inf, 0.0, -1.0, 1e300])
+@pytest.mark.parametrize("size", [1, 8, 50])
+@pytest.mark.parametrize("n_good", [0, 1250])
+def test_samples_without_timestamps_are_of_when_they_arrive(
+    none: float, size: int, n_good: int
+) -> None:
+    truth = truth_at(20) + 0.3
+    stamps, clock, run = np.full_like(truth, none), StreamClock(SFREQ), Run()
+    stamps[:n_good] = truth[:n_good]
+    remarks = []
+    for start in range(0, len(truth), size):
+        part = slice(start, start + size)
+        add_to(run, clock.feed(stamps[part], float(truth[part][-1])), SFREQ)
+        remarks += clock.take_remarks()
+    add_to(run, clock.settle(), SFREQ)
+    assert len(run.t) == len(truth)
+    assert [(gap.reason, gap.duration) for gap in run.gaps] == [("clock", 0.0)] * (n_good > 0)
+    assert [remark.state for remark in remarks] == ["unstamped"]
+    assert "no usable timestamp" in remarks[0].detail
+    assert np.abs(np.array(run.t) - truth)[-10 * 250 :].max() < 1e-3
+
+
+def test_a_few_without_timestamps_before_a_stall_are_of_when_they_arrived() -> None:
+    clock = StreamClock(SFREQ)
+    assert clock.feed(np.full(3, np.nan), 50.0) == []
+    (stretch,) = clock.settle()
+    assert stretch.n_times == 3
+    assert stretch.t_anchor == pytest.approx(50.0, abs=0.02)
+
+
 @pytest.mark.parametrize("rounded", [np.floor, np.round])
 def test_whole_seconds_in_a_recording_are_no_loss(rounded: np.ufunc) -> None:
     truth = truth_at(40) + 0.3

@@ -9,8 +9,8 @@ from streaming.stamps import Coarse, InOrder, blank_unusable
 
 
 def test_what_is_no_timestamp_is_blank() -> None:
-    stamps = np.array([1.0, 0.0, -3.0, np.nan, np.inf, 2.0])
-    np.testing.assert_array_equal(np.isnan(blank_unusable(stamps)), [0, 1, 1, 1, 1, 0])
+    stamps = np.array([1.0, 0.0, -3.0, np.nan, np.inf, 2.0, 1e300])
+    np.testing.assert_array_equal(np.isnan(blank_unusable(stamps)), [0, 1, 1, 1, 1, 0, 1])
 
 
 @given(

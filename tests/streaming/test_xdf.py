@@ -197,6 +197,38 @@ def test_the_header_of_a_file_may_name_its_session(
     assert [len(stream.t) for stream in streams] == [100, 0]
 
 
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf, 1e300, -1e300, 1.7e9])
+def test_what_bears_no_time_of_the_signal_is_left_out_and_said(
+    odd: float, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stamps = 50.0 + np.arange(400) / 100.0
+    stamps[[100, 399]] = odd
+    path = _write(tmp_path / "a.xdf", stamps, {51.5: "a", odd: "b"})
+    found = XdfPlayable(path)
+    assert found.duration == pytest.approx(3.98)
+    assert [len(b.t) for b in found.blocks() if b.stream == 1] == [1]
+    assert sum(len(b.t) for b in found.blocks() if b.stream == 0) == 398
+    assert "2 of 400 samples of 'some' are left out" in caplog.text
+    assert "1 of 2 samples of 'some markers' are left out" in caplog.text
+    items = _read(XdfSource(path))
+    (marker,) = [i for i in items if isinstance(i, Marker)]
+    assert (marker.label, marker.sample) == ("a", 150)
+    assert sum(i.data.shape[1] for i in items if isinstance(i, Chunk)) == 400
+
+
+def test_a_recording_that_ends_within_a_chunk_is_read_up_to_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stamps = 50.0 + np.arange(400) / 100.0
+    path = _write(tmp_path / "a.xdf", stamps, {51.5: "a"})
+    whole = path.read_bytes()
+    for n in range(len(whole) - 1, len(whole) - 40, -1):
+        path.write_bytes(whole[:n])
+        (signal, _), _ = read_xdf(path)
+        assert len(signal.t) == 400
+    assert all(record.exc_info is None for record in caplog.records)
+
+
 def test_what_cannot_be_used_is_one_line(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.xdf", np.arange(1, 101) / 100.0)
     empty = _write(tmp_path / "b.xdf", np.empty(0))
