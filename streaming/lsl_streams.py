@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -301,7 +302,9 @@ def signal_search(query: StreamQuery) -> Search:
 
 def is_signal(info: pylsl.StreamInfo) -> bool:
     """Return whether a stream carries numbers at a regular rate, and not impedances."""
-    is_regular = info.nominal_srate() > 0 and info.channel_format() != pylsl.cf_string
+    is_regular = (
+        0 < info.nominal_srate() < math.inf and info.channel_format() != pylsl.cf_string
+    )
     return bool(is_regular and info.type() != IMPEDANCE)
 
 

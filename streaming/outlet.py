@@ -147,7 +147,7 @@ class StreamDescription:
     @property
     def is_signal(self) -> bool:
         """Whether it carries numbers at a regular rate."""
-        return self.sfreq > 0 and self.channel_format != "string"
+        return 0 < self.sfreq < math.inf and self.channel_format != "string"
 
     def channels(self) -> list[tuple[str, str, str]]:
         """Return label, type and unit of each channel; empty where nothing is said."""

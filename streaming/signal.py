@@ -6,6 +6,7 @@ Time is the last axis of every array and channels come first. Amplitudes are in 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Literal
@@ -56,7 +57,7 @@ class SignalSpec:
 
     def __post_init__(self) -> None:
         """Refuse a rate that no clock can have and names that are not unique."""
-        if not self.sfreq > 0:
+        if not 0 < self.sfreq < math.inf:
             msg = f"sfreq must be a positive number of Hz, got {self.sfreq}"
             raise ValueError(msg)
         if not self.ch_types:

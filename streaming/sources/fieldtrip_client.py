@@ -6,6 +6,7 @@ buffer; here it gets timeouts and an end, as it waits forever for a server that 
 
 from __future__ import annotations
 
+import math
 import re
 import socket
 import struct
@@ -131,6 +132,9 @@ def announced(header: Header, unit: str | None, trigger: str | None = None) -> A
         raise SourceError(msg)
     number = numpyType[header.dataType]
     sfreq = float(str(np.float32(header.fSample)))  # sent as float32; 600.615, not 600.61499
+    if not 0 < sfreq < math.inf:
+        msg = f"the buffer announces {sfreq:g} samples a second: check what fills it"
+        raise SourceError(msg)
     labels = list(header.labels) or [""] * header.nChannels
     factors = _resolutions(header) if number.startswith(("int", "uint")) else None
     if NEUROMAG_HEADER in header.chunks:

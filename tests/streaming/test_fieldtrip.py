@@ -277,6 +277,14 @@ def test_headers_that_contradict_themselves_are_refused() -> None:
         announced(_header(77, "Cz"), None)
 
 
+@pytest.mark.parametrize("rate", [0.0, -250.0, np.nan, np.inf])
+def test_a_rate_that_is_none_is_refused(rate: float) -> None:
+    header = _header(9, "MEG0111")
+    header.fSample = rate
+    with pytest.raises(SourceError, match="samples a second: check what fills it"):
+        announced(header, None)
+
+
 def test_a_channel_of_triggers_gives_markers_at_their_samples() -> None:
     spec = SignalSpec(250.0, ("Cz", "Input 8"))
     data = np.zeros((2, 200), np.float32)

@@ -7,7 +7,7 @@ import pylsl
 import pytest
 
 from streaming.errors import SourceError, StreamNotFound, UnitError
-from streaming.lsl_streams import MARKER_TYPES, list_streams
+from streaming.lsl_streams import MARKER_TYPES, is_signal, list_streams
 from streaming.replay import publish
 from streaming.rows import to_si
 from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
@@ -92,6 +92,12 @@ def test_markers_are_found_by_any_type_that_programs_write(name: str, kind: str)
     sender.push_sample(["face"], now + 0.5)
     items = read_until(source, lambda items: bool(only(Marker, items)))
     assert [m.label for m in items if isinstance(m, Marker)] == ["face"]
+
+
+@pytest.mark.parametrize("rate", [np.inf, np.nan, -1.0])
+def test_a_rate_that_is_none_is_no_signal(rate: float) -> None:
+    assert is_signal(pylsl.StreamInfo("a", "EEG", 2, 250.0))
+    assert not is_signal(pylsl.StreamInfo("a", "EEG", 2, rate))
 
 
 def test_a_dropout_is_a_gap(name: str) -> None:
