@@ -167,6 +167,7 @@ def serve(
         ServerConfig,
         SessionConfig,
     )
+    from decoder.halt import file_stops
     from decoder.ingesting import TOKEN_VARIABLE, IngestAddress, ingest_process
     from decoder.listening import is_loopback, listen, url_of
     from decoder.lsl_out import outlet_process
@@ -211,8 +212,9 @@ def serve(
     encrypted = certificate_of(config.server) is not None
     name = "" if is_loopback(host) or not allow_host else allow_host[0]
     token, is_new = owners_token(tokens)
-    if stop_file is not None and stop_file.exists():
-        msg = f"{stop_file} is there already, which stops a session: remove it"
+    stopped = file_stops(stop_file)
+    if stopped:
+        msg = f"{stop_file} must not be there before a session: {stopped}; remove it"
         raise ConfigError(msg)
     stop = stopped_by_signals()
     with ExitStack() as stack:

@@ -29,6 +29,7 @@ from decoder.control import (
     SwapModel,
     Word,
 )
+from decoder.events import State
 from decoder.folder import SessionFolder
 from decoder.halt import WATCH, Halt, file_stops
 from decoder.pipeline import Pipeline
@@ -81,6 +82,9 @@ class Recording(Protocol):
 
     def stop(self, reason: str) -> None:
         """Have the recording ended."""
+
+    def resume(self) -> None:
+        """Have another begun."""
 
     def inject(self, label: str, t: float) -> bool:
         """Have a marker recorded; return whether somebody is there who does."""
@@ -137,6 +141,8 @@ class Controller:
         self._hub = hub
         self._config = config
         self._halt = Halt(folder.stopped)
+        self._halted = False
+        self._goes_on = False  # asked to resume, and not to stop since
         self._embedder = Embedder(folder.candidates)
         self._models: dict[str, Model] = {}
         self._names: dict[str, str] = {served.id: served.name for served in config.models}
@@ -175,6 +181,7 @@ class Controller:
             case Blind():
                 self.blind = control.on
             case Stop():
+                self._halted = True
                 self._hub.hold()
                 self._recording.stop(control.reason)
 
@@ -187,6 +194,7 @@ class Controller:
 
     def stop(self, reason: str) -> None:
         """Stop at once, whatever the decoder is busy with."""
+        self._goes_on, self._halted = False, True
         self._hub.hold()
         self._recording.stop(reason)
         self._halt.begin(reason)  # a disk may be slow, but who is told can rely on it
@@ -212,7 +220,21 @@ class Controller:
         if path is not None and file_stops(path):
             msg = f"the file {path.name} that stops the session is still there; remove it"
             raise RpcError(Code.STOPPED, msg)
+        self._goes_on = True
         await self._fed(Resume(reason))
+
+    def follow(self, state: State) -> None:
+        """Do what the session has come to; a resume that a stop came after lets nothing out."""
+        if state.state == "stopped":
+            self._hub.hold()
+            if not self._halted:
+                self._halted = True
+                self._recording.stop(state.detail)
+        elif state.state == "decoding" and self._halted and self._goes_on:
+            self._halted = False
+            self._halt.end()
+            self._recording.resume()
+            self._hub.release()
 
     async def pause(self, reason: str) -> None:
         """Withhold windows until somebody resumes."""

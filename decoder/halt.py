@@ -46,6 +46,13 @@ class Halt:
 
 
 def file_stops(path: Path | None) -> str:
-    """Return the reason of a stop if the file that stops is there; else nothing."""
-    there = path is not None and path.exists()
-    return f"the file {path.name} stopped the session" if there and path is not None else ""
+    """Return the reason of a stop if the file that stops is there; else nothing.
+
+    A folder that cannot be looked into stops, too: the participant may have asked for it there.
+    """
+    if path is None:
+        return ""
+    try:
+        return f"the file {path.name} stopped the session" if path.exists() else ""
+    except OSError as error:
+        return f"it cannot be seen whether the file {path.name} is there ({error.strerror})"

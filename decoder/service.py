@@ -21,7 +21,6 @@ from decoder.controller import Controller
 from decoder.events import ImagePreview, LatentMade, State, TextDecoded
 from decoder.finished import Sessions
 from decoder.folder import SessionFolder, write_manifest
-from decoder.halt import Halt
 from decoder.journal import Journal
 from decoder.listening import url_of
 from decoder.log import EventLog
@@ -109,7 +108,6 @@ class Service:
         self._n_published = self._n_delivered = 0
         self._audit = AuditLog(folder.path / "audit.jsonl")
         self._metrics = Metrics(self._session.model.model_id, self._levels)
-        self._halted = False
         self._learner: Learner | None = None
         self._previewer: Previewer | None = None
         self._error: BaseException | None = None
@@ -256,15 +254,7 @@ class Service:
             self._previewer.go_on()
         elif self._previewer is not None:
             self._previewer.halt()
-        if state.state == "stopped":
-            self._halted = True
-            self._source.stop(state.detail)
-            self._on_loop(self._hub.hold)
-        elif state.state == "decoding" and self._halted:
-            self._halted = False
-            Halt(self._folder.stopped).end()
-            self._source.resume()
-            self._on_loop(self._hub.release)
+        self._on_loop(self._controller.follow, state)
 
     def _begin_to_learn(self) -> None:
         if self._learner is None:

@@ -11,6 +11,7 @@ import hmac
 import json
 import logging
 import os
+import re
 import secrets
 import stat
 import time
@@ -72,7 +73,7 @@ class TokenEntry:
         if not (0 < len(self.name) <= _MAX_NAME and self.name.isprintable()):
             msg = f"{self.name!r} is no name of a token: use 1 to {_MAX_NAME} characters"
             raise ConfigError(msg)
-        if len(self.sha256) != 64:
+        if not re.fullmatch("[0-9a-f]{64}", self.sha256):
             msg = f"the token {self.name!r} has no SHA-256 of 64 digits"
             raise ConfigError(msg)
 
@@ -133,8 +134,11 @@ class TokenFile:
             If the file is not ours alone, or not one of tokens.
         """
         try:
-            with self.path.open("rb") as file:
+            with open(self.path, "rb", opener=_open_at_once) as file:
                 mode = os.fstat(file.fileno()).st_mode
+                if not stat.S_ISREG(mode):
+                    msg = f"{self.path} is no file: name another with --tokens"
+                    raise ConfigError(msg)
                 if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
                     msg = f"others may read or write {self.path}: chmod 600 {self.path}"
                     raise ConfigError(msg)
@@ -142,7 +146,7 @@ class TokenFile:
             return [TokenEntry(**entry) for entry in content["tokens"]]
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             msg = f"{self.path} is no file of tokens ({error}); delete it and make new ones"
             raise ConfigError(msg) from error
 
@@ -201,6 +205,11 @@ class TokenFile:
             new.replace(self.path)
         finally:
             new.unlink(missing_ok=True)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file; for a pipe, which is none, do not wait until somebody writes to it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has no such pipes
 
 
 def owners_token(file: Path) -> tuple[str, bool]:

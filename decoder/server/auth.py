@@ -100,7 +100,13 @@ class Access:
             name = urlsplit(url).hostname
         except ValueError:
             return False
-        return name in _LOOPBACK or name == self.host or name in self.names
+        ours = {self.host, *self.names, *_LOOPBACK}
+        return name is not None and _plain(name) in {_plain(own) for own in ours}
+
+
+def _plain(name: str) -> str:
+    """Return a name as DNS compares it: capitals and the dot of the root mean nothing."""
+    return name.lower().removesuffix(".")
 
 
 def allows(role: Role | None, least: Role | None) -> bool:

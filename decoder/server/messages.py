@@ -153,6 +153,9 @@ def _printable(text: str) -> str:
     if not all(c.isprintable() or c in _JOINERS for c in text):
         msg = "must be one line of text that can be printed"
         raise ValueError(msg)
+    if text and not text.strip(_JOINERS):
+        msg = "must have something that can be seen"
+        raise ValueError(msg)
     return text
 
 
@@ -177,7 +180,7 @@ Action = Literal[
 class Inject(Params):
     """A marker that comes from no stream: recorded, and treated like one of the source."""
 
-    label: Name | int
+    label: Name | Annotated[int, Field(ge=-(2**53), le=2**53)]
     t: float | None = Field(default=None, allow_inf_nan=False)
 
 

@@ -7,9 +7,9 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from decoder.config import SessionConfig
-from decoder.control import Control, Resume
+from decoder.control import Control
 from decoder.controller import Controller
-from decoder.events import Event
+from decoder.events import Event, State
 from decoder.folder import SessionFolder
 from decoder.server.hub import Hub
 from decoder.session import Session
@@ -47,6 +47,9 @@ class Recording:
     def stop(self, reason: str) -> None:
         self.said.append(("stop", reason))
 
+    def resume(self) -> None:
+        self.said.append(("resume",))
+
     def inject(self, label: str, t: float) -> bool:
         self.said.append(("inject", label, t))
         return self.there
@@ -83,9 +86,11 @@ class Controlled:
 
     def feed(self, control: Control) -> Future[None]:
         self.fed.append(control)
-        self.events += self.session.feed(control, 1.0)
-        if isinstance(control, Resume):
-            self.hub.release()  # as the service does
+        said = self.session.feed(control, 1.0)
+        self.events += said
+        for event in said:
+            if isinstance(event, State) and event.what == "session":
+                self.controller.follow(event)
         future: Future[None] = Future()
         future.set_result(None)
         return future

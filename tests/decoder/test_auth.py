@@ -48,9 +48,11 @@ def test_programs_send_no_origin() -> None:
 
 
 def test_other_names_are_allowed_where_they_are_said() -> None:
-    access = Access("secret", names=("lab.example",))
-    assert access.host_allowed("lab.example:8000")
-    assert access.origin_allowed("https://lab.example")
+    for said in ("lab.example", "Lab.Example", "lab.example."):
+        access = Access("secret", names=(said,))
+        assert access.host_allowed("lab.example:8000")
+        assert access.host_allowed("LAB.example.:8000")
+        assert access.origin_allowed("https://lab.example")
     assert not access.host_allowed("lab.example.evil.example")
 
 

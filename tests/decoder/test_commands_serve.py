@@ -97,7 +97,7 @@ def test_a_stop_file_that_is_there_already_is_refused(
 ) -> None:
     (stop := tmp_path / "stop").touch()
     said = complaint(capfd, "serve", "-m", model, "--port", "0", "--stop-file", stop)
-    assert "which stops a session: remove it" in said
+    assert "must not be there before a session" in said
 
 
 @pytest.mark.parametrize("begun", [True, False])

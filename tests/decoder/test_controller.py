@@ -88,6 +88,30 @@ def test_a_stop_holds_the_hub_and_ends_the_recording_before_the_session_hears(
     assert states(served, "session") == ["stopped"]
 
 
+def test_a_stop_that_comes_before_a_resume_is_heard_holds(served: Controlled) -> None:
+    c, waiting = served.controller, []
+    c.stop("enough")
+
+    def later(control: Control) -> Future[None]:
+        waiting.append(control)
+        future: Future[None] = Future()
+        future.set_result(None)
+        return future
+
+    c._feed = later
+    done(c.resume("go on"))
+    c.stop("no")
+    for control in waiting:  # by now the session hears of both
+        served.feed(control)
+        assert served.hub.held
+    assert served.session.state == "stopped"
+    assert ("resume",) not in served.recording.said
+    c._feed = served.feed
+    done(c.resume("now"))
+    assert not served.hub.held
+    assert served.recording.said[-1] == ("resume",)
+
+
 def test_while_it_is_stopped_only_resume_and_notes_are_taken(served: Controlled) -> None:
     c = served.controller
     c.stop("enough")
@@ -244,9 +268,10 @@ def test_what_held_holds_for_who_takes_over(tmp_path: Path) -> None:
     c = again.controller
     assert (c.blind, c.state, again.recording.said) == (True, "stopped", [("stop", "enough")])
     assert again.fed == []  # the runtime feeds them
-    done(c.resume(""))
-    for control in held[:2]:
+    for control in held:
         again.feed(control)
+    assert again.recording.said == [("stop", "enough")]
+    done(c.resume(""))
     done(c.roll_back())
     assert again.session.candidates.version == 8
     assert again.session.model.model_id == FIRST.model_id

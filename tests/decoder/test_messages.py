@@ -17,7 +17,17 @@ def test_any_word_can_be_a_candidate(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["two\nlines", "\0", "\u202eleft", "half \ud83e", "a" * 257, "tab\there"]
+    "text",
+    [
+        "two\nlines",
+        "\0",
+        "\u202eleft",
+        "half \ud83e",
+        "a" * 257,
+        "tab\there",
+        "\u200d",
+        " \u200c\u200d ",
+    ],
 )
 def test_what_is_no_line_of_text_is_refused(text: str) -> None:
     for wrong in ({"id": text}, {"id": "a", "text": text}, {"id": "a", "glyph": text}):
@@ -35,6 +45,7 @@ def test_what_is_no_line_of_text_is_refused(text: str) -> None:
         (SetCandidates, {"candidates": [{"id": "a"}], "mode": "drop"}),
         (Inject, {"label": ""}),
         (Inject, {"label": 1.5}),
+        (Inject, {"label": 10**400}),
         (Inject, {"label": "a", "t": float("nan")}),
         (Control, {"action": "note"}),
         (Control, {"action": "note", "text": " "}),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,10 @@ def test_a_file_that_others_may_write_lets_nobody_in(
         "{}",
         '{"tokens": 1}',
         '{"tokens": [{"name": "a"}]}',
+        "[" * 100_000,
+        json.dumps(
+            {"tokens": [{"name": "a", "role": "viewer", "created": "", "sha256": "é" * 64}]}
+        ),
         json.dumps({"tokens": [{"name": "a", "role": "x", "created": "", "sha256": "0" * 64}]}),
         json.dumps({"tokens": [{"name": "a", "role": "viewer", "created": "", "sha256": ""}]}),
     ],
@@ -117,3 +122,11 @@ def test_who_starts_a_service_gets_a_token_unless_there_is_one(
     monkeypatch.setenv("BRAINCAST_TOKEN", "guess")
     with pytest.raises(ConfigError, match="5 characters and could be guessed"):
         owners_token(file.path)
+
+
+def test_a_pipe_is_no_file_of_tokens(file: TokenFile) -> None:
+    file.path.parent.mkdir()
+    os.mkfifo(file.path, 0o600)
+    with pytest.raises(ConfigError, match="is no file: name another"):
+        file.read()
+    assert file.find("any") is None
