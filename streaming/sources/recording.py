@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import re
-import warnings
 from collections import deque
 from itertools import pairwise
 from pathlib import Path
@@ -17,9 +15,8 @@ from numpy.typing import NDArray
 from streaming.errors import RecordingError
 from streaming.outlet import marker_xml, signal_xml
 from streaming.signal import Bad, Chunk, Gap, Marker, SignalSpec, SourceState
-from streaming.sources.bids import has_events, read_bids
-from streaming.sources.edfplus import read_notes
-from streaming.sources.files import UNREADABLE, check_file, unreadable
+from streaming.sources.files import UNREADABLE, unreadable
+from streaming.sources.raw_file import SIGNAL_TYPES, open_raw
 from streaming.sources.source import Item, RawSamples, StreamHeader, Tap
 
 if TYPE_CHECKING:
@@ -27,26 +24,14 @@ if TYPE_CHECKING:
 
 __all__ = ["RecordingSource"]
 
-logger = logging.getLogger(__name__)
-
 _BLOCK = 1.0
 """Seconds read at once: a call to MNE costs 1 ms, so much shorter chunks would be slow."""
-
-_SIGNAL_TYPES = {"eeg", "mag", "grad", "seeg", "ecog", "dbs", "csd", "hbo", "hbr"}
 
 _BOUNDARIES = {"BAD boundary", "EDGE boundary", "BAD_ACQ_SKIP"}
 """Annotations with which MNE says that the samples on both sides are not neighbours."""
 
 _NO_MARKER = re.compile(r"(BAD|EDGE)(?![a-z])", re.IGNORECASE)
 """Not a badger: the word ends there."""
-
-_PART = re.compile(r"^(?P<stem>.+)-\d+(?P<end>\.fif(\.gz)?)$|_split-(?!0*1_)\d+_")
-"""Names of what MNE writes after the first part of a recording that is long, plain or BIDS."""
-
-_VOLTS = {"V", "mV", "uV", "\N{MICRO SIGN}V", "\N{GREEK SMALL LETTER MU}V"}
-"""Units of EDF and BDF that MNE reads as what they are."""
-
-_FORMATS = "such as .fif, .edf, .bdf, .vhdr, .set, .cnt, .mff or a CTF .ds folder"
 
 
 class RecordingSource:
@@ -84,7 +69,7 @@ class RecordingSource:
         stop: float = math.inf,
     ) -> None:
         self._path = Path(path)
-        self._raw = _cropped(_open(self._path), self._path, start, stop)
+        self._raw = _cropped(open_raw(self._path), self._path, start, stop)
         self._spec = _spec_of(self._raw, self._path)
         self._tap = tap
         stretches, self._markers = _timeline(self._raw)
@@ -190,80 +175,6 @@ class RecordingSource:
         return SourceState("ended", t, f"{self._path.name} is over after {t:.1f} s")
 
 
-def _open(path: Path) -> mne.io.BaseRaw:
-    import mne
-
-    check_file(path)
-    _check_first(path)
-    try:
-        # MNE says things twice, and prints them where our JSON goes
-        with warnings.catch_warnings(), mne.utils.catch_logging() as said:
-            warnings.simplefilter("ignore")
-            if has_events(path):
-                raw = read_bids(path)
-            else:
-                raw = mne.io.read_raw(path, preload=False, verbose="WARNING")
-                if path.suffix.lower() in {".edf", ".bdf"} and (found := read_notes(path)):
-                    raw.set_annotations(found.annotations(), verbose="ERROR")
-    except UNREADABLE as error:
-        if "unsupported file type" in str(error).lower():
-            msg = f"{path} has a format that MNE does not read: convert it to one {_FORMATS}"
-            raise RecordingError(msg) from error
-        raise unreadable(path, error) from error
-    if path.suffix.lower() in {".edf", ".bdf"}:
-        _check_units(raw, path)
-    if notes := " ".join(said.getvalue().split()):
-        logger.info("%s: %s", path.name, notes)
-    if raw.n_times == 0:
-        msg = f"{path} has no samples: it may be cut off; export or copy it again"
-        raise RecordingError(msg)
-    return raw
-
-
-def _check_first(path: Path) -> None:
-    """Refuse a later part of a recording: with the first, its samples would be there twice."""
-    found = _PART.search(path.name)
-    if found is None:
-        return
-    first = path.with_name(
-        f"{found['stem']}{found['end']}"
-        if found["stem"]
-        else re.sub(r"_split-(0*)\d+_", r"_split-\g<1>1_", path.name)
-    )
-    if not first.exists():
-        return
-    import mne
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            parts = mne.io.read_raw_fif(first, verbose="ERROR").filenames
-    except UNREADABLE:
-        return  # whatever it is, this is no part of it
-    if path.resolve() in {Path(part).resolve() for part in parts if part is not None}:
-        msg = (
-            f"{path} is a part of {first.name}, which is read with all its parts: "
-            f"name {first.name} alone"
-        )
-        raise RecordingError(msg)
-
-
-def _check_units(raw: mne.io.BaseRaw, path: Path) -> None:
-    """Warn of channels that MNE takes for volts, whatever they are."""
-    units = raw._orig_units  # noqa: SLF001 - MNE says it nowhere else
-    kinds = dict(zip(raw.ch_names, raw.get_channel_types(), strict=True))
-    odd = [
-        n for n, unit in units.items() if kinds.get(n) in _SIGNAL_TYPES and unit not in _VOLTS
-    ]
-    if odd:
-        found = sorted({units[name] for name in odd})
-        logger.warning(
-            "%s: %s (%d of %d channels) in %s, and not in uV, mV or V: read as volts, "
-            "so that amplitudes are wrong; export it in uV",
-            path.name, ", ".join(odd[:5]), len(odd), len(units), ", ".join(map(repr, found)),
-        )  # fmt: skip
-
-
 def _cropped(raw: mne.io.BaseRaw, path: Path, start: float, stop: float) -> mne.io.BaseRaw:
     sfreq, n_times = float(raw.info["sfreq"]), int(raw.n_times)
     first, last = round(start * sfreq), n_times
@@ -290,7 +201,7 @@ def _cropped(raw: mne.io.BaseRaw, path: Path, start: float, stop: float) -> mne.
 
 def _spec_of(raw: mne.io.BaseRaw, path: Path) -> SignalSpec:
     spec = SignalSpec.from_info(raw.info)
-    if not _SIGNAL_TYPES & set(spec.ch_types):
+    if not SIGNAL_TYPES & set(spec.ch_types):
         msg = (
             f"{path} has no signal: its {len(spec.ch_names)} channels are of type "
             f"{', '.join(sorted(set(spec.ch_types)))}, and EEG or MEG is needed; set the "
