@@ -180,13 +180,14 @@ def decoder_part(model: Path, work: Path, *, quick: bool) -> tuple[Any, Table]:
         listener = service.listener
         listener.wait_for(is_decode, since=0.0)
         for _ in range(n):
-            t_killed, before = lsl_clock(), listener.n_connections
+            t_killed = lsl_clock()
             os.kill(service.pid_of("decode"), signal.SIGKILL)
-            first = listener.wait_for(_after(before, lambda e: e.stream == "text"), t_killed)
-            decode = listener.wait_for(_after(before, is_decode), t_killed)
+            missed = listener.wait_for(_says_missed, t_killed)  # before its decodes
+            first = listener.wait_for(lambda e: e.stream == "text", missed.t)
+            decode = listener.wait_for(is_decode, missed.t)
+            told += 1
             again.append(first.t - t_killed)
             valid.append(decode.t - t_killed)
-            told += any(e.connection > before and _says_missed(e) for e in listener.events)
         service.stop()
     account, verdict = read_account(service.session), verify_session(service.session)
     result = {
@@ -215,10 +216,6 @@ def decoder_part(model: Path, work: Path, *, quick: bool) -> tuple[Any, Table]:
         ]
     )
     return result, table
-
-
-def _after(connection: int, wanted: Any) -> Any:
-    return lambda event: event.connection > connection and wanted(event)
 
 
 # -- the ingest --
@@ -263,7 +260,6 @@ def ingest_part(model: Path, work: Path, *, quick: bool) -> tuple[Any, Table]:
         "lost": lost,
         "ledger": account.n_ledger,
         "spanning": sum(decode.spans for decode in account.decodes),
-        "connections": listener.n_connections,
         "broken_seq": _broken_seq(service),
         "unlogged": _missing_events(service),
         "n_events": verdict.n_equal,
@@ -277,7 +273,6 @@ def ingest_part(model: Path, work: Path, *, quick: bool) -> tuple[Any, Table]:
             ("first decode after the first of these samples [s]", summary(valid)),
             ("samples lost, and by the ledger", f"{lost}, {account.n_ledger}"),
             ("decodes over a hole", result["spanning"]),
-            ("connections of the client", listener.n_connections),
             ("breaks of `seq`", result["broken_seq"]),
             ("events that the client saw and the log lacks", result["unlogged"]),
             ("verified", verdict.difference or f"{verdict.n_equal} events"),

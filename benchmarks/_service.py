@@ -35,8 +35,6 @@ class Heard:
     ----------
     t : float
         When it came, in seconds on the LSL clock.
-    connection : int
-        On which of the client's connections, from 1.
     stream : str
         Its stream.
     params : dict
@@ -44,7 +42,6 @@ class Heard:
     """
 
     t: float
-    connection: int
     stream: str
     params: dict[str, Any]
 
@@ -56,7 +53,7 @@ def is_decode(event: Heard) -> bool:
 
 @dataclass(slots=True)
 class Listener:
-    """A client that connects again whenever it is parted from the service.
+    """A client that connects again and goes on whenever it is parted from the service.
 
     Parameters
     ----------
@@ -66,7 +63,6 @@ class Listener:
 
     url: str
     events: list[Heard] = field(default_factory=list)
-    n_connections: int = 0
     _news: threading.Condition = field(default_factory=threading.Condition)
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -75,11 +71,8 @@ class Listener:
         while not self._stop.is_set():
             try:
                 with connect(self.url, _STREAMS, timeout=PATIENCE) as client:
-                    self.n_connections += 1
                     for event in client:
-                        heard = Heard(
-                            lsl_clock(), self.n_connections, event.stream, event.params
-                        )
+                        heard = Heard(lsl_clock(), event.stream, event.params)
                         with self._news:
                             self.events.append(heard)
                             self._news.notify_all()

@@ -109,7 +109,8 @@ def _run(share: float, work: Path) -> None:
             assert _state(service) == before, service.errors[-2000:]
         t_last = lsl_clock()
         service.listener.wait_for(is_decode, since=t_last)
-        log, n_connections = service.session / "events.jsonl", service.listener.n_connections
+        log = service.session / "events.jsonl"
+        assert service.pid_of("decode") == pid  # which was never started again
         after = memory_of(pid)
         service.stop()
     table = Table("what was tried", "what came of it", box=box.MARKDOWN)
@@ -121,7 +122,7 @@ def _run(share: float, work: Path) -> None:
         table.add_row(title, said, f"{t1 - t0:.0f}", *(f"{value:.1f}" for value in latency))
     Console(width=160).print(table)
     listener = service.listener
-    print(f"the listener: {len(listener.events)} events on {n_connections} connection(s),")
+    print(f"the listener: {len(listener.events)} events,")
     print(f"{_disorder(service)} out of order or twice, {_holes(log, service)} missing")
     print(f"memory of decode: {memory:.0f} -> {after:.0f} MB; load: {os.getloadavg()[0]:.1f}")
 

@@ -159,7 +159,7 @@ def test_the_sender_knows_when_it_sent_a_sample() -> None:
 
 def test_pictures_are_timed_from_the_text_of_their_decode() -> None:
     def heard(t: float, stream: str, name: str, **more: object) -> Heard:
-        return Heard(t, 1, stream, {"decode_id": name, "abstained": ""} | more)
+        return Heard(t, stream, {"decode_id": name, "abstained": ""} | more)
 
     after = previews.after_text(
         [
