@@ -17,6 +17,7 @@ from streaming.description import Described, describe_stream
 from streaming.errors import SourceError
 from streaming.lsl_streams import summarise
 from streaming.outlet import StreamDescription
+from streaming.readable import readable_xml
 
 __all__ = ["Finder", "Inlet", "LostError"]
 
@@ -55,7 +56,7 @@ class Inlet:
         self._inlet = pylsl.StreamInlet(info, recover=False)
         with self._answering():
             self._inlet.open_stream(timeout)
-            self.xml: str = self._inlet.info(timeout).as_xml()
+            self.xml = readable_xml(self._inlet.info(timeout).as_xml())
             with suppress(TimeoutError):  # liblsl begins to measure when it is first asked
                 self._inlet.time_correction(0.0)
         self.description = StreamDescription.from_xml(self.xml)
