@@ -65,12 +65,14 @@ def test_a_double_that_is_too_much_for_float32_is_infinite() -> None:
 
 
 def test_a_predicate_chooses_a_stream(name: str) -> None:
-    outlets = [pylsl.StreamOutlet(signal_info(f"{name}-{end}")) for end in "ab"]
-    predicate = f"starts-with(name,'{name}') and contains(source_id,'-b')"
+    outlets = [
+        pylsl.StreamOutlet(signal_info(f"{name}-{end}")) for end in "xy"
+    ]  # no digits of names
+    predicate = f"starts-with(name,'{name}') and contains(source_id,'-y')"
     source = LslSource.open(predicate=predicate, markers=[])
     (live,) = read_until(source, lambda items: len(items) == 1)
     assert isinstance(live, SourceState)
-    assert live.detail.startswith(f"{name}-b: 2 channels (Cz, Pz) at 250 Hz")
+    assert live.detail.startswith(f"{name}-y: 2 channels (Cz, Pz) at 250 Hz")
     del outlets
 
 
