@@ -35,6 +35,9 @@ MAX_LAG = 10.0
 MAX_AGE = 0.5
 """Seconds after which a message is not worth sending to another client any more."""
 
+GRACE = 0.02
+"""Seconds at most that a client of policy ``rate`` waits for something newer."""
+
 N_LATEST = 64
 """Messages kept for `latest` streams: `MAX_AGE` at 128 a second."""
 
@@ -244,7 +247,7 @@ class Client:
             self.n_missed += due and waits and not idle
             pace.newest = message
             if due and idle:
-                pace.sent(now)
+                pace.sent(now, message)
                 self.send(message)
             if waits:  # then it is known when the client gets it
                 return
@@ -280,7 +283,7 @@ class Client:
             self._wake.clear()
             dues = []
             if self._line.prompt:  # else it is woken
-                dues = [pace.due for pace in self._paced.values() if pace.newest is not None]
+                dues = [pace.turn for pace in self._paced.values() if pace.newest is not None]
             with anyio.move_on_after(max(0.0, min(dues) - self._clock()) if dues else None):
                 await self._wake.wait()
 
@@ -305,10 +308,10 @@ class Client:
             self.n_missed += 1
         for pace in self._paced.values():
             newest = pace.newest
-            if newest is None or now < pace.due:
+            if newest is None or now < pace.turn:
                 continue
             if now - newest.t_emit <= MAX_AGE:
-                pace.sent(now)
+                pace.sent(now, newest)
                 return newest
             self.n_missed += 1
             pace.newest = None
@@ -327,14 +330,28 @@ def _telling(body: str | bytes, n_missed: int) -> str | bytes:
 
 @dataclass(slots=True)
 class _Pace:
-    """The newest message of a stream, and when the client gets it."""
+    """The newest message of a stream, and when the client gets it.
+
+    A message that had to wait for its turn is old. So another one is waited for a little, and
+    turns move to when messages come: by up to half a period in all, so that the client gets no
+    more of them in the long run.
+    """
 
     period: float
     due: float = 0.0
     newest: Message | None = None
+    ahead: float = 0.0
+    """By how much turns have been moved, in seconds."""
 
-    def sent(self, now: float) -> None:
-        self.newest, self.due = None, now + self.period
+    @property
+    def turn(self) -> float:
+        """When a message that waits is sent, if no newer one has come by then."""
+        return self.due + min(GRACE, self.period / 10)
+
+    def sent(self, now: float, message: Message) -> None:
+        shift = min(max(now - message.t_emit, 0.0), self.period / 2 - self.ahead)
+        self.ahead = max(0.0, self.ahead + shift - (now - self.due))
+        self.newest, self.due = None, now + self.period - shift
 
 
 class Hub:
