@@ -346,7 +346,9 @@ class _Pace:
     @property
     def turn(self) -> float:
         """When a message that waits is sent, if no newer one has come by then."""
-        return self.due + min(GRACE, self.period / 10)
+        grace = min(GRACE, self.period / 10)
+        is_old = self.newest is not None and self.due - self.newest.t_emit > grace
+        return self.due + grace if is_old else self.due
 
     def sent(self, now: float, message: Message) -> None:
         shift = min(max(now - message.t_emit, 0.0), self.period / 2 - self.ahead)
