@@ -38,7 +38,7 @@ check: install
 	.venv/bin/lint-imports --no-cache
 
 test: check browser
-	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -m "not gpu"
+	$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 -m "not gpu"
 
 benchmarks: install
 	$(PY) -m benchmarks

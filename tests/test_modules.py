@@ -67,6 +67,7 @@ TOGETHER = {
         "streaming/sources/headmodel",
         "streaming/sources/participant",
     ),
+    "streaming/test_xdf": ("streaming/sources/xdf_file",),
 }
 """What is half of something, or has no behaviour of its own, by the tests of the whole."""
 

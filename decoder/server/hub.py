@@ -20,6 +20,7 @@ import anyio
 from websockets.frames import Frame, Opcode
 
 from decoder.server.images import PNG, Encoding, encode_image
+from decoder.server.paced import Pace
 from streaming.lsl_clock import Clock
 
 __all__ = ["Client", "Hub", "Line", "Message", "Policy", "frame_of", "frame_of_body"]
@@ -34,9 +35,6 @@ MAX_LAG = 10.0
 
 MAX_AGE = 0.5
 """Seconds after which a message is not worth sending to another client any more."""
-
-GRACE = 0.02
-"""Seconds at most that a client of policy ``rate`` waits for something newer."""
 
 N_LATEST = 64
 """Messages kept for `latest` streams: `MAX_AGE` at 128 a second."""
@@ -167,7 +165,7 @@ class Client:
         self._overflowed = False
         self._lossless: deque[Message] = deque()
         self._latest: deque[Message] = deque()
-        self._paced: dict[str, _Pace] = {}
+        self._paced: dict[str, Pace] = {}
         self._wake = asyncio.Event()
 
     @property
@@ -193,7 +191,7 @@ class Client:
             self.policies[stream] = policy
             self.wanted[stream] += 1
             if policy == "rate":
-                self._paced[stream] = _Pace(1 / rate)
+                self._paced[stream] = Pace(1 / rate)
 
     def leave(self, stream: str) -> bool:
         """Unsubscribe from a stream; return whether the client had subscribed."""
@@ -326,34 +324,6 @@ def _telling(body: str | bytes, n_missed: int) -> str | bytes:
     stop = 4 + int.from_bytes(body[:4], "big")
     header = body[4 : stop - 1] + said.encode()
     return len(header).to_bytes(4, "big") + header + body[stop:]
-
-
-@dataclass(slots=True)
-class _Pace:
-    """The newest message of a stream, and when the client gets it.
-
-    A message that had to wait for its turn is old. So another one is waited for a little, and
-    turns move to when messages come: by up to half a period in all, so that the client gets no
-    more of them in the long run.
-    """
-
-    period: float
-    due: float = 0.0
-    newest: Message | None = None
-    ahead: float = 0.0
-    """By how much turns have been moved, in seconds."""
-
-    @property
-    def turn(self) -> float:
-        """When a message that waits is sent, if no newer one has come by then."""
-        grace = min(GRACE, self.period / 10)
-        is_old = self.newest is not None and self.due - self.newest.t_emit > grace
-        return self.due + grace if is_old else self.due
-
-    def sent(self, now: float, message: Message) -> None:
-        shift = min(max(now - message.t_emit, 0.0), self.period / 2 - self.ahead)
-        self.ahead = max(0.0, self.ahead + shift - (now - self.due))
-        self.newest, self.due = None, now + self.period - shift
 
 
 class Hub:

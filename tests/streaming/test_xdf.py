@@ -16,7 +16,8 @@ from streaming.signal import Chunk, Gap, Marker, SignalSpec, SourceState
 from streaming.sources.opening import open_playable, open_recording
 from streaming.sources.recording import RecordingSource
 from streaming.sources.source import Item, RawSamples, Source, StreamHeader
-from streaming.sources.xdf import XdfPlayable, XdfSource, read_xdf
+from streaming.sources.xdf import XdfPlayable, XdfSource
+from streaming.sources.xdf_file import read_xdf
 from tests.recordings import recordings
 from tests.streaming.loopback import receive
 
