@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from streaming.clock import StreamClock
+from streaming.clock import Remark, StreamClock
 from tests.examples import examples
 from tests.streaming.clocks import (
     SFREQ,
@@ -106,17 +107,24 @@ def test_blocks_that_are_stamped_from_their_arrival_may_overlap(
     assert np.abs(np.array(run.t) - truth)[20 * 250 :].max() < 0.0025
 
 
-@pytest.mark.parametrize("size", [1, 8, 50])
-@pytest.mark.parametrize("rounded", [np.floor, np.round, np.ceil])
-def test_whole_seconds_are_replaced_by_arrivals_once(rounded: np.ufunc, size: int) -> None:
-    truth = truth_at(20) + 0.3
-    stamps, clock, run = rounded(truth), StreamClock(SFREQ), Run()
-    remarks = []
+def follow_live(
+    stamps: NDArray[np.float64], truth: NDArray[np.float64], size: int
+) -> tuple[Run, list[Remark]]:
+    """Feed timestamps in blocks that arrive as soon as their last sample was taken."""
+    clock, run, remarks = StreamClock(SFREQ), Run(), []
     for start in range(0, len(truth), size):
         part = slice(start, start + size)
         add_to(run, clock.feed(stamps[part], float(truth[part][-1])), SFREQ)
         remarks += clock.take_remarks()
     add_to(run, clock.settle(), SFREQ)
+    return run, remarks
+
+
+@pytest.mark.parametrize("size", [1, 8, 50])
+@pytest.mark.parametrize("rounded", [np.floor, np.round, np.ceil])
+def test_whole_seconds_are_replaced_by_arrivals_once(rounded: np.ufunc, size: int) -> None:
+    truth = truth_at(20) + 0.3
+    run, remarks = follow_live(rounded(truth), truth, size)
     assert len(run.t) == len(truth)
     assert [(gap.reason, gap.duration) for gap in run.gaps] == [("clock", 0.0)]
     assert [remark.state for remark in remarks] == ["coarse"]
@@ -131,14 +139,9 @@ def test_samples_without_timestamps_are_of_when_they_arrive(
     none: float, size: int, n_good: int
 ) -> None:
     truth = truth_at(20) + 0.3
-    stamps, clock, run = np.full_like(truth, none), StreamClock(SFREQ), Run()
+    stamps = np.full_like(truth, none)
     stamps[:n_good] = truth[:n_good]
-    remarks = []
-    for start in range(0, len(truth), size):
-        part = slice(start, start + size)
-        add_to(run, clock.feed(stamps[part], float(truth[part][-1])), SFREQ)
-        remarks += clock.take_remarks()
-    add_to(run, clock.settle(), SFREQ)
+    run, remarks = follow_live(stamps, truth, size)
     assert len(run.t) == len(truth)
     assert [(gap.reason, gap.duration) for gap in run.gaps] == [("clock", 0.0)] * (n_good > 0)
     assert [remark.state for remark in remarks] == ["unstamped"]
