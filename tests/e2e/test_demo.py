@@ -27,8 +27,8 @@ def test_the_demo_prints_scores_and_latency_and_leaves_nothing_running() -> None
         n_trials += scores["trials"]
     assert n_trials >= 4
     assert {"gaps", "drops"} <= set(result)  # there may be some on a busy machine
-    stages = set(result["latency_ms"]) - {"preview_first", "preview"}  # if there was time for one
-    assert stages == {"acquire", "queue", "decode", "total"}
+    pictures = {"preview_first", "preview"}  # if there was time for one
+    assert set(result["latency_ms"]) - pictures == {"acquire", "queue", "decode", "total"}
     total = result["latency_ms"]["total"]
     assert 0 < total["p50"] <= total["p95"] <= total["p99"]
 
